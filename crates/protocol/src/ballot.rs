@@ -1,0 +1,71 @@
+//! A worker's signed word on one replica of one task.
+//!
+//! A ballot names the job, the task and the replica, so it cannot be replayed elsewhere, and the failure domain, so it
+//! says what else might be wrong together with it. The signature is over the ballot's own digest domain.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    codec,
+    digest::{Digest, Domain},
+    domain::FailureDomain,
+    identity::{NodeId, SecretKey, Signature},
+    job::JobId,
+    task::TaskId,
+};
+
+/// Which execution of which task of which job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReplicaId {
+    /// The job.
+    pub job: JobId,
+    /// The task.
+    pub task: TaskId,
+    /// Counts the leases of this task in this job, from 0.
+    pub number: u32,
+}
+
+/// What a worker says that a task yields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ballot {
+    /// The execution that it speaks of.
+    pub replica: ReplicaId,
+    /// Who speaks.
+    pub worker: NodeId,
+    /// The digest of the outcome.
+    pub digest: Digest,
+    /// What the answer depends on.
+    pub domain: FailureDomain,
+}
+
+impl Ballot {
+    /// The digest that is signed.
+    #[must_use]
+    pub fn signing_digest(&self) -> Digest {
+        Digest::of(Domain::Ballot, &codec::encode(self))
+    }
+
+    /// Signs with the worker's own key.
+    #[must_use]
+    pub fn sign(self, key: &SecretKey) -> SignedBallot {
+        let signature = key.sign(&self.signing_digest());
+        SignedBallot { ballot: self, signature }
+    }
+}
+
+/// A ballot and its signature, not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedBallot {
+    /// What is said.
+    pub ballot: Ballot,
+    /// By the worker that the ballot names.
+    pub signature: Signature,
+}
+
+impl SignedBallot {
+    /// Whether the worker that the ballot names has signed it.
+    #[must_use]
+    pub fn is_authentic(&self) -> bool {
+        self.ballot.worker.has_signed(&self.ballot.signing_digest(), &self.signature)
+    }
+}

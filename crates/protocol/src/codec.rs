@@ -1,0 +1,84 @@
+//! The one way bytes become values: MessagePack, bounded before it allocates, and nothing may trail.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::limits::DECODE_DEPTH_MAX;
+
+/// Why bytes were not a value.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DecodeError {
+    /// More bytes than the limit for this kind of value.
+    #[error("{what} of {actual_bytes} bytes exceeds the limit of {limit_bytes} bytes")]
+    TooLong {
+        /// What was decoded.
+        what: &'static str,
+        /// How many bytes there were.
+        actual_bytes: usize,
+        /// How many there may be.
+        limit_bytes: usize,
+    },
+    /// Bytes follow the value.
+    #[error("{extra_bytes} bytes trail the {what}")]
+    Trailing {
+        /// What was decoded.
+        what: &'static str,
+        /// How many bytes follow.
+        extra_bytes: usize,
+    },
+    /// The bytes are not the canonical encoding of the value that they hold.
+    #[error("the {what} is not in its canonical encoding")]
+    NotCanonical {
+        /// What was decoded.
+        what: &'static str,
+    },
+    /// The bytes are not such a value.
+    #[error("not a {what}: {reason}")]
+    Malformed {
+        /// What was decoded.
+        what: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+}
+
+/// The canonical bytes of a value: MessagePack with structs as arrays.
+#[must_use]
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    rmp_serde::to_vec(value).expect("our own types always encode: no map with unknown length, no failing serializer")
+}
+
+/// Decodes a value of at most `limit_bytes`, with nothing after it.
+///
+/// # Errors
+/// [`DecodeError`] when the bytes are too many, not such a value, nested too deeply or followed by others.
+pub fn decode<T: DeserializeOwned>(
+    what: &'static str,
+    bytes: &[u8],
+    limit_bytes: usize,
+) -> Result<T, DecodeError> {
+    if bytes.len() > limit_bytes {
+        return Err(DecodeError::TooLong { what, actual_bytes: bytes.len(), limit_bytes });
+    }
+    let mut reader = rmp_serde::Deserializer::new(bytes);
+    reader.set_max_depth(DECODE_DEPTH_MAX);
+    let value = T::deserialize(&mut reader)
+        .map_err(|error| DecodeError::Malformed { what, reason: error.to_string() })?;
+    let extra_bytes = reader.get_ref().len();
+    if extra_bytes > 0 {
+        return Err(DecodeError::Trailing { what, extra_bytes });
+    }
+    Ok(value)
+}
+
+/// Decodes a value whose bytes carry a digest: they must be exactly what [`encode`] makes of the value.
+///
+/// # Errors
+/// As [`decode`], and [`DecodeError::NotCanonical`].
+pub fn decode_canonical<T: DeserializeOwned + Serialize>(
+    what: &'static str,
+    bytes: &[u8],
+    limit_bytes: usize,
+) -> Result<T, DecodeError> {
+    let value: T = decode(what, bytes, limit_bytes)?;
+    if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NotCanonical { what }) }
+}

@@ -1,0 +1,121 @@
+//! Digests: BLAKE3, separated by domain so that the bytes of one kind of thing never pass for another kind.
+
+use std::fmt;
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+
+/// What a digest is taken of. Each domain is a BLAKE3 key-derivation context of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Domain {
+    /// The canonical encoding of a task.
+    Task,
+    /// The canonical bytes of an outcome.
+    Outcome,
+    /// The canonical encoding of a ballot, which is what a worker signs.
+    Ballot,
+    /// A job as it was submitted.
+    Job,
+    /// The encoding of a certificate.
+    Certificate,
+    /// A file with expressions, as it was submitted.
+    ExpressionFile,
+    /// The values behind an answer.
+    Values,
+    /// The secret in a join token.
+    Token,
+}
+
+impl Domain {
+    const fn context(self) -> &'static str {
+        match self {
+            Self::Task => "quorate 2026 task",
+            Self::Outcome => "quorate 2026 outcome",
+            Self::Ballot => "quorate 2026 ballot",
+            Self::Job => "quorate 2026 job",
+            Self::Certificate => "quorate 2026 certificate",
+            Self::ExpressionFile => "quorate 2026 expression file",
+            Self::Values => "quorate 2026 values",
+            Self::Token => "quorate 2026 token",
+        }
+    }
+}
+
+/// A 32-byte BLAKE3 digest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Digest(#[serde(with = "serde_bytes")] pub [u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes` in `domain`.
+    #[must_use]
+    pub fn of(domain: Domain, bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new(domain);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    /// The first eight hexadecimal digits, for people.
+    #[must_use]
+    pub fn short(&self) -> String {
+        HEXLOWER.encode(&self.0[..4])
+    }
+
+    /// Reads 64 lowercase hexadecimal digits.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).ok()?;
+        Some(Self(bytes.try_into().ok()?))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({})", self.short())
+    }
+}
+
+/// A digest taken of bytes as they arrive.
+#[derive(Debug, Clone)]
+pub struct Hasher(blake3::Hasher);
+
+impl Hasher {
+    /// A hasher for `domain`.
+    #[must_use]
+    pub fn new(domain: Domain) -> Self {
+        Self(blake3::Hasher::new_derive_key(domain.context()))
+    }
+
+    /// Takes in more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of everything taken in.
+    #[must_use]
+    pub fn finish(&self) -> Digest {
+        Digest(*self.0.finalize().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_bytes_have_different_digests_in_different_domains() {
+        assert_ne!(Digest::of(Domain::Task, b"x"), Digest::of(Domain::Outcome, b"x"));
+    }
+
+    #[test]
+    fn a_digest_survives_its_own_hexadecimal_text() {
+        let digest = Digest::of(Domain::Task, b"x");
+        assert_eq!(Digest::from_hex(&digest.to_string()), Some(digest));
+        assert_eq!(Digest::from_hex("zz"), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! What is said in a Quorate cluster: the vocabulary that everything else shares.
+//!
+//! A job file becomes a [`job::JobSpec`], the spec becomes a [`plan::Plan`] of [`task::Task`]s, a worker turns a
+//! task into an [`outcome::Outcome`] and signs a [`ballot::Ballot`] over its digest, and the ballots become a
+//! [`verdict::Verdict`]. This crate holds those types, their canonical bytes, their limits and nothing that acts:
+//! no clock, no randomness, no I/O. Whatever it decodes is bounded before it allocates ([`limits`], [`codec`]).
+#![forbid(unsafe_code)]
+
+pub mod ballot;
+pub mod codec;
+pub mod constant;
+pub mod digest;
+pub mod domain;
+pub mod expression;
+pub mod identity;
+pub mod job;
+pub mod limits;
+pub mod message;
+pub mod outcome;
+pub mod plan;
+pub mod policy;
+pub mod report;
+pub mod task;
+pub mod token;
+pub mod verdict;

@@ -1,0 +1,78 @@
+//! Every bound in one place: what a file, a peer or an expression may claim before somebody says no.
+//!
+//! A limit is checked before memory is taken in proportion to a claim. Error messages name the value, the limit and
+//! the remedy; tests reach each of these through a public interface.
+
+/// Version of the wire protocol; told to the peer in words when it differs.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// ALPN of the wire protocol.
+pub const ALPN: &[u8] = b"quorate/1";
+
+/// Longest control frame in bytes; larger values travel as blobs.
+pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Deepest nesting that a decoder follows.
+pub const DECODE_DEPTH_MAX: usize = 32;
+/// Longest name (worker, operator, job, device, build) in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Longest free text (refusal reasons, failures) in bytes.
+pub const TEXT_BYTES_MAX: usize = 1024;
+/// Longest outcome in bytes that travels inside the ballot's frame.
+pub const INLINE_OUTCOME_BYTES_MAX: usize = 4 * 1024;
+/// Longest task in bytes that travels inside the lease's frame.
+pub const INLINE_TASK_BYTES_MAX: usize = 60 * 1024;
+/// Largest canonical encoding of a task in bytes.
+pub const TASK_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most bytes of an outcome beyond its digits, and of one answer.
+pub const OUTCOME_OVERHEAD_BYTES_MAX: u64 = 4 * 1024;
+/// Largest certificate of one task in bytes.
+pub const CERTIFICATE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Largest job file in bytes.
+pub const JOB_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest file with one expression a line, in bytes.
+pub const EXPRESSION_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Most expressions in one job.
+pub const EXPRESSIONS_MAX: usize = 10_000_000;
+/// Most tasks in one job.
+pub const TASKS_MAX: u64 = 10_000_000;
+/// Most expressions in one task.
+pub const TASK_EXPRESSIONS_MAX: usize = 1024;
+/// Most bytes of expression text gathered into one task (a longer expression is a task of its own).
+pub const TASK_TEXT_BYTES_MAX: usize = 48 * 1024;
+/// Most values of the variable in one range task.
+pub const TASK_RANGE_VALUES_MAX: u64 = 1 << 18;
+
+/// Most decimals of a constant.
+pub const DECIMALS_MAX: u64 = 1_000_000_000;
+/// Largest n of sqrt(n).
+pub const SQRT_RADICAND_MAX: u64 = u32::MAX as u64;
+/// Longest expression in bytes; a longer one is refused by every worker alike.
+pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
+/// Deepest nesting of an expression.
+pub const EXPRESSION_DEPTH_MAX: usize = 128;
+/// Most digits to which the two sides of a comparison are compared before "agrees to D digits" is the answer.
+pub const AGREE_DIGITS_MAX: u32 = 10_000;
+/// Largest size in bits of any exact value inside an expression.
+pub const EXACT_BITS_MAX: u64 = 32 * 1024 * 1024;
+
+/// Most replicas of one task.
+pub const REPLICAS_MAX: u32 = 1000;
+/// Shortest and longest lease, in milliseconds.
+pub const LEASE_MS_MIN: u64 = 1_000;
+/// See [`LEASE_MS_MIN`].
+pub const LEASE_MS_MAX: u64 = 24 * 3600 * 1000;
+/// How often a lease may be renewed by progress.
+pub const LEASE_RENEWALS_MAX: u32 = 10_000;
+
+/// Most workers connected to one coordinator.
+pub const WORKERS_MAX: usize = 4096;
+/// Most client connections to one coordinator.
+pub const CLIENTS_MAX: usize = 256;
+/// Most jobs that a coordinator keeps open.
+pub const JOBS_OPEN_MAX: usize = 1024;
+/// Longest join token in characters.
+pub const TOKEN_CHARS_MAX: usize = 1024;
+/// Most inputs that wait for the owner of a state machine.
+pub const INPUT_QUEUE_MAX: usize = 4096;
+/// Most messages that wait to be written to one peer.
+pub const PEER_QUEUE_MAX: usize = 1024;

@@ -1,0 +1,248 @@
+//! The messages that travel: small frames on one control stream per connection, and requests for blobs.
+//!
+//! A worker opens one stream and says [`WorkerMessage::Hello`]; then it pulls work by granting credit, and answers
+//! with ballots. A client opens one stream per [`Request`]. Whatever is long (a task, an outcome, a certificate, a
+//! result) is named here and fetched on a stream of its own.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ballot::{ReplicaId, SignedBallot},
+    constant::Formula,
+    digest::Digest,
+    domain::Engine,
+    identity::NodeId,
+    job::JobId,
+    report::{JobProgress, JobStatus, WorkerStatus},
+    token::Credential,
+};
+
+/// The first frame of a connection's first stream: who comes, and what it wants to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`crate::limits::PROTOCOL_VERSION`].
+    pub protocol_version: u32,
+    /// The proof that it was let in; the owner of the coordinator's key needs none.
+    pub credential: Option<Credential>,
+    /// As what it comes.
+    pub introduction: Introduction,
+}
+
+/// As what a node comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Introduction {
+    /// To compute.
+    Worker(WorkerIntroduction),
+    /// To submit and to ask.
+    Client,
+}
+
+/// What a worker says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerIntroduction {
+    /// Its name for people.
+    pub name: String,
+    /// The engines that it has in service.
+    pub engines: Vec<EngineIntroduction>,
+    /// Version of the program.
+    pub build: String,
+    /// How many heavy tasks it computes at once.
+    pub slots: u32,
+    /// Ballots that were not acknowledged before the connection broke are cast again after this.
+    pub kept: u32,
+}
+
+/// What a worker says of one engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineIntroduction {
+    /// Which engine.
+    pub engine: Engine,
+    /// On which device and driver.
+    pub device: String,
+}
+
+/// The answer to a [`Hello`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Welcome {
+    /// Come in.
+    Accepted {
+        /// The operator under which the node is known.
+        operator: String,
+        /// How often the coordinator wants to hear from a worker, in milliseconds.
+        heartbeat_ms: u64,
+    },
+    /// No, and why, in words for the user.
+    Refused {
+        /// A sentence.
+        reason: String,
+        /// Whether trying again later can help.
+        temporary: bool,
+    },
+}
+
+/// From a worker, after it was welcomed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WorkerMessage {
+    /// A ballot, with the outcome where it is short.
+    Cast {
+        /// What it says.
+        ballot: SignedBallot,
+        /// The outcome's canonical bytes if at most [`crate::limits::INLINE_OUTCOME_BYTES_MAX`].
+        #[serde(with = "serde_bytes")]
+        outcome: Option<Vec<u8>>,
+        /// How long the computation took, in microseconds.
+        compute_us: u64,
+    },
+    /// It cannot run a replica.
+    Failed {
+        /// Which.
+        replica: ReplicaId,
+        /// Why.
+        reason: String,
+    },
+    /// It is alive, and these replicas are under way.
+    Heartbeat {
+        /// The replicas and how far each is, in thousandths.
+        under_way: Vec<(ReplicaId, u16)>,
+    },
+    /// It replaced its outcome by the accepted one.
+    Corrected {
+        /// For which replica.
+        replica: ReplicaId,
+        /// The digest that it now holds.
+        digest: Digest,
+    },
+    /// It leaves on purpose: its leases are free.
+    Goodbye,
+}
+
+/// From the coordinator to a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CoordinatorMessage {
+    /// Compute this.
+    Lease(Lease),
+    /// Do not compute that any more; nobody waits for it.
+    Cancel {
+        /// Which.
+        replica: ReplicaId,
+    },
+    /// Your ballot is counted; you need not offer it again.
+    Counted {
+        /// Which.
+        replica: ReplicaId,
+    },
+    /// Another digest was accepted. Fetch certificate and outcome, check them, replace yours, and say so.
+    Correct {
+        /// Your replica.
+        replica: ReplicaId,
+        /// What was accepted.
+        accepted: Digest,
+    },
+}
+
+/// A bounded right to run one replica.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Which execution.
+    pub replica: ReplicaId,
+    /// By which engine.
+    pub engine: Engine,
+    /// By which method.
+    pub formula: Formula,
+    /// The lease ends when this long passes without a heartbeat that names the replica, in milliseconds.
+    pub lease_ms: u64,
+    /// How many agreeing ballots a verdict on it needs; a correction with fewer is not obeyed.
+    pub quorum: u32,
+    /// The task's canonical bytes, or none where they are over [`crate::limits::INLINE_TASK_BYTES_MAX`] and must be
+    /// fetched as a blob.
+    #[serde(with = "serde_bytes")]
+    pub task: Option<Vec<u8>>,
+}
+
+/// The first frame of a stream that fetches bytes by name; either side may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobRequest {
+    /// What is asked for.
+    pub blob: BlobName,
+    /// From which byte on.
+    pub offset: u64,
+}
+
+/// The name of a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum BlobName {
+    /// The canonical encoding of a task, by its id.
+    Task(Digest),
+    /// An outcome, by its digest.
+    Outcome(Digest),
+    /// The certificate of a task in a job.
+    Certificate(JobId, Digest),
+}
+
+/// The answer to a [`BlobRequest`]; the bytes follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BlobReply {
+    /// The blob's whole length; the bytes from the offset on follow.
+    Found {
+        /// In bytes.
+        length_bytes: u64,
+    },
+    /// Nobody here has it.
+    Absent,
+}
+
+/// What a client asks, one per stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Run a job. The job file's bytes follow, then those of the expression file.
+    Submit {
+        /// Length of the job file.
+        job_bytes: u64,
+        /// Length of the expression file, where the job names one.
+        file_bytes: Option<u64>,
+    },
+    /// Tell the progress of a job until it is over.
+    Watch(JobId),
+    /// Stop a job.
+    Abandon(JobId),
+    /// All jobs.
+    Status,
+    /// All workers.
+    Workers,
+    /// The results of a job: a [`Response::Result`], then the bytes that it names.
+    Result(JobId),
+    /// Never again let this key in; drop its connection now.
+    Revoke(NodeId),
+}
+
+/// What the coordinator answers to a client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Response {
+    /// The job was taken.
+    Submitted(JobId),
+    /// How a watched job stands; more follow until its state is over.
+    Progress(JobProgress),
+    /// All jobs.
+    Status(Vec<JobStatus>),
+    /// All workers.
+    Workers(Vec<WorkerStatus>),
+    /// The report (JSON), the signed ballots (JSON) and, for each task in order, a length and the outcome's bytes
+    /// follow; a task without an accepted outcome has the length [`NO_OUTCOME`].
+    Result {
+        /// Length of the report.
+        report_bytes: u64,
+        /// Length of the ballots.
+        ballots_bytes: u64,
+        /// Length of the job file's text, which follows the ballots.
+        job_bytes: u64,
+        /// How many outcomes follow.
+        tasks: u64,
+    },
+    /// Done.
+    Done,
+    /// Not done, and why, in words for the user.
+    Error(String),
+}
+
+/// The length that stands for "no accepted outcome" in a result.
+pub const NO_OUTCOME: u64 = u64::MAX;

@@ -1,0 +1,197 @@
+//! What people and their programs are told about a job: progress while it runs, a report when it is over.
+//!
+//! These are the shapes of `report.json` and of `--json`; internals never leak into them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{domain::FailureDomain, identity::NodeId, job::JobId, policy::Policy};
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    /// Tasks are open.
+    Running,
+    /// Every task is decided; dissenters are still being corrected.
+    Correcting,
+    /// Every task is accepted and every reachable dissenter is corrected.
+    Reconciled,
+    /// Over, and at least one task is undecided or failed.
+    Incomplete,
+    /// Stopped on request.
+    Abandoned,
+}
+
+impl JobState {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Running | Self::Correcting)
+    }
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobProgress {
+    /// Where it stands.
+    pub state: JobState,
+    /// How many tasks it has.
+    pub tasks: u64,
+    /// How many are accepted.
+    pub accepted: u64,
+    /// How many ended undecided or failed.
+    pub unaccepted: u64,
+    /// How many were ever disputed.
+    pub disputes: u64,
+    /// Ballots against an accepted digest.
+    pub dissenting_ballots: u64,
+    /// Corrections acknowledged.
+    pub corrections: u64,
+    /// How far the replicas under way are, in thousandths of the job's work.
+    pub permille: u16,
+    /// Why open tasks wait, if they do.
+    pub waiting: Option<String>,
+}
+
+/// One line of `coordinator status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStatus {
+    /// The id.
+    pub job: JobId,
+    /// The name from the job file.
+    pub name: String,
+    /// How far it is.
+    pub progress: JobProgress,
+    /// How long since it was submitted, in milliseconds.
+    pub age_ms: u64,
+}
+
+/// One line of `coordinator workers`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// Its key.
+    pub worker: NodeId,
+    /// Its name.
+    pub name: String,
+    /// Who runs it.
+    pub operator: String,
+    /// `cpu (device)`, `gpu (device)`.
+    pub engines: Vec<String>,
+    /// Version of its program.
+    pub build: String,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Replicas under lease.
+    pub leases: u64,
+    /// Ballots counted.
+    pub ballots: u64,
+    /// Of those, ballots against an accepted digest.
+    pub dissents: u64,
+    /// Two different ballots for one replica.
+    pub equivocations: u64,
+}
+
+/// `report.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobReport {
+    /// Name from the job file.
+    pub job: String,
+    /// Id in the coordinator, hexadecimal.
+    pub job_id: String,
+    /// Where it ended.
+    pub status: JobState,
+    /// How much the verdicts are worth: who could be wrong together.
+    pub worth: String,
+    /// The rules of the vote.
+    pub policy: Policy,
+    /// How many tasks.
+    pub tasks: u64,
+    /// How many accepted.
+    pub accepted: u64,
+    /// How many were ever disputed.
+    pub disputes: u64,
+    /// Workers with a ballot against an accepted digest.
+    pub dissenters: Vec<DissenterReport>,
+    /// Corrections acknowledged.
+    pub corrections: u64,
+    /// From submission to the end, in seconds.
+    pub elapsed_s: f64,
+    /// Sum over all replicas of their computation time, in seconds.
+    pub compute_s: f64,
+    /// Every task's verdict.
+    pub verdicts: Vec<TaskReport>,
+}
+
+/// Who dissented.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DissenterReport {
+    /// Name of the worker.
+    pub name: String,
+    /// Its key, hexadecimal.
+    pub worker: String,
+    /// Who runs it.
+    pub operator: String,
+    /// On how many tasks.
+    pub dissents: u64,
+    /// How many of these are corrected.
+    pub corrected: u64,
+    /// How many times it cast two different ballots for one replica.
+    pub equivocations: u64,
+    /// Where, for the first few.
+    pub where_first: Vec<Dissent>,
+}
+
+/// One dissent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dissent {
+    /// Number of the task in the job.
+    pub task_index: u64,
+    /// Where its outcome parts from the accepted one, in words ("decimal 317", "expression 4: …").
+    pub place: Option<String>,
+    /// When it acknowledged the correction, in seconds after submission.
+    pub corrected_after_s: Option<f64>,
+}
+
+/// One task's verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// Number in the job.
+    pub index: u64,
+    /// Id, hexadecimal.
+    pub task: String,
+    /// What it is, for people.
+    pub summary: String,
+    /// `accepted`, `undecided` or `failed`.
+    pub verdict: String,
+    /// The accepted digest, hexadecimal.
+    pub digest: Option<String>,
+    /// Whether it was disputed.
+    pub disputed: bool,
+    /// Why it is not accepted.
+    pub reason: Option<String>,
+    /// From first lease to verdict, in seconds.
+    pub elapsed_s: f64,
+    /// Who voted what.
+    pub ballots: Vec<BallotReport>,
+}
+
+/// One ballot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BallotReport {
+    /// Name of the worker.
+    pub name: String,
+    /// Its key, hexadecimal.
+    pub worker: String,
+    /// Number of the replica.
+    pub replica: u32,
+    /// What the answer depends on.
+    pub domain: FailureDomain,
+    /// The digest, hexadecimal.
+    pub digest: String,
+    /// How long the computation took, in seconds.
+    pub compute_s: f64,
+    /// `agrees`, `dissents`, `open` or `equivocates`.
+    pub standing: String,
+    /// Whether it came after the verdict.
+    pub late: bool,
+}

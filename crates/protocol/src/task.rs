@@ -1,0 +1,134 @@
+//! The smallest independently checkable piece of a job: a pure function of its bytes.
+//!
+//! A [`TaskId`] is the digest of the task's canonical encoding, so whoever holds the same task knows it by the same
+//! name. How a task is computed (engine, formula) is no part of it: every way must yield the same bytes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    codec::{self, DecodeError},
+    constant::{Constant, Formula},
+    digest::{Digest, Domain},
+    limits::{OUTCOME_OVERHEAD_BYTES_MAX, TASK_BYTES_MAX},
+};
+
+/// What a worker is asked to compute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    /// The first `decimals` decimals of a constant, truncated.
+    Digits {
+        /// Which constant.
+        constant: Constant,
+        /// How many digits after the point, at most [`crate::limits::DECIMALS_MAX`].
+        decimals: u64,
+    },
+    /// A batch of expressions, each to be answered on its own.
+    Expressions {
+        /// To how many significant digits two sides are compared before "agrees to D digits" is the answer.
+        agree_digits: u32,
+        /// The texts, as they were submitted.
+        expressions: Vec<String>,
+    },
+    /// One expression for every integer from `first` to `last`, both included.
+    Range {
+        /// See [`Task::Expressions`].
+        agree_digits: u32,
+        /// The name of the variable.
+        variable: String,
+        /// The expression in that variable.
+        body: String,
+        /// The first value.
+        first: i128,
+        /// The last value, not below `first`.
+        last: i128,
+    },
+}
+
+impl Task {
+    /// The canonical encoding.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads a canonical encoding of at most [`TASK_BYTES_MAX`] bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are no canonical task.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode_canonical("task", bytes, TASK_BYTES_MAX)
+    }
+
+    /// The ways to compute this task, the fastest first.
+    #[must_use]
+    pub fn formulas(&self) -> &'static [Formula] {
+        match self {
+            Self::Digits { constant, .. } => constant.formulas(),
+            Self::Expressions { .. } | Self::Range { .. } => &[Formula::Direct],
+        }
+    }
+
+    /// The most bytes that a correct outcome can have; a worker that offers more is wrong without a vote.
+    #[must_use]
+    pub fn outcome_bytes_max(&self) -> u64 {
+        let overhead = OUTCOME_OVERHEAD_BYTES_MAX;
+        match self {
+            Self::Digits { decimals, .. } => decimals + overhead,
+            Self::Expressions { expressions, .. } => overhead * (1 + expressions.len() as u64),
+            Self::Range { .. } => 2 * overhead,
+        }
+    }
+
+    /// Whether the task is worth a worker's attention for long (a second or more), which decides how many a worker
+    /// is handed in advance.
+    #[must_use]
+    pub fn weight(&self) -> Weight {
+        match self {
+            Self::Digits { decimals, .. } if *decimals > 20_000 => Weight::Heavy,
+            Self::Range { .. } => Weight::Heavy,
+            Self::Expressions { expressions, .. } if expressions.len() > 64 => Weight::Heavy,
+            Self::Digits { .. } | Self::Expressions { .. } => Weight::Light,
+        }
+    }
+}
+
+/// How long a task is expected to take, coarsely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Milliseconds: a worker holds many.
+    Light,
+    /// Longer: a worker holds as many as it computes at once.
+    Heavy,
+}
+
+/// The name of a task: the digest of its canonical encoding.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TaskId(pub Digest);
+
+impl TaskId {
+    /// The name of the task with this canonical encoding.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(Digest::of(Domain::Task, bytes))
+    }
+
+    /// The name of `task`.
+    #[must_use]
+    pub fn of(task: &Task) -> Self {
+        Self::of_bytes(&task.to_bytes())
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskId({})", self.0.short())
+    }
+}

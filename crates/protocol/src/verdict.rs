@@ -1,0 +1,129 @@
+//! What was decided on a task, and the ballots that show it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ballot::SignedBallot,
+    codec::{self, DecodeError},
+    digest::Digest,
+    job::JobId,
+    limits::CERTIFICATE_BYTES_MAX,
+    task::TaskId,
+};
+
+/// The end of a task's tally.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Enough workers agree on this digest.
+    Accepted(Digest),
+    /// The replicas are exhausted and no digest has a majority.
+    Undecided,
+    /// No worker could run it.
+    Failed(String),
+}
+
+/// The ballots that prove an accepted verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The job.
+    pub job: JobId,
+    /// The task.
+    pub task: TaskId,
+    /// What was accepted.
+    pub accepted: Digest,
+    /// How many agreeing ballots the policy asked for.
+    pub quorum: u32,
+    /// The ballots for it.
+    pub winning: Vec<SignedBallot>,
+    /// The ballots against it.
+    pub dissenting: Vec<SignedBallot>,
+}
+
+/// Why a certificate proves nothing.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CertificateError {
+    /// Not a certificate at all.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Too few different workers signed for the accepted digest.
+    #[error("{agreeing} workers signed for the accepted digest, and the quorum is {needed}")]
+    TooFew {
+        /// How many did.
+        agreeing: usize,
+        /// How many must.
+        needed: u32,
+    },
+    /// As many or more ballots are against as for.
+    #[error("{agreeing} ballots agree and {against} do not: no majority")]
+    NoMajority {
+        /// Ballots for.
+        agreeing: usize,
+        /// Ballots against.
+        against: usize,
+    },
+    /// A ballot's signature is not its worker's.
+    #[error("the ballot of worker {worker} does not carry its signature")]
+    Signature {
+        /// The worker's short name.
+        worker: String,
+    },
+    /// A ballot is about something else.
+    #[error("the ballot of worker {worker} is about another job, task or digest")]
+    Foreign {
+        /// The worker's short name.
+        worker: String,
+    },
+}
+
+impl Certificate {
+    /// The encoded bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads and checks a certificate: every signature, that each ballot is about this job and task, that at least
+    /// `quorum_min` different workers agree, and that they are more than half.
+    ///
+    /// # Errors
+    /// [`CertificateError`] says what is missing.
+    pub fn check(bytes: &[u8], quorum_min: u32) -> Result<Self, CertificateError> {
+        let certificate: Self = codec::decode("certificate", bytes, CERTIFICATE_BYTES_MAX)?;
+        certificate.verify(quorum_min)?;
+        Ok(certificate)
+    }
+
+    /// As [`Certificate::check`], for one that is already decoded.
+    ///
+    /// # Errors
+    /// [`CertificateError`] says what is missing.
+    pub fn verify(&self, quorum_min: u32) -> Result<(), CertificateError> {
+        let mut agreeing = BTreeSet::new();
+        let mut against = BTreeSet::new();
+        for (signed, wins) in
+            self.winning.iter().map(|b| (b, true)).chain(self.dissenting.iter().map(|b| (b, false)))
+        {
+            let ballot = &signed.ballot;
+            let worker = || ballot.worker.short();
+            let about_this = ballot.replica.job == self.job && ballot.replica.task == self.task;
+            if !about_this || (ballot.digest == self.accepted) != wins {
+                return Err(CertificateError::Foreign { worker: worker() });
+            }
+            if !signed.is_authentic() {
+                return Err(CertificateError::Signature { worker: worker() });
+            }
+            if wins { agreeing.insert(ballot.worker) } else { against.insert(ballot.worker) };
+        }
+        let needed = self.quorum.max(quorum_min);
+        if agreeing.len() < needed as usize {
+            return Err(CertificateError::TooFew { agreeing: agreeing.len(), needed });
+        }
+        if agreeing.len() <= against.len() {
+            return Err(CertificateError::NoMajority { agreeing: agreeing.len(), against: against.len() });
+        }
+        Ok(())
+    }
+}

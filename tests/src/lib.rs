@@ -1,0 +1,1 @@
+//! Drives real processes for the end-to-end tests.
