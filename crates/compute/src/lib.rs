@@ -1,1 +1,10 @@
-//! stub
+//! What is true: the engines that turn a task into its one canonical outcome.
+//!
+//! [`constants`] proves decimal digits by two independent formulas each, [`expression`] answers expressions exactly or
+//! by enclosures, and [`engine`] runs whole tasks with them. Everything runs on the rayon pool of whoever calls, can be
+//! stopped between steps and tells its progress ([`control::Control`]).
+
+pub mod constants;
+pub mod control;
+pub mod engine;
+pub mod expression;

@@ -1,0 +1,1 @@
+//! Decimal digits of constants. (being written)
