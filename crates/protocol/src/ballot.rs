@@ -19,6 +19,8 @@ use crate::{
 pub struct ReplicaId {
     /// The job.
     pub job: JobId,
+    /// The number of the task in the job's plan, from 0.
+    pub index: u64,
     /// The task.
     pub task: TaskId,
     /// Counts the leases of this task in this job, from 0.
@@ -68,4 +70,38 @@ impl SignedBallot {
     pub fn is_authentic(&self) -> bool {
         self.ballot.worker.has_signed(&self.ballot.signing_digest(), &self.signature)
     }
+
+    /// Checks the signature once and for all.
+    ///
+    /// # Errors
+    /// [`Forged`] when the worker that the ballot names has not signed it.
+    pub fn authenticate(self) -> Result<AuthenticBallot, Forged> {
+        if self.is_authentic() { Ok(AuthenticBallot(self)) } else { Err(Forged { worker: self.ballot.worker }) }
+    }
+}
+
+/// A ballot whose signature was checked: the only kind that a tally takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthenticBallot(SignedBallot);
+
+impl AuthenticBallot {
+    /// What is said.
+    #[must_use]
+    pub fn ballot(&self) -> &Ballot {
+        &self.0.ballot
+    }
+
+    /// The ballot with its signature, for certificates and reports.
+    #[must_use]
+    pub fn signed(&self) -> &SignedBallot {
+        &self.0
+    }
+}
+
+/// A ballot does not carry the signature of the worker that it names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the ballot of worker {} does not carry its signature", worker.short())]
+pub struct Forged {
+    /// Whom the ballot names.
+    pub worker: NodeId,
 }

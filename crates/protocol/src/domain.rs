@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{constant::Formula, task::Task};
+use crate::constant::Formula;
 
 /// How a task is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,17 +69,6 @@ impl Axis {
             Self::Engine => "engine",
             Self::Formula => "formula",
             Self::Device => "device",
-        }
-    }
-
-    /// How many different values `quorum` winners must show on this axis: as many as there are winners, or as the
-    /// axis has values for this task.
-    #[must_use]
-    pub fn spread_needed(self, task: &Task, quorum: u32) -> u32 {
-        match self {
-            Self::Operator | Self::Device => quorum,
-            Self::Engine => quorum.min(2),
-            Self::Formula => quorum.min(u32::try_from(task.formulas().len()).unwrap_or(u32::MAX)),
         }
     }
 

@@ -175,8 +175,8 @@ pub enum BlobName {
     Task(Digest),
     /// An outcome, by its digest.
     Outcome(Digest),
-    /// The certificate of a task in a job.
-    Certificate(JobId, Digest),
+    /// The certificate of a job's task, by the task's number.
+    Certificate(JobId, u64),
 }
 
 /// The answer to a [`BlobRequest`]; the bytes follow.

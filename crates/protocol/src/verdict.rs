@@ -30,6 +30,8 @@ pub enum Verdict {
 pub struct Certificate {
     /// The job.
     pub job: JobId,
+    /// The number of the task in the job's plan.
+    pub index: u64,
     /// The task.
     pub task: TaskId,
     /// What was accepted.
@@ -108,7 +110,8 @@ impl Certificate {
         {
             let ballot = &signed.ballot;
             let worker = || ballot.worker.short();
-            let about_this = ballot.replica.job == self.job && ballot.replica.task == self.task;
+            let replica = ballot.replica;
+            let about_this = (replica.job, replica.index, replica.task) == (self.job, self.index, self.task);
             if !about_this || (ballot.digest == self.accepted) != wins {
                 return Err(CertificateError::Foreign { worker: worker() });
             }

@@ -1,0 +1,97 @@
+//! Who is asked next: the choice of engine and formula for a worker on a task, so that the winners can be spread.
+//!
+//! A seat is given to a worker only if the seats left after it can still bring the spread that the policy asks for.
+//! Workers of one operator (or device) never share a task where that axis is named; engines and formulas are
+//! balanced over the seats.
+
+use protocol::{
+    constant::Formula,
+    domain::{Axis, Engine},
+    identity::NodeId,
+};
+
+use crate::{tally::Tally, worker::Worker};
+
+/// How a worker would compute a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// By which engine.
+    pub engine: Engine,
+    /// On which device.
+    pub device: String,
+    /// By which method.
+    pub formula: Formula,
+}
+
+/// Why a worker is not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// It voted, has a lease, or failed here before.
+    Asked,
+    /// It would not differ from the others on this axis.
+    NotDistinct(Axis),
+}
+
+/// How `worker` would compute the next replica of a task, or why it is not asked.
+///
+/// # Errors
+/// [`Unfit`] when it may not take a seat.
+pub fn place(tally: &Tally, id: &NodeId, worker: &Worker) -> Result<Placement, Unfit> {
+    if !tally.may_ask(id) {
+        return Err(Unfit::Asked);
+    }
+    // A replica that is run only for the outcome of a decided task changes no vote: any worker will do.
+    let spread: &[(Axis, u32)] = if tally.is_open() { &tally.rules().spread } else { &[] };
+    let named = |axis: Axis| spread.iter().any(|(named, _)| *named == axis);
+    if named(Axis::Operator) && tally.anyone_on(Axis::Operator, &worker.operator) {
+        return Err(Unfit::NotDistinct(Axis::Operator));
+    }
+    let engine = worker
+        .engines
+        .iter()
+        .filter(|engine| !named(Axis::Device) || !tally.anyone_on(Axis::Device, &engine.device))
+        .min_by_key(|engine| {
+            let shown = if named(Axis::Engine) { tally.values_on(Axis::Engine) } else { Vec::new() };
+            // A GPU is preferred where neither is needed more.
+            (occurrences(&shown, &engine.engine.to_string()), engine.engine == Engine::Cpu)
+        })
+        .ok_or(Unfit::NotDistinct(Axis::Device))?;
+    let formula = if named(Axis::Formula) {
+        let shown = tally.values_on(Axis::Formula);
+        tally.terms().formulas.iter().min_by_key(|formula| occurrences(&shown, formula.name()))
+    } else {
+        tally.terms().formulas.first()
+    };
+    let placement = Placement {
+        engine: engine.engine,
+        device: engine.device.clone(),
+        formula: formula.copied().unwrap_or(Formula::Direct),
+    };
+    leaves_room_for_spread(tally, spread, &placement)?;
+    Ok(placement)
+}
+
+fn occurrences(values: &[String], value: &str) -> usize {
+    values.iter().filter(|shown| *shown == value).count()
+}
+
+/// A seat that adds no new value on an axis is given only if the other vacant seats can bring the missing ones.
+fn leaves_room_for_spread(tally: &Tally, spread: &[(Axis, u32)], placement: &Placement) -> Result<(), Unfit> {
+    for (axis, needed) in spread {
+        let value = match axis {
+            Axis::Engine => placement.engine.to_string(),
+            Axis::Formula => placement.formula.to_string(),
+            Axis::Operator | Axis::Device => continue,
+        };
+        let mut shown = tally.values_on(*axis);
+        shown.sort_unstable();
+        shown.dedup();
+        if shown.contains(&value) {
+            let missing = (*needed as usize).saturating_sub(shown.len());
+            if missing >= tally.vacant_seats() as usize {
+                return Err(Unfit::NotDistinct(*axis));
+            }
+        }
+    }
+    Ok(())
+}

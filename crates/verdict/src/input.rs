@@ -1,0 +1,243 @@
+//! What the machine is told and what it tells: past facts in, imperatives out.
+
+use protocol::{
+    ballot::{AuthenticBallot, ReplicaId},
+    constant::Formula,
+    digest::Digest,
+    domain::Engine,
+    identity::NodeId,
+    job::JobId,
+    message::EngineIntroduction,
+    policy::Policy,
+    report::JobState,
+    task::{Task, TaskId, Weight},
+    verdict::Verdict,
+};
+
+/// The tasks of a job, by number, made when they are asked for.
+pub trait Tasks: Send {
+    /// How many there are.
+    fn count(&self) -> u64;
+    /// The task with this number, below [`Tasks::count`]; the same at every call.
+    fn terms(&self, index: u64) -> TaskTerms;
+}
+
+/// What the vote needs to know of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskTerms {
+    /// Its id.
+    pub id: TaskId,
+    /// The ways to compute it, the fastest first; not empty.
+    pub formulas: &'static [Formula],
+    /// How long it takes, coarsely.
+    pub weight: Weight,
+}
+
+impl TaskTerms {
+    /// The terms of `task`.
+    #[must_use]
+    pub fn of(task: &Task) -> Self {
+        Self { id: TaskId::of(task), formulas: task.formulas(), weight: task.weight() }
+    }
+}
+
+/// Something that happened.
+pub enum Input {
+    /// A worker was let in, or came back.
+    WorkerJoined {
+        /// Its key.
+        worker: NodeId,
+        /// Who runs it.
+        operator: String,
+        /// What it computes with; not empty.
+        engines: Vec<EngineIntroduction>,
+        /// How many heavy tasks it computes at once, at least 1.
+        slots: u32,
+    },
+    /// A worker's connection is gone.
+    WorkerLost {
+        /// Its key.
+        worker: NodeId,
+    },
+    /// A job was submitted.
+    JobSubmitted {
+        /// Its id.
+        job: JobId,
+        /// The rules of its vote.
+        policy: Policy,
+        /// Its tasks.
+        tasks: Box<dyn Tasks>,
+    },
+    /// Nobody wants the job any more.
+    JobAbandoned {
+        /// Its id.
+        job: JobId,
+    },
+    /// A worker cast a ballot.
+    BallotCast {
+        /// The ballot, from the worker that it names.
+        ballot: AuthenticBallot,
+        /// Whether the driver already holds an outcome with this digest.
+        outcome_held: bool,
+        /// How long the worker computed, in microseconds.
+        compute_us: u64,
+    },
+    /// A worker cannot run a replica.
+    ReplicaFailed {
+        /// Who says so.
+        worker: NodeId,
+        /// Which.
+        replica: ReplicaId,
+        /// Why.
+        reason: String,
+    },
+    /// A worker was heard, and these replicas are under way.
+    Heartbeat {
+        /// Who.
+        worker: NodeId,
+        /// Which, and how far in thousandths.
+        under_way: Vec<(ReplicaId, u16)>,
+    },
+    /// The driver holds the accepted outcome of a task.
+    OutcomeHeld {
+        /// Of which job.
+        job: JobId,
+        /// The task's number.
+        index: u64,
+    },
+    /// A worker did not hand out the outcome that it voted for.
+    OutcomeWithheld {
+        /// Of which job.
+        job: JobId,
+        /// The task's number.
+        index: u64,
+        /// Who was asked.
+        worker: NodeId,
+    },
+    /// A dissenter replaced its outcome.
+    CorrectionAcknowledged {
+        /// Who.
+        worker: NodeId,
+        /// For which replica.
+        replica: ReplicaId,
+        /// What it holds now.
+        digest: Digest,
+    },
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send a lease.
+    Lease {
+        /// To whom.
+        worker: NodeId,
+        /// For which execution.
+        replica: ReplicaId,
+        /// By which engine.
+        engine: Engine,
+        /// By which method.
+        formula: Formula,
+        /// How long without a heartbeat, in milliseconds.
+        lease_ms: u64,
+        /// How many agreeing ballots a verdict needs.
+        quorum: u32,
+    },
+    /// Tell a worker that nobody waits for a replica any more.
+    Cancel {
+        /// Whom.
+        worker: NodeId,
+        /// Which.
+        replica: ReplicaId,
+    },
+    /// Tell a worker that its ballot is counted.
+    Counted {
+        /// Whom.
+        worker: NodeId,
+        /// Which.
+        replica: ReplicaId,
+    },
+    /// A task is decided.
+    Announce {
+        /// Of which job.
+        job: JobId,
+        /// The task's number.
+        index: u64,
+        /// How.
+        verdict: Verdict,
+    },
+    /// Get the accepted outcome from a worker that voted for it, then report [`Input::OutcomeHeld`] or
+    /// [`Input::OutcomeWithheld`].
+    Fetch {
+        /// From whom.
+        worker: NodeId,
+        /// Of which job.
+        job: JobId,
+        /// The task's number.
+        index: u64,
+        /// The accepted digest.
+        digest: Digest,
+    },
+    /// Tell a dissenter what was accepted.
+    Correct {
+        /// Whom.
+        worker: NodeId,
+        /// Its replica.
+        replica: ReplicaId,
+        /// What was accepted.
+        accepted: Digest,
+    },
+    /// Nothing more will happen to a job, except late ballots.
+    JobOver {
+        /// Which.
+        job: JobId,
+        /// How it ended.
+        state: JobState,
+    },
+}
+
+/// An input that cannot be; it changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// The worker never joined.
+    #[error("worker {} is not enrolled", .0.short())]
+    UnknownWorker(NodeId),
+    /// No such job, or it ended long ago.
+    #[error("job {0} is not known here")]
+    UnknownJob(JobId),
+    /// A job of that id exists.
+    #[error("job {0} was already submitted")]
+    DuplicateJob(JobId),
+    /// The job has no such task, or the task was not opened yet.
+    #[error("job {job} has no open task number {index}")]
+    UnknownTask {
+        /// The job.
+        job: JobId,
+        /// The number.
+        index: u64,
+    },
+    /// The replica was never leased to this worker.
+    #[error("replica {number} of task {index} was not leased to worker {}", worker.short())]
+    NotLeased {
+        /// Who spoke.
+        worker: NodeId,
+        /// The task's number.
+        index: u64,
+        /// The replica's number.
+        number: u32,
+    },
+    /// The ballot names an operator, engine or formula that cannot be.
+    #[error("the ballot of worker {} claims {claim}, which it cannot", worker.short())]
+    Domain {
+        /// Who spoke.
+        worker: NodeId,
+        /// What it claims.
+        claim: String,
+    },
+    /// A job needs at least one task.
+    #[error("job {0} has no tasks")]
+    EmptyJob(JobId),
+    /// The task has no accepted outcome, or another than the one acknowledged.
+    #[error("worker {} acknowledged a digest that is not the accepted one", .0.short())]
+    WrongAcknowledgement(NodeId),
+}

@@ -1,0 +1,176 @@
+//! A job: a row of tallies, opened one after the other as workers have room, and the counters that tell how far it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{
+    domain::Axis,
+    policy::{Electorate, Policy},
+    report::{JobProgress, JobState},
+};
+
+use crate::{
+    input::{TaskTerms, Tasks},
+    tally::{Rules, Tally},
+};
+
+/// A submitted job.
+pub struct Job {
+    pub(crate) policy: Policy,
+    tasks: Box<dyn Tasks>,
+    task_count: u64,
+    pub(crate) tallies: BTreeMap<u64, Tally>,
+    /// Open tasks with a vacant seat.
+    pub(crate) hungry: BTreeSet<u64>,
+    pub(crate) accepted: u64,
+    pub(crate) unaccepted: u64,
+    pub(crate) disputes: u64,
+    pub(crate) dissents: u64,
+    pub(crate) corrections: u64,
+    /// Accepted tasks whose outcome the driver does not hold yet.
+    pub(crate) unheld: BTreeSet<u64>,
+    /// Accepted tasks whose outcome nobody has.
+    pub(crate) lost: BTreeSet<u64>,
+    /// Corrections that are not settled.
+    pub(crate) correcting: u64,
+    pub(crate) state: JobState,
+    pub(crate) submitted_ms: u64,
+    pub(crate) over_ms: Option<u64>,
+}
+
+impl Job {
+    pub(crate) fn new(policy: Policy, tasks: Box<dyn Tasks>, now_ms: u64) -> Self {
+        Self {
+            policy,
+            task_count: tasks.count(),
+            tasks,
+            tallies: BTreeMap::new(),
+            hungry: BTreeSet::new(),
+            accepted: 0,
+            unaccepted: 0,
+            disputes: 0,
+            dissents: 0,
+            corrections: 0,
+            unheld: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            correcting: 0,
+            state: JobState::Running,
+            submitted_ms: now_ms,
+            over_ms: None,
+        }
+    }
+
+    /// How many tasks it has.
+    pub fn task_count(&self) -> u64 {
+        self.task_count
+    }
+
+    /// The rules of its vote.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The vote on a task, once it was opened.
+    pub fn tally(&self, index: u64) -> Option<&Tally> {
+        self.tallies.get(&index)
+    }
+
+    /// Whether a task is accepted, and its outcome was lost with the workers that held it.
+    pub fn is_lost(&self, index: u64) -> bool {
+        self.lost.contains(&index)
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> JobState {
+        self.state
+    }
+
+    /// When it was submitted, in milliseconds.
+    pub fn submitted_ms(&self) -> u64 {
+        self.submitted_ms
+    }
+
+    /// When it was over, in milliseconds.
+    pub fn over_ms(&self) -> Option<u64> {
+        self.over_ms
+    }
+
+    pub(crate) fn has_unopened(&self) -> bool {
+        self.state == JobState::Running && self.opened() < self.task_count
+    }
+
+    pub(crate) fn wants_workers(&self) -> bool {
+        !self.hungry.is_empty() || self.has_unopened()
+    }
+
+    fn opened(&self) -> u64 {
+        self.tallies.len() as u64
+    }
+
+    /// The terms of the task that would be opened next.
+    pub(crate) fn next_terms(&self) -> Option<TaskTerms> {
+        self.has_unopened().then(|| self.tasks.terms(self.opened()))
+    }
+
+    /// Opens the next task while `workers_live` workers are connected; returns its number.
+    pub(crate) fn open(&mut self, terms: TaskTerms, workers_live: u32, now_ms: u64) -> u64 {
+        let index = self.opened();
+        let rules = self.rules(&terms, workers_live);
+        self.tallies.insert(index, Tally::new(terms, rules, now_ms));
+        self.hungry.insert(index);
+        index
+    }
+
+    fn rules(&self, terms: &TaskTerms, workers_live: u32) -> Rules {
+        let policy = &self.policy;
+        let (quorum, seats, seats_max) = match policy.electorate {
+            Electorate::Sample => (policy.quorum, policy.replicas, policy.max_replicas),
+            Electorate::All => {
+                let seats = workers_live.max(policy.replicas);
+                (policy.quorum.max(seats / 2 + 1), seats, seats)
+            }
+        };
+        let spread =
+            policy.distinct.iter().map(|axis| (*axis, spread_needed(*axis, terms, quorum))).collect();
+        Rules { quorum, seats, seats_max, spread, lease_ms: policy.lease_ms }
+    }
+
+    /// Whether every task is decided one way or the other.
+    pub(crate) fn all_decided(&self) -> bool {
+        self.accepted + self.unaccepted == self.task_count
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(&self, waiting: Option<String>) -> JobProgress {
+        let decided = self.accepted + self.unaccepted;
+        let under_way: u64 = self
+            .tallies
+            .values()
+            .rev()
+            .take(64)
+            .filter(|tally| tally.is_open())
+            .map(|tally| u64::from(tally.permille()))
+            .sum();
+        let permille = (decided * 1000 + under_way) / self.task_count.max(1);
+        JobProgress {
+            state: self.state,
+            tasks: self.task_count,
+            accepted: self.accepted,
+            unaccepted: self.unaccepted,
+            disputes: self.disputes,
+            dissenting_ballots: self.dissents,
+            corrections: self.corrections,
+            permille: u16::try_from(permille.min(1000)).unwrap_or(1000),
+            waiting,
+        }
+    }
+}
+
+/// How many different values `quorum` winners must show on an axis: as many as there are winners, or as the axis has
+/// for this task.
+fn spread_needed(axis: Axis, terms: &TaskTerms, quorum: u32) -> u32 {
+    match axis {
+        Axis::Operator | Axis::Device => quorum,
+        Axis::Engine => quorum.min(2),
+        Axis::Formula => quorum.min(u32::try_from(terms.formulas.len()).unwrap_or(u32::MAX)),
+    }
+}

@@ -1,0 +1,190 @@
+//! Filling seats: open tasks meet workers that have room, and leases that nobody keeps alive end.
+
+use std::collections::BTreeMap;
+
+use protocol::{ballot::ReplicaId, identity::NodeId, job::JobId};
+
+use super::{Machine, Timer};
+use crate::{
+    dispatch::{self, Placement, Unfit},
+    input::Output,
+    job::Job,
+};
+
+/// How many hungry tasks are looked at for one worker before another task is opened.
+const SCAN_MAX: usize = 256;
+/// How many tasks of one job may wait for workers before no more are opened.
+const HUNGRY_MAX: usize = 4096;
+
+impl Machine {
+    /// Gives every worker that has room a replica at a time, in turns, until nothing fits any more.
+    pub(super) fn lease_out(&mut self, now_ms: u64) {
+        if self.jobs.values().any(Job::wants_workers) {
+            let mut order: Vec<NodeId> =
+                self.workers.iter().filter(|(_, worker)| worker.connected).map(|(id, _)| *id).collect();
+            if let Some(turn) = self.turn {
+                let start = order.partition_point(|id| *id <= turn);
+                order.rotate_left(start);
+            }
+            while !order.is_empty() {
+                order.retain(|id| {
+                    let leased = self.lease_one(*id, now_ms);
+                    if leased {
+                        self.turn = Some(*id);
+                    }
+                    leased
+                });
+            }
+        }
+        if self.config.electorate_closed {
+            self.give_up_unfillable(now_ms);
+        }
+    }
+
+    /// Leases one replica to a worker, of the oldest job that has one for it.
+    fn lease_one(&mut self, id: NodeId, now_ms: u64) -> bool {
+        let workers_live = self.workers.values().filter(|worker| worker.connected).count();
+        let Some(worker) = self.workers.get(&id) else { return false };
+        let mut found = None;
+        for job_id in &self.queue {
+            let Some(job) = self.jobs.get_mut(job_id) else { continue };
+            let fit = job.hungry.iter().take(SCAN_MAX).find_map(|index| {
+                let tally = job.tallies.get(index)?;
+                let fits = worker.has_room(tally.terms().weight);
+                fits.then(|| dispatch::place(tally, &id, worker).ok()).flatten().map(|place| (*index, place))
+            });
+            if let Some((index, placement)) = fit {
+                found = Some((*job_id, index, placement));
+                break;
+            }
+            if job.hungry.len() >= HUNGRY_MAX {
+                continue;
+            }
+            let Some(terms) = job.next_terms() else { continue };
+            if worker.has_room(terms.weight) {
+                let index = job.open(terms, u32::try_from(workers_live).unwrap_or(u32::MAX), now_ms);
+                let Some(tally) = job.tallies.get(&index) else { continue };
+                if let Ok(placement) = dispatch::place(tally, &id, worker) {
+                    found = Some((*job_id, index, placement));
+                    break;
+                }
+            }
+        }
+        let Some((job_id, index, placement)) = found else { return false };
+        self.lease_to(id, job_id, index, placement, now_ms);
+        true
+    }
+
+    fn lease_to(&mut self, id: NodeId, job_id: JobId, index: u64, placement: Placement, now_ms: u64) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(job) = self.jobs.get_mut(&job_id) else { return };
+        let Some(tally) = job.tallies.get_mut(&index) else { return };
+        let Placement { engine, device, formula } = placement;
+        let (number, expires_ms) =
+            tally.lease(id, worker.operator.clone(), (engine, device), formula, now_ms);
+        let replica = ReplicaId { job: job_id, index, task: tally.terms().id, number };
+        worker.take(replica, tally.terms().weight);
+        if tally.vacant_seats() == 0 {
+            job.hungry.remove(&index);
+        }
+        self.timers.insert((expires_ms, Timer::Lease(replica)));
+        self.outputs.push_back(Output::Lease {
+            worker: id,
+            replica,
+            engine,
+            formula,
+            lease_ms: tally.rules().lease_ms,
+            quorum: tally.rules().quorum,
+        });
+    }
+
+    /// A lease may have expired, unless it was renewed or has ended.
+    pub(super) fn lease_due(&mut self, replica: ReplicaId, now_ms: u64) {
+        let Some(tally) = self.tally_mut(replica.job, replica.index) else { return };
+        let Some(expires_ms) = tally.lease_expires_ms(replica.number) else { return };
+        if expires_ms > now_ms {
+            self.timers.insert((expires_ms, Timer::Lease(replica)));
+            return;
+        }
+        let Some(worker) = tally.issued().get(replica.number as usize).map(|issued| issued.worker) else {
+            return;
+        };
+        tally.excuse(worker);
+        self.end_lease(replica, worker);
+        self.outputs.push_back(Output::Cancel { worker, replica });
+        self.evaluate(replica.job, replica.index, now_ms);
+    }
+
+    /// In a closed electorate, a seat that none of the known workers can take is not waited for.
+    fn give_up_unfillable(&mut self, now_ms: u64) {
+        let hungry: Vec<(JobId, u64)> = self
+            .jobs
+            .iter()
+            .flat_map(|(id, job)| job.hungry.iter().map(move |index| (*id, *index)))
+            .filter(|(id, index)| self.nobody_fits(*id, *index))
+            .collect();
+        for (id, index) in hungry {
+            let Some(tally) = self.tally_mut(id, index) else { continue };
+            if !tally.is_open() {
+                self.lose_outcome(id, index, now_ms);
+                continue;
+            }
+            tally.give_up_vacant_seats();
+            if tally.outstanding().next().is_none() {
+                let verdict = tally.exhausted_verdict();
+                if !matches!(tally.count(), crate::tally::Count::Won(_)) {
+                    self.exhaust(id, index, verdict);
+                    self.end_if_done(id, now_ms);
+                    continue;
+                }
+            }
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.hungry.remove(&index);
+            }
+            if self.tally_mut(id, index).is_some_and(|t| matches!(t.count(), crate::tally::Count::Won(_))) {
+                self.evaluate(id, index, now_ms);
+            }
+        }
+    }
+
+    fn nobody_fits(&self, job: JobId, index: u64) -> bool {
+        let Some(tally) = self.jobs.get(&job).and_then(|job| job.tally(index)) else { return false };
+        self.workers.iter().all(|(id, worker)| dispatch::place(tally, id, worker).is_err())
+    }
+
+    /// Why the first hungry task of a job waits, when it is not only for a busy worker.
+    pub(super) fn waiting_reason(&self, job: &Job) -> Option<String> {
+        let connected: BTreeMap<_, _> = self.workers.iter().filter(|(_, worker)| worker.connected).collect();
+        if connected.is_empty() && job.wants_workers() {
+            return Some("no worker is connected".to_owned());
+        }
+        if let Some(index) = job.unheld.first().filter(|_| job.all_decided()) {
+            return Some(format!("task {index} is decided, and its outcome has not arrived yet"));
+        }
+        let index = *job.hungry.first()?;
+        let tally = job.tally(index)?;
+        let refusals: Vec<Unfit> = connected
+            .iter()
+            .map(|(id, worker)| dispatch::place(tally, id, worker))
+            .map(|placed| placed.map(|_| ()))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .filter_map(Result::err)
+            .collect();
+        if refusals.len() < connected.len() {
+            return None;
+        }
+        let axis = refusals.iter().find_map(|unfit| match unfit {
+            Unfit::NotDistinct(axis) => Some(*axis),
+            Unfit::Asked => None,
+        });
+        let vacant = tally.vacant_seats();
+        Some(match axis {
+            Some(axis) => format!("task {index} needs {vacant} more ballots, from another {axis}"),
+            None => format!(
+                "task {index} needs {vacant} more ballots, and all {} connected workers were asked",
+                connected.len()
+            ),
+        })
+    }
+}

@@ -1,0 +1,319 @@
+//! The machine: workers, jobs and the timers between them, driven by inputs and polled for outputs.
+//!
+//! An input is either taken whole or rejected with nothing changed. What follows from it is worked out at once:
+//! `vote` decides, `leasing` fills seats, `settling` fetches outcomes and corrects dissenters.
+
+mod leasing;
+mod settling;
+mod vote;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use protocol::{
+    ballot::{AuthenticBallot, ReplicaId},
+    identity::NodeId,
+    job::JobId,
+    message::EngineIntroduction,
+    report::{JobProgress, JobState},
+};
+
+use crate::{
+    input::{Input, Output, Rejected},
+    job::Job,
+    tally::{Effect, Tally},
+    worker::{Worker, WorkerRecord},
+};
+
+/// How a machine behaves for all its jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// Whether no worker can join any more (an embedded cluster): a seat that none of the known workers can take is
+    /// given up instead of waited for.
+    pub electorate_closed: bool,
+    /// How many jobs that are over are kept for late ballots and reports; the oldest go first.
+    pub jobs_kept_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { electorate_closed: false, jobs_kept_max: 256 }
+    }
+}
+
+/// Something that happens when time passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Lease(ReplicaId),
+    Correction(JobId, u64, NodeId),
+}
+
+/// The sans-I/O machine that decides.
+pub struct Machine {
+    config: Config,
+    workers: BTreeMap<NodeId, Worker>,
+    jobs: BTreeMap<JobId, Job>,
+    /// Jobs in the order of their submission.
+    queue: Vec<JobId>,
+    /// Workers that are to be told a correction when they come back.
+    owed: BTreeMap<NodeId, BTreeSet<(JobId, u64)>>,
+    timers: BTreeSet<(u64, Timer)>,
+    outputs: VecDeque<Output>,
+    /// Whose turn it is to be asked first.
+    turn: Option<NodeId>,
+}
+
+impl Machine {
+    /// A machine without workers and jobs.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            workers: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            queue: Vec::new(),
+            owed: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            turn: None,
+        }
+    }
+
+    /// Takes in a fact that happened at `now_ms`.
+    ///
+    /// # Errors
+    /// [`Rejected`] when it cannot be; then nothing has changed.
+    pub fn handle(&mut self, input: Input, now_ms: u64) -> Result<(), Rejected> {
+        match input {
+            Input::WorkerJoined { worker, operator, engines, slots } => {
+                self.worker_joined(worker, operator, engines, slots, now_ms);
+            }
+            Input::WorkerLost { worker } => self.worker_lost(worker, now_ms)?,
+            Input::JobSubmitted { job, policy, tasks } => {
+                if self.jobs.contains_key(&job) {
+                    return Err(Rejected::DuplicateJob(job));
+                }
+                if tasks.count() == 0 {
+                    return Err(Rejected::EmptyJob(job));
+                }
+                self.jobs.insert(job, Job::new(policy, tasks, now_ms));
+                self.queue.push(job);
+            }
+            Input::JobAbandoned { job } => self.abandon(job, now_ms)?,
+            Input::BallotCast { ballot, outcome_held, compute_us } => {
+                self.ballot_cast(ballot, outcome_held, compute_us, now_ms)?;
+            }
+            Input::ReplicaFailed { worker, replica, reason } => {
+                self.replica_failed(worker, replica, reason, now_ms)?;
+            }
+            Input::Heartbeat { worker, under_way } => self.heartbeat(worker, &under_way, now_ms)?,
+            Input::OutcomeHeld { job, index } => self.outcome_held(job, index, now_ms)?,
+            Input::OutcomeWithheld { job, index, worker } => {
+                self.outcome_withheld(job, index, worker, now_ms)?;
+            }
+            Input::CorrectionAcknowledged { worker, replica, digest } => {
+                self.correction_acknowledged(worker, replica, digest, now_ms)?;
+            }
+        }
+        self.lease_out(now_ms);
+        Ok(())
+    }
+
+    /// Lets time pass: what was due until `now_ms` happens.
+    pub fn handle_timeout(&mut self, now_ms: u64) {
+        while let Some((at_ms, timer)) = self.timers.first().copied() {
+            if at_ms > now_ms {
+                break;
+            }
+            self.timers.pop_first();
+            match timer {
+                Timer::Lease(replica) => self.lease_due(replica, now_ms),
+                Timer::Correction(job, index, worker) => self.correction_due(job, index, worker, now_ms),
+            }
+        }
+        self.lease_out(now_ms);
+    }
+
+    /// When [`Machine::handle_timeout`] has something to do, in milliseconds.
+    pub fn next_timeout_ms(&self) -> Option<u64> {
+        self.timers.first().map(|(at_ms, _)| *at_ms)
+    }
+
+    /// The next thing to be done.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// A job that is known here.
+    pub fn job(&self, job: JobId) -> Option<&Job> {
+        self.jobs.get(&job)
+    }
+
+    /// The jobs that are known here, in the order of their submission.
+    pub fn jobs(&self) -> impl Iterator<Item = (JobId, &Job)> {
+        self.queue.iter().filter_map(|id| Some((*id, self.jobs.get(id)?)))
+    }
+
+    /// How far a job is.
+    pub fn progress(&self, job: JobId) -> Option<JobProgress> {
+        let state = self.jobs.get(&job)?;
+        Some(state.progress(self.waiting_reason(state)))
+    }
+
+    /// The record of every worker that ever joined.
+    pub fn workers(&self) -> impl Iterator<Item = (NodeId, WorkerRecord)> {
+        self.workers.iter().map(|(id, worker)| (*id, worker.record()))
+    }
+
+    fn worker_joined(
+        &mut self,
+        id: NodeId,
+        operator: String,
+        engines: Vec<EngineIntroduction>,
+        slots: u32,
+        now_ms: u64,
+    ) {
+        // A worker that comes back with a new connection holds no lease of the old one.
+        self.free_leases_of(id, now_ms);
+        match self.workers.get_mut(&id) {
+            Some(worker) => worker.rejoin(operator, engines, slots),
+            None => {
+                self.workers.insert(id, Worker::new(operator, engines, slots));
+            }
+        }
+        self.settle_debts(id, now_ms);
+    }
+
+    fn worker_lost(&mut self, id: NodeId, now_ms: u64) -> Result<(), Rejected> {
+        let worker = self.workers.get_mut(&id).ok_or(Rejected::UnknownWorker(id))?;
+        worker.connected = false;
+        self.free_leases_of(id, now_ms);
+        self.lost_while_settling(id, now_ms);
+        Ok(())
+    }
+
+    fn free_leases_of(&mut self, id: NodeId, now_ms: u64) {
+        let leases = self.workers.get(&id).map(|worker| worker.leases.clone()).unwrap_or_default();
+        for replica in leases {
+            self.end_lease(replica, id);
+            self.evaluate(replica.job, replica.index, now_ms);
+        }
+    }
+
+    /// Ends a lease on both sides.
+    fn end_lease(&mut self, replica: ReplicaId, id: NodeId) {
+        if let Some(tally) = self.tally_mut(replica.job, replica.index) {
+            tally.end_lease(replica.number);
+            let weight = tally.terms().weight;
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.release(&replica, weight);
+            }
+        }
+    }
+
+    fn tally_mut(&mut self, job: JobId, index: u64) -> Option<&mut Tally> {
+        self.jobs.get_mut(&job)?.tallies.get_mut(&index)
+    }
+
+    /// The tally that a worker speaks about, if it was leased the replica.
+    fn leased_tally(&mut self, worker: NodeId, replica: ReplicaId) -> Result<&mut Tally, Rejected> {
+        if !self.workers.contains_key(&worker) {
+            return Err(Rejected::UnknownWorker(worker));
+        }
+        let job = self.jobs.get_mut(&replica.job).ok_or(Rejected::UnknownJob(replica.job))?;
+        let (index, number) = (replica.index, replica.number);
+        let tally = job.tallies.get_mut(&index).ok_or(Rejected::UnknownTask { job: replica.job, index })?;
+        if tally.terms().id != replica.task || !tally.was_leased(number, &worker) {
+            return Err(Rejected::NotLeased { worker, index, number });
+        }
+        Ok(tally)
+    }
+
+    fn ballot_cast(
+        &mut self,
+        ballot: AuthenticBallot,
+        outcome_held: bool,
+        compute_us: u64,
+        now_ms: u64,
+    ) -> Result<(), Rejected> {
+        let said = ballot.ballot().clone();
+        let (worker, replica) = (said.worker, said.replica);
+        let formulas = self.leased_tally(worker, replica)?.terms().formulas;
+        let record = self.workers.get(&worker).ok_or(Rejected::UnknownWorker(worker))?;
+        let domain = &said.domain;
+        let has_engine =
+            record.engines.iter().any(|e| e.engine == domain.engine && e.device == domain.device);
+        if domain.operator != record.operator || !formulas.contains(&domain.formula) || !has_engine {
+            let claim = format!(
+                "operator `{}`, engine {} on `{}`, formula {}",
+                domain.operator, domain.engine, domain.device, domain.formula
+            );
+            return Err(Rejected::Domain { worker, claim });
+        }
+        self.end_lease(replica, worker);
+        let tally = self.leased_tally(worker, replica)?;
+        let was_disputed = tally.was_disputed();
+        let effect = tally.cast(ballot, outcome_held, compute_us);
+        let newly_disputed = tally.was_disputed() && !was_disputed;
+        if newly_disputed && let Some(job) = self.jobs.get_mut(&replica.job) {
+            job.disputes += 1;
+        }
+        if let Some(record) = self.workers.get_mut(&worker) {
+            match effect {
+                Effect::Counted => record.ballots += 1,
+                Effect::Equivocated => record.equivocations += 1,
+                Effect::Repeated => {}
+            }
+        }
+        self.outputs.push_back(Output::Counted { worker, replica });
+        if effect == Effect::Counted {
+            self.late_ballot(worker, replica, said.digest, outcome_held, now_ms);
+        }
+        self.evaluate(replica.job, replica.index, now_ms);
+        Ok(())
+    }
+
+    fn replica_failed(
+        &mut self,
+        worker: NodeId,
+        replica: ReplicaId,
+        reason: String,
+        now_ms: u64,
+    ) -> Result<(), Rejected> {
+        self.leased_tally(worker, replica)?.fail(worker, reason);
+        self.end_lease(replica, worker);
+        self.evaluate(replica.job, replica.index, now_ms);
+        Ok(())
+    }
+
+    fn heartbeat(
+        &mut self,
+        worker: NodeId,
+        under_way: &[(ReplicaId, u16)],
+        now_ms: u64,
+    ) -> Result<(), Rejected> {
+        if !self.workers.contains_key(&worker) {
+            return Err(Rejected::UnknownWorker(worker));
+        }
+        for (replica, permille) in under_way {
+            if let Ok(tally) = self.leased_tally(worker, *replica) {
+                tally.renew(replica.number, *permille, now_ms);
+            }
+        }
+        Ok(())
+    }
+
+    fn abandon(&mut self, id: JobId, now_ms: u64) -> Result<(), Rejected> {
+        let job = self.jobs.get_mut(&id).ok_or(Rejected::UnknownJob(id))?;
+        if job.state.is_over() {
+            return Ok(());
+        }
+        job.hungry.clear();
+        let open: Vec<u64> =
+            job.tallies.iter().filter(|(_, tally)| tally.is_open()).map(|(index, _)| *index).collect();
+        for index in open {
+            self.exhaust(id, index, protocol::verdict::Verdict::Undecided);
+        }
+        self.end_job(id, JobState::Abandoned, now_ms);
+        Ok(())
+    }
+}

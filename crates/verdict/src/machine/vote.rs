@@ -1,0 +1,174 @@
+//! From a count to a verdict: what happens to a task when its ballots or its leases changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{
+    ballot::ReplicaId,
+    digest::Digest,
+    job::JobId,
+    report::JobState,
+    verdict::{Certificate, Verdict},
+};
+
+use super::Machine;
+use crate::{
+    input::Output,
+    tally::{Correction, Count, Decision, State},
+};
+
+impl Machine {
+    /// Counts a task's ballots and does what follows.
+    pub(super) fn evaluate(&mut self, job: JobId, index: u64, now_ms: u64) {
+        let Some(tally) = self.tally_mut(job, index) else { return };
+        if !tally.is_open() {
+            return self.look_for_outcome(job, index, now_ms);
+        }
+        match tally.count() {
+            Count::Won(digest) => return self.decide(job, index, digest, now_ms),
+            Count::Hopeless => {
+                self.exhaust(job, index, Verdict::Undecided);
+                return self.end_if_done(job, now_ms);
+            }
+            Count::NeedsSeats(more) => tally.grow(more),
+            Count::Open => {}
+        }
+        if tally.is_spent() {
+            let verdict = tally.exhausted_verdict();
+            self.exhaust(job, index, verdict);
+            return self.end_if_done(job, now_ms);
+        }
+        let hungry = tally.vacant_seats() > 0;
+        if let Some(job) = self.jobs.get_mut(&job) {
+            if hungry {
+                job.hungry.insert(index)
+            } else {
+                job.hungry.remove(&index)
+            };
+        }
+    }
+
+    /// A digest has won.
+    fn decide(&mut self, id: JobId, index: u64, accepted: Digest, now_ms: u64) {
+        self.cancel_outstanding(id, index);
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(tally) = job.tallies.get_mut(&index) else { return };
+        let dissenters: Vec<_> = tally
+            .ballots()
+            .iter()
+            .filter(|(_, cast)| cast.ballot.ballot().digest != accepted)
+            .map(|(worker, _)| *worker)
+            .collect();
+        let held =
+            tally.ballots().values().any(|cast| cast.outcome_held && cast.ballot.ballot().digest == accepted);
+        let corrections: BTreeMap<_, _> =
+            dissenters.iter().map(|worker| (*worker, Correction::Waiting)).collect();
+        tally.state = State::Decided(Decision {
+            accepted,
+            decided_ms: now_ms,
+            held: false,
+            corrections,
+            asked: BTreeSet::new(),
+            rerun: false,
+        });
+        job.hungry.remove(&index);
+        job.accepted += 1;
+        job.dissents += dissenters.len() as u64;
+        job.correcting += dissenters.len() as u64;
+        job.unheld.insert(index);
+        for worker in &dissenters {
+            if let Some(record) = self.workers.get_mut(worker) {
+                record.dissents += 1;
+            }
+            self.owed.entry(*worker).or_default().insert((id, index));
+        }
+        self.outputs.push_back(Output::Announce { job: id, index, verdict: Verdict::Accepted(accepted) });
+        if held {
+            self.hold(id, index, now_ms);
+        } else {
+            self.fetch_outcome(id, index, now_ms);
+        }
+        self.end_if_done(id, now_ms);
+    }
+
+    /// A task ends without a winner.
+    pub(super) fn exhaust(&mut self, id: JobId, index: u64, verdict: Verdict) {
+        self.cancel_outstanding(id, index);
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(tally) = job.tallies.get_mut(&index) else { return };
+        tally.state = State::Exhausted(verdict.clone());
+        job.hungry.remove(&index);
+        job.unaccepted += 1;
+        self.outputs.push_back(Output::Announce { job: id, index, verdict });
+    }
+
+    /// Nobody waits for the replicas that are still out.
+    fn cancel_outstanding(&mut self, job: JobId, index: u64) {
+        let Some(tally) = self.tally_mut(job, index) else { return };
+        let task = tally.terms().id;
+        let outstanding: Vec<_> =
+            tally.outstanding().map(|(number, issued)| (number, issued.worker)).collect();
+        for (number, worker) in outstanding {
+            let replica = ReplicaId { job, index, task, number };
+            self.end_lease(replica, worker);
+            self.outputs.push_back(Output::Cancel { worker, replica });
+        }
+    }
+
+    /// Ends a job when every task is decided, every outcome held and every correction settled.
+    pub(super) fn end_if_done(&mut self, id: JobId, now_ms: u64) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.state.is_over() || !job.all_decided() {
+            return;
+        }
+        if !job.unheld.is_empty() || job.correcting > 0 {
+            job.state = JobState::Correcting;
+            return;
+        }
+        let state = if job.unaccepted == 0 && job.lost.is_empty() {
+            JobState::Reconciled
+        } else {
+            JobState::Incomplete
+        };
+        self.end_job(id, state, now_ms);
+    }
+
+    pub(super) fn end_job(&mut self, id: JobId, state: JobState, now_ms: u64) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.state = state;
+        job.over_ms = Some(now_ms);
+        self.outputs.push_back(Output::JobOver { job: id, state });
+        self.forget_oldest();
+    }
+
+    /// Keeps the number of jobs that are over within its bound.
+    fn forget_oldest(&mut self) {
+        let over: Vec<JobId> = self.jobs().filter(|(_, job)| job.state.is_over()).map(|(id, _)| id).collect();
+        let surplus = over.len().saturating_sub(self.config.jobs_kept_max);
+        for id in over.into_iter().take(surplus) {
+            self.jobs.remove(&id);
+            self.queue.retain(|queued| *queued != id);
+            for debts in self.owed.values_mut() {
+                debts.retain(|(job, _)| *job != id);
+            }
+            self.owed.retain(|_, debts| !debts.is_empty());
+        }
+    }
+
+    /// The ballots that prove an accepted task: those that were counted before the verdict.
+    pub fn certificate(&self, id: JobId, index: u64) -> Option<Certificate> {
+        let tally = self.jobs.get(&id)?.tally(index)?;
+        let accepted = tally.decision()?.accepted;
+        let timely =
+            tally.ballots().values().filter(|cast| !cast.late).map(|cast| cast.ballot.signed().clone());
+        let (winning, dissenting) = timely.partition(|signed| signed.ballot.digest == accepted);
+        Some(Certificate {
+            job: id,
+            index,
+            task: tally.terms().id,
+            accepted,
+            quorum: tally.rules().quorum,
+            winning,
+            dissenting,
+        })
+    }
+}

@@ -1,0 +1,504 @@
+//! The vote on one task: who was asked, who said what, and whether that decides it.
+//!
+//! The tally is a count with two bars. A digest wins with the quorum **and** more than half of all ballots that are
+//! cast or may still come, so a decision is as early as it can be and no ballot that is still out can overturn it.
+//! When the ballots that are out cannot decide it any more, the electorate grows by just as many seats as the leading
+//! digest would need, up to a bound; the second bar grows with it. Winners must also be spread over the axes that the
+//! policy names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{
+    ballot::{AuthenticBallot, SignedBallot},
+    constant::Formula,
+    digest::Digest,
+    domain::{Axis, Engine},
+    identity::NodeId,
+    limits::LEASE_RENEWALS_MAX,
+    verdict::Verdict,
+};
+
+use crate::input::TaskTerms;
+
+/// The rules that hold for one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Agreeing ballots needed.
+    pub quorum: u32,
+    /// Ballots asked for at first.
+    pub seats: u32,
+    /// Most ballots that may be asked for.
+    pub seats_max: u32,
+    /// The axes on which winners must differ, and how many different values each must show.
+    pub spread: Vec<(Axis, u32)>,
+    /// How long a lease lasts without a heartbeat, in milliseconds.
+    pub lease_ms: u64,
+}
+
+/// A replica that was leased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// To whom.
+    pub worker: NodeId,
+    /// Who runs it.
+    pub operator: String,
+    /// By which engine.
+    pub engine: Engine,
+    /// On which device.
+    pub device: String,
+    /// By which method.
+    pub formula: Formula,
+    lease: Option<Lease>,
+}
+
+/// A lease that is out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Lease {
+    expires_ms: u64,
+    renewals: u32,
+    permille: u16,
+}
+
+/// A counted ballot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cast {
+    /// What was said, and the signature.
+    pub ballot: AuthenticBallot,
+    /// How long the worker computed, in microseconds.
+    pub compute_us: u64,
+    /// Whether the task was decided before.
+    pub late: bool,
+    /// Whether the driver held an outcome with this digest when the ballot came.
+    pub(crate) outcome_held: bool,
+}
+
+/// How far the correction of a dissenter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Correction {
+    /// The accepted outcome is not here yet, so there is nothing to send.
+    Waiting,
+    /// Sent; given up at this time.
+    Sent {
+        /// In milliseconds.
+        deadline_ms: u64,
+    },
+    /// Acknowledged at this time, in milliseconds.
+    Acknowledged(u64),
+    /// The worker did not acknowledge in time or left; it is told when it comes back.
+    Unheard,
+}
+
+/// Where the vote stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// All ballots so far agree.
+    Collecting,
+    /// There are two different digests.
+    Disputed,
+    /// A digest has won; its dissenters are being corrected.
+    Decided(Decision),
+    /// A digest has won, its outcome is held, and nobody is left to be corrected.
+    Reconciled(Decision),
+    /// Over without a winner.
+    Exhausted(Verdict),
+}
+
+/// A digest that has won.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The digest.
+    pub accepted: Digest,
+    /// When, in milliseconds.
+    pub decided_ms: u64,
+    /// Whether the outcome itself is held by the driver.
+    pub held: bool,
+    /// The dissenters.
+    pub corrections: BTreeMap<NodeId, Correction>,
+    /// Winners that were asked for the outcome and did not give it, and the one being asked.
+    pub(crate) asked: BTreeSet<NodeId>,
+    /// No winner that is connected gives the outcome: another replica is run to get it.
+    pub(crate) rerun: bool,
+}
+
+/// What a count says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Ballots that are out, or seats not yet leased, may decide it.
+    Open,
+    /// This digest has won.
+    Won(Digest),
+    /// So many more seats are needed before any digest can win.
+    NeedsSeats(u32),
+    /// No digest can win within the bound.
+    Hopeless,
+}
+
+/// What became of a ballot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Counted.
+    Counted,
+    /// This worker's ballot is already there; nothing changed.
+    Repeated,
+    /// The worker's second, different ballot for one replica: both count as none.
+    Equivocated,
+}
+
+/// The vote on one task.
+#[derive(Debug)]
+pub struct Tally {
+    terms: TaskTerms,
+    rules: Rules,
+    seats: u32,
+    issued: Vec<Issued>,
+    ballots: BTreeMap<NodeId, Cast>,
+    equivocations: BTreeMap<NodeId, [SignedBallot; 2]>,
+    excused: BTreeSet<NodeId>,
+    failures: Vec<String>,
+    disputed: bool,
+    opened_ms: u64,
+    pub(crate) state: State,
+}
+
+impl Tally {
+    /// A vote that nobody was asked for yet.
+    #[must_use]
+    pub fn new(terms: TaskTerms, rules: Rules, now_ms: u64) -> Self {
+        Self {
+            terms,
+            seats: rules.seats,
+            rules,
+            issued: Vec::new(),
+            ballots: BTreeMap::new(),
+            equivocations: BTreeMap::new(),
+            excused: BTreeSet::new(),
+            failures: Vec::new(),
+            disputed: false,
+            opened_ms: now_ms,
+            state: State::Collecting,
+        }
+    }
+
+    /// The task.
+    pub fn terms(&self) -> &TaskTerms {
+        &self.terms
+    }
+
+    /// The rules of this vote.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// When it was opened, in milliseconds.
+    pub fn opened_ms(&self) -> u64 {
+        self.opened_ms
+    }
+
+    /// Whether two different digests were ever there.
+    pub fn was_disputed(&self) -> bool {
+        self.disputed
+    }
+
+    /// The counted ballots, by worker.
+    pub fn ballots(&self) -> &BTreeMap<NodeId, Cast> {
+        &self.ballots
+    }
+
+    /// The pairs of ballots that show equivocation, by worker.
+    pub fn equivocations(&self) -> &BTreeMap<NodeId, [SignedBallot; 2]> {
+        &self.equivocations
+    }
+
+    /// Every replica that was ever leased, by number.
+    pub fn issued(&self) -> &[Issued] {
+        &self.issued
+    }
+
+    /// Why workers could not run it.
+    pub fn failures(&self) -> &[String] {
+        &self.failures
+    }
+
+    /// The accepted digest and what follows from it, once there is one.
+    pub fn decision(&self) -> Option<&Decision> {
+        match &self.state {
+            State::Decided(decision) | State::Reconciled(decision) => Some(decision),
+            State::Collecting | State::Disputed | State::Exhausted(_) => None,
+        }
+    }
+
+    pub(crate) fn decision_mut(&mut self) -> Option<&mut Decision> {
+        match &mut self.state {
+            State::Decided(decision) | State::Reconciled(decision) => Some(decision),
+            State::Collecting | State::Disputed | State::Exhausted(_) => None,
+        }
+    }
+
+    /// Whether ballots can still change something.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Collecting | State::Disputed)
+    }
+
+    /// The numbers of the replicas under lease.
+    pub fn outstanding(&self) -> impl Iterator<Item = (u32, &Issued)> {
+        (0..).zip(&self.issued).filter(|(_, issued)| issued.lease.is_some())
+    }
+
+    fn outstanding_count(&self) -> u32 {
+        u32::try_from(self.outstanding().count()).unwrap_or(u32::MAX)
+    }
+
+    fn cast_count(&self) -> u32 {
+        u32::try_from(self.ballots.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How many seats are neither voted nor leased; after the verdict, whether a replica is to be run for its outcome.
+    pub fn vacant_seats(&self) -> u32 {
+        if self.attempts() >= self.attempts_max() {
+            return 0;
+        }
+        match &self.state {
+            State::Collecting | State::Disputed => {
+                self.seats.saturating_sub(self.cast_count() + self.outstanding_count())
+            }
+            State::Decided(decision) if decision.rerun && !decision.held => {
+                1_u32.saturating_sub(self.outstanding_count())
+            }
+            State::Decided(_) | State::Reconciled(_) | State::Exhausted(_) => 0,
+        }
+    }
+
+    fn attempts(&self) -> u32 {
+        u32::try_from(self.issued.len()).unwrap_or(u32::MAX)
+    }
+
+    /// A flapping cluster must not lease one task for ever.
+    fn attempts_max(&self) -> u32 {
+        self.rules.seats_max.saturating_mul(8)
+    }
+
+    /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before.
+    pub fn may_ask(&self, worker: &NodeId) -> bool {
+        !self.ballots.contains_key(worker)
+            && !self.excused.contains(worker)
+            && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
+    }
+
+    /// How far the furthest replica under lease is, in thousandths.
+    pub fn permille(&self) -> u16 {
+        if !self.is_open() {
+            return 1000;
+        }
+        self.issued
+            .iter()
+            .filter_map(|issued| issued.lease.as_ref())
+            .map(|lease| lease.permille)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Leases the next replica; returns its number and when the lease expires.
+    pub(crate) fn lease(
+        &mut self,
+        worker: NodeId,
+        operator: String,
+        engine: (Engine, String),
+        formula: Formula,
+        now_ms: u64,
+    ) -> (u32, u64) {
+        let number = u32::try_from(self.issued.len()).unwrap_or(u32::MAX);
+        let expires_ms = now_ms + self.rules.lease_ms;
+        let lease = Some(Lease { expires_ms, renewals: 0, permille: 0 });
+        let (engine, device) = engine;
+        self.issued.push(Issued { worker, operator, engine, device, formula, lease });
+        (number, expires_ms)
+    }
+
+    /// Whether replica `number` was ever leased to `worker`.
+    pub(crate) fn was_leased(&self, number: u32, worker: &NodeId) -> bool {
+        self.issued.get(number as usize).is_some_and(|issued| issued.worker == *worker)
+    }
+
+    /// Ends a lease, if it is out.
+    pub(crate) fn end_lease(&mut self, number: u32) -> bool {
+        self.issued.get_mut(number as usize).is_some_and(|issued| issued.lease.take().is_some())
+    }
+
+    /// Renews a lease that is out.
+    pub(crate) fn renew(&mut self, number: u32, permille: u16, now_ms: u64) {
+        let lease_ms = self.rules.lease_ms;
+        if let Some(lease) = self.issued.get_mut(number as usize).and_then(|issued| issued.lease.as_mut())
+            && lease.renewals < LEASE_RENEWALS_MAX
+        {
+            lease.renewals += 1;
+            lease.expires_ms = now_ms + lease_ms;
+            lease.permille = lease.permille.max(permille.min(1000));
+        }
+    }
+
+    /// When a lease that is out expires, in milliseconds.
+    pub(crate) fn lease_expires_ms(&self, number: u32) -> Option<u64> {
+        self.issued.get(number as usize)?.lease.as_ref().map(|lease| lease.expires_ms)
+    }
+
+    /// Never asks this worker again for this task.
+    pub(crate) fn excuse(&mut self, worker: NodeId) {
+        self.excused.insert(worker);
+    }
+
+    /// Notes why a worker could not run it.
+    pub(crate) fn fail(&mut self, worker: NodeId, reason: String) {
+        if self.excused.insert(worker) && self.failures.len() < 16 {
+            self.failures.push(reason);
+        }
+    }
+
+    /// Takes a ballot of a worker that was leased the replica.
+    pub(crate) fn cast(&mut self, ballot: AuthenticBallot, outcome_held: bool, compute_us: u64) -> Effect {
+        let said = ballot.ballot();
+        let (worker, digest, number) = (said.worker, said.digest, said.replica.number);
+        if self.equivocations.contains_key(&worker) {
+            return Effect::Repeated;
+        }
+        self.end_lease(number);
+        if let Some(earlier) = self.ballots.get(&worker) {
+            let before = earlier.ballot.ballot();
+            if before.replica.number != number || before.digest == digest {
+                return Effect::Repeated;
+            }
+            if self.is_open() {
+                let first = earlier.ballot.signed().clone();
+                self.ballots.remove(&worker);
+                self.equivocations.insert(worker, [first, ballot.signed().clone()]);
+                self.excused.insert(worker);
+            } else {
+                // The verdict stands on the ballots as they were counted; the pair is still proof.
+                self.equivocations.insert(worker, [earlier.ballot.signed().clone(), ballot.signed().clone()]);
+            }
+            return Effect::Equivocated;
+        }
+        let late = !self.is_open();
+        self.ballots.insert(worker, Cast { ballot, compute_us, late, outcome_held });
+        if self.is_open() && self.digests().len() > 1 {
+            self.disputed = true;
+            self.state = State::Disputed;
+        }
+        Effect::Counted
+    }
+
+    /// The ballots of each digest.
+    fn digests(&self) -> BTreeMap<Digest, Vec<&Cast>> {
+        let mut digests: BTreeMap<Digest, Vec<&Cast>> = BTreeMap::new();
+        for cast in self.ballots.values() {
+            digests.entry(cast.ballot.ballot().digest).or_default().push(cast);
+        }
+        digests
+    }
+
+    /// Counts: does a digest win, can one still, and with how many more seats?
+    #[must_use]
+    pub fn count(&self) -> Count {
+        let cast = self.cast_count();
+        let outstanding = self.outstanding_count();
+        let seats = self.seats.max(cast + outstanding);
+        let remaining = seats - cast;
+        let vacant = seats - cast - outstanding;
+        let mut fewest_more = None;
+        for (digest, ballots) in self.digests() {
+            let agreeing = u32::try_from(ballots.len()).unwrap_or(u32::MAX);
+            if agreeing >= self.rules.quorum
+                && 2 * agreeing > seats
+                && self.missing_spread(&ballots, false) == 0
+            {
+                return Count::Won(digest);
+            }
+            let prospect = agreeing + remaining;
+            let for_quorum = self.rules.quorum.saturating_sub(prospect);
+            let for_majority = (seats + 1).saturating_sub(2 * prospect);
+            let for_spread = self.missing_spread(&ballots, true).saturating_sub(vacant);
+            let more = for_quorum.max(for_majority).max(for_spread);
+            fewest_more = Some(fewest_more.map_or(more, |fewest: u32| fewest.min(more)));
+        }
+        match fewest_more {
+            None | Some(0) => Count::Open,
+            Some(more) if seats + more <= self.rules.seats_max => Count::NeedsSeats(more),
+            Some(_) => Count::Hopeless,
+        }
+    }
+
+    /// How many values are missing on the axis that misses most, among these ballots (and, as a prospect, the leases
+    /// that are out).
+    fn missing_spread(&self, ballots: &[&Cast], with_leases: bool) -> u32 {
+        let missing = |(axis, needed): &(Axis, u32)| {
+            let mut values: BTreeSet<String> =
+                ballots.iter().map(|cast| axis.value_in(&cast.ballot.ballot().domain)).collect();
+            if with_leases {
+                values.extend(self.outstanding().map(|(_, issued)| issued.value_on(*axis)));
+            }
+            needed.saturating_sub(u32::try_from(values.len()).unwrap_or(u32::MAX))
+        };
+        self.rules.spread.iter().map(missing).max().unwrap_or(0)
+    }
+
+    /// The values that the strongest digest's ballots and the leases that are out show on an axis: what a further
+    /// replica should add to.
+    pub(crate) fn values_on(&self, axis: Axis) -> Vec<String> {
+        let digests = self.digests();
+        let strongest = digests.values().max_by_key(|ballots| ballots.len());
+        let cast = strongest.into_iter().flatten().map(|cast| axis.value_in(&cast.ballot.ballot().domain));
+        cast.chain(self.outstanding().map(|(_, issued)| issued.value_on(axis))).collect()
+    }
+
+    /// Whether anyone, voter or lessee, shows this value on this axis.
+    pub(crate) fn anyone_on(&self, axis: Axis, value: &str) -> bool {
+        self.ballots.values().any(|cast| axis.value_in(&cast.ballot.ballot().domain) == value)
+            || self.outstanding().any(|(_, issued)| issued.value_on(axis) == value)
+    }
+
+    /// Adds seats.
+    pub(crate) fn grow(&mut self, more: u32) {
+        self.seats = self.seats.max(self.cast_count() + self.outstanding_count()) + more;
+    }
+
+    /// Gives up the vacant seats: nobody can take them. Returns whether there were any.
+    pub(crate) fn give_up_vacant_seats(&mut self) -> bool {
+        let filled = self.cast_count() + self.outstanding_count();
+        let had_vacancies = self.seats > filled;
+        self.seats = filled;
+        had_vacancies
+    }
+
+    /// How it ends when nobody can be asked any more and no digest has won.
+    pub(crate) fn exhausted_verdict(&self) -> Verdict {
+        match (self.ballots.is_empty(), self.failures.last()) {
+            (true, Some(reason)) => Verdict::Failed(reason.clone()),
+            (true, None) => Verdict::Failed("no worker answered".to_owned()),
+            (false, _) => Verdict::Undecided,
+        }
+    }
+
+    /// Whether every lease that may be given was given, to no avail, or enough workers say that it cannot be run.
+    pub(crate) fn is_spent(&self) -> bool {
+        let nobody_can = self.ballots.is_empty() && self.failures.len() >= self.rules.seats.min(16) as usize;
+        self.is_open()
+            && self.outstanding_count() == 0
+            && (self.attempts() >= self.attempts_max() || nobody_can)
+    }
+}
+
+impl Issued {
+    /// What this replica shows on an axis.
+    pub(crate) fn value_on(&self, axis: Axis) -> String {
+        match axis {
+            Axis::Operator => self.operator.clone(),
+            Axis::Engine => self.engine.to_string(),
+            Axis::Formula => self.formula.to_string(),
+            Axis::Device => self.device.clone(),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What the machine knows of a worker: who runs it, what it computes with, how much it can take and has taken.
+
+use std::collections::BTreeSet;
+
+use protocol::{ballot::ReplicaId, message::EngineIntroduction, task::Weight};
+
+/// How many light tasks weigh as much as a heavy one.
+const LIGHT_PER_HEAVY: u32 = 32;
+
+/// The cost of a lease against a worker's capacity.
+fn cost(weight: Weight) -> u32 {
+    match weight {
+        Weight::Light => 1,
+        Weight::Heavy => LIGHT_PER_HEAVY,
+    }
+}
+
+/// A worker, connected or not.
+#[derive(Debug)]
+pub struct Worker {
+    pub(crate) operator: String,
+    pub(crate) engines: Vec<EngineIntroduction>,
+    pub(crate) connected: bool,
+    /// Replicas under lease.
+    pub(crate) leases: BTreeSet<ReplicaId>,
+    capacity: u32,
+    used: u32,
+    /// Counted ballots, dissents among them, and equivocations.
+    pub(crate) ballots: u64,
+    pub(crate) dissents: u64,
+    pub(crate) equivocations: u64,
+}
+
+/// What a worker's record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerRecord {
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Replicas under lease.
+    pub leases: u64,
+    /// Ballots counted.
+    pub ballots: u64,
+    /// Of those, against an accepted digest.
+    pub dissents: u64,
+    /// Two different ballots for one replica.
+    pub equivocations: u64,
+}
+
+impl Worker {
+    pub(crate) fn new(operator: String, engines: Vec<EngineIntroduction>, slots: u32) -> Self {
+        Self {
+            operator,
+            engines,
+            connected: true,
+            leases: BTreeSet::new(),
+            capacity: slots.clamp(1, 1024) * LIGHT_PER_HEAVY,
+            used: 0,
+            ballots: 0,
+            dissents: 0,
+            equivocations: 0,
+        }
+    }
+
+    /// The worker came back, perhaps with other engines.
+    pub(crate) fn rejoin(&mut self, operator: String, engines: Vec<EngineIntroduction>, slots: u32) {
+        self.operator = operator;
+        self.engines = engines;
+        self.capacity = slots.clamp(1, 1024) * LIGHT_PER_HEAVY;
+        self.connected = true;
+    }
+
+    /// Whether a task of this weight may be leased to it now. A heavy task needs a free slot; light ones share them.
+    pub(crate) fn has_room(&self, weight: Weight) -> bool {
+        self.connected && self.used + cost(weight) <= self.capacity
+    }
+
+    pub(crate) fn take(&mut self, replica: ReplicaId, weight: Weight) {
+        if self.leases.insert(replica) {
+            self.used += cost(weight);
+        }
+    }
+
+    pub(crate) fn release(&mut self, replica: &ReplicaId, weight: Weight) {
+        if self.leases.remove(replica) {
+            self.used = self.used.saturating_sub(cost(weight));
+        }
+    }
+
+    pub(crate) fn record(&self) -> WorkerRecord {
+        WorkerRecord {
+            connected: self.connected,
+            leases: self.leases.len() as u64,
+            ballots: self.ballots,
+            dissents: self.dissents,
+            equivocations: self.equivocations,
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! A cluster without I/O: the machine, workers that behave as told, and a queue of messages whose order a seed decides.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use protocol::{
+    ballot::{Ballot, ReplicaId, SignedBallot},
+    constant::{Constant, Formula},
+    digest::{Digest, Domain},
+    domain::{Engine, FailureDomain},
+    identity::{NodeId, SecretKey},
+    job::JobId,
+    message::EngineIntroduction,
+    policy::Policy,
+    report::JobState,
+    task::Task,
+    verdict::Verdict,
+};
+use verdict::{Config, Input, Machine, Output, Rejected, TaskTerms, Tasks};
+
+/// How a worker behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behaviour {
+    Honest,
+    /// Says the same wrong digest as every other worker with this number.
+    Lies(u8),
+    Silent,
+    Equivocates,
+    Fails,
+}
+
+pub(crate) struct FakeWorker {
+    pub(crate) key: SecretKey,
+    pub(crate) operator: String,
+    pub(crate) engine: Engine,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) connected: bool,
+    pub(crate) stored: BTreeMap<u64, Digest>,
+}
+
+struct Digits(u64);
+
+impl Tasks for Digits {
+    fn count(&self) -> u64 {
+        self.0
+    }
+    fn terms(&self, index: u64) -> TaskTerms {
+        TaskTerms::of(&task(index))
+    }
+}
+
+pub(crate) fn task(index: u64) -> Task {
+    Task::Digits { constant: Constant::Pi, decimals: 100 + index }
+}
+
+pub(crate) fn truth(index: u64) -> Digest {
+    Digest::of(Domain::Outcome, format!("truth {index}").as_bytes())
+}
+
+pub(crate) fn lie(index: u64, liar: u8) -> Digest {
+    Digest::of(Domain::Outcome, format!("lie {liar} {index}").as_bytes())
+}
+
+pub(crate) const JOB: JobId = JobId([7; 16]);
+
+pub(crate) struct Cluster {
+    pub(crate) machine: Machine,
+    pub(crate) workers: Vec<FakeWorker>,
+    pub(crate) now_ms: u64,
+    pub(crate) verdicts: BTreeMap<u64, Verdict>,
+    pub(crate) over: Option<JobState>,
+    pub(crate) leases: Vec<(NodeId, ReplicaId, Formula)>,
+    pub(crate) cancelled: Vec<ReplicaId>,
+    queue: VecDeque<Input>,
+    seed: u64,
+}
+
+impl Cluster {
+    pub(crate) fn new(closed: bool, seed: u64) -> Self {
+        let config = Config { electorate_closed: closed, ..Config::default() };
+        Self {
+            machine: Machine::new(config),
+            workers: Vec::new(),
+            now_ms: 0,
+            verdicts: BTreeMap::new(),
+            over: None,
+            leases: Vec::new(),
+            cancelled: Vec::new(),
+            queue: VecDeque::new(),
+            seed,
+        }
+    }
+
+    pub(crate) fn add(&mut self, operator: &str, behaviour: Behaviour) -> NodeId {
+        self.add_with(operator, behaviour, Engine::Cpu)
+    }
+
+    pub(crate) fn add_with(&mut self, operator: &str, behaviour: Behaviour, engine: Engine) -> NodeId {
+        let number = u8::try_from(self.workers.len()).expect("a test has few workers");
+        let key = SecretKey::from_seed(&[number + 1; 32]);
+        let id = key.node_id();
+        self.workers.push(FakeWorker {
+            key,
+            operator: operator.to_owned(),
+            engine,
+            behaviour,
+            connected: false,
+            stored: BTreeMap::new(),
+        });
+        self.join(id);
+        id
+    }
+
+    pub(crate) fn worker(&mut self, id: NodeId) -> &mut FakeWorker {
+        self.workers.iter_mut().find(|worker| worker.key.node_id() == id).expect("a worker of this cluster")
+    }
+
+    pub(crate) fn join(&mut self, id: NodeId) {
+        let worker = self.worker(id);
+        worker.connected = true;
+        let input = Input::WorkerJoined {
+            worker: id,
+            operator: worker.operator.clone(),
+            engines: vec![EngineIntroduction {
+                engine: worker.engine,
+                device: format!("{} device", worker.engine),
+            }],
+            slots: 2,
+        };
+        self.tell(input).expect("joining is always possible");
+    }
+
+    pub(crate) fn lose(&mut self, id: NodeId) {
+        self.worker(id).connected = false;
+        self.tell(Input::WorkerLost { worker: id }).expect("a joined worker can be lost");
+    }
+
+    pub(crate) fn submit(&mut self, policy: Policy, tasks: u64) {
+        self.tell(Input::JobSubmitted { job: JOB, policy, tasks: Box::new(Digits(tasks)) })
+            .expect("a new job is taken");
+    }
+
+    pub(crate) fn tell(&mut self, input: Input) -> Result<(), Rejected> {
+        let result = self.machine.handle(input, self.now_ms);
+        self.collect();
+        result
+    }
+
+    /// A ballot as the worker with this key would sign it.
+    pub(crate) fn ballot(
+        &mut self,
+        id: NodeId,
+        replica: ReplicaId,
+        formula: Formula,
+        digest: Digest,
+    ) -> SignedBallot {
+        let worker = self.worker(id);
+        let domain = FailureDomain {
+            operator: worker.operator.clone(),
+            engine: worker.engine,
+            formula,
+            device: format!("{} device", worker.engine),
+            build: "test".to_owned(),
+        };
+        Ballot { replica, worker: id, digest, domain }.sign(&worker.key)
+    }
+
+    pub(crate) fn cast(&mut self, ballot: SignedBallot) -> Result<(), Rejected> {
+        let ballot = ballot.authenticate().expect("signed by its worker");
+        self.tell(Input::BallotCast { ballot, outcome_held: false, compute_us: 10 })
+    }
+
+    fn random(&mut self, bound: usize) -> usize {
+        // SplitMix64 (Steele, Lea, Flood 2014).
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.seed;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % bound as u64).expect("below a usize")
+    }
+
+    /// Does what the machine says; what the workers do in answer waits in the queue.
+    fn collect(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Lease { worker, replica, formula, .. } => {
+                    self.leases.push((worker, replica, formula));
+                    self.answer(worker, replica, formula);
+                }
+                Output::Announce { index, verdict, .. } => {
+                    let before = self.verdicts.insert(index, verdict);
+                    assert_eq!(before, None, "task {index} was decided twice");
+                }
+                Output::Fetch { worker, job, index, digest } => {
+                    let holds = self.worker(worker).stored.get(&index) == Some(&digest);
+                    self.queue.push_back(if holds {
+                        Input::OutcomeHeld { job, index }
+                    } else {
+                        Input::OutcomeWithheld { job, index, worker }
+                    });
+                }
+                Output::Correct { worker, replica, accepted } => {
+                    if self.worker(worker).behaviour != Behaviour::Silent {
+                        self.worker(worker).stored.insert(replica.index, accepted);
+                        self.queue.push_back(Input::CorrectionAcknowledged {
+                            worker,
+                            replica,
+                            digest: accepted,
+                        });
+                    }
+                }
+                Output::JobOver { state, .. } => {
+                    assert_eq!(self.over, None, "a job ends once");
+                    self.over = Some(state);
+                }
+                Output::Cancel { replica, .. } => self.cancelled.push(replica),
+                Output::Counted { .. } => {}
+            }
+        }
+    }
+
+    fn answer(&mut self, id: NodeId, replica: ReplicaId, formula: Formula) {
+        let index = replica.index;
+        let digests = match self.worker(id).behaviour {
+            Behaviour::Honest => vec![truth(index)],
+            Behaviour::Lies(liar) => vec![lie(index, liar)],
+            Behaviour::Silent => vec![],
+            Behaviour::Equivocates => vec![truth(index), lie(index, 0)],
+            Behaviour::Fails => {
+                let reason = "out of memory".to_owned();
+                self.queue.push_back(Input::ReplicaFailed { worker: id, replica, reason });
+                vec![]
+            }
+        };
+        for digest in digests {
+            self.worker(id).stored.insert(index, digest);
+            let ballot =
+                self.ballot(id, replica, formula, digest).authenticate().expect("signed by its worker");
+            self.queue.push_back(Input::BallotCast { ballot, outcome_held: false, compute_us: 10 });
+        }
+    }
+
+    /// Delivers one waiting message, of any worker; false when there is none.
+    pub(crate) fn deliver_one(&mut self) -> bool {
+        if self.queue.is_empty() {
+            return false;
+        }
+        let at = self.random(self.queue.len());
+        let input = self.queue.remove(at).expect("in bounds");
+        // What is late or about a job that is over may be rejected; it must then change nothing, which `collect`
+        // and the final assertions see.
+        let _ = self.tell(input);
+        true
+    }
+
+    /// Delivers everything, and lets time pass when nothing is left, until the machine has nothing to wait for.
+    pub(crate) fn run(&mut self) {
+        for _ in 0..100_000 {
+            if self.deliver_one() {
+                continue;
+            }
+            if self.over.is_some() {
+                return;
+            }
+            let Some(at_ms) = self.machine.next_timeout_ms() else { return };
+            self.now_ms = self.now_ms.max(at_ms);
+            self.machine.handle_timeout(self.now_ms);
+            self.collect();
+        }
+        panic!("the cluster does not come to rest");
+    }
+}

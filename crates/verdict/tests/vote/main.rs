@@ -1,0 +1,357 @@
+//! The rules of the vote, seen from outside: what is announced, who is corrected, who is asked.
+
+mod cluster;
+mod properties;
+
+use cluster::{Behaviour, Cluster, JOB, lie, truth};
+use protocol::{
+    ballot::ReplicaId,
+    constant::Formula,
+    domain::{Axis, Engine},
+    policy::{Electorate, Policy},
+    report::JobState,
+    verdict::Verdict,
+};
+use verdict::{Input, Rejected, tally::State};
+
+fn with_formulas(policy: Policy) -> Policy {
+    Policy { distinct: vec![Axis::Formula], ..policy }
+}
+
+#[test]
+fn three_honest_workers_accept_the_truth() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b", "c"] {
+        cluster.add(operator, Behaviour::Honest);
+    }
+    cluster.submit(Policy::default(), 5);
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled));
+    for index in 0..5 {
+        assert_eq!(cluster.verdicts[&index], Verdict::Accepted(truth(index)));
+    }
+}
+
+#[test]
+fn a_task_is_decided_with_the_second_agreeing_ballot_and_the_third_lease_is_cancelled() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b"] {
+        cluster.add(operator, Behaviour::Honest);
+    }
+    cluster.add("c", Behaviour::Silent);
+    cluster.submit(Policy::default(), 1);
+    assert!(cluster.deliver_one());
+    assert!(cluster.verdicts.is_empty());
+    assert!(cluster.deliver_one());
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+    assert_eq!(cluster.cancelled.len(), 1);
+}
+
+#[test]
+fn a_quorum_does_not_decide_while_the_ballots_that_are_out_could_outvote_it() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b", "c", "d", "e"] {
+        cluster.add(operator, Behaviour::Honest);
+    }
+    cluster.submit(Policy { quorum: 2, replicas: 5, ..Policy::default() }, 1);
+    cluster.deliver_one();
+    cluster.deliver_one();
+    assert!(cluster.verdicts.is_empty(), "two of five ballots are no majority");
+    cluster.deliver_one();
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn a_dissenter_is_corrected_and_the_job_is_reconciled() {
+    let mut cluster = Cluster::new(false, 1);
+    cluster.add("a", Behaviour::Honest);
+    cluster.add("b", Behaviour::Honest);
+    let liar = cluster.add("c", Behaviour::Lies(1));
+    cluster.submit(Policy::default(), 4);
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled));
+    let progress = cluster.machine.progress(JOB).expect("the job is known");
+    assert_eq!(progress.corrections, progress.dissenting_ballots);
+    let stored = cluster.worker(liar).stored.clone();
+    assert_eq!(stored.len(), 4);
+    assert!(stored.iter().all(|(index, digest)| *digest == truth(*index)));
+}
+
+#[test]
+fn a_dispute_grows_the_electorate_until_the_truth_has_more_than_half_of_all_ballots() {
+    let mut cluster = Cluster::new(false, 1);
+    let policy = Policy { quorum: 2, replicas: 2, ..Policy::default() };
+    cluster.add("a", Behaviour::Lies(1));
+    cluster.add("b", Behaviour::Honest);
+    cluster.submit(policy, 1);
+    cluster.run();
+    assert_eq!(cluster.over, None, "one against one waits for more workers");
+    assert!(matches!(
+        cluster.machine.job(JOB).and_then(|j| j.tally(0)).map(|t| t.state().clone()),
+        Some(State::Disputed)
+    ));
+    cluster.add("c", Behaviour::Lies(2));
+    cluster.run();
+    assert_eq!(cluster.over, None, "three different digests wait for more workers");
+    cluster.add("d", Behaviour::Honest);
+    cluster.run();
+    assert_eq!(cluster.over, None, "two of four is not more than half");
+    cluster.add("e", Behaviour::Honest);
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled));
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn a_vote_that_no_digest_can_win_within_the_bound_is_undecided() {
+    let mut cluster = Cluster::new(false, 1);
+    for number in 0..5 {
+        cluster.add("x", Behaviour::Lies(number));
+    }
+    cluster.submit(Policy { max_replicas: 4, ..Policy::default() }, 1);
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Undecided);
+    assert_eq!(cluster.over, Some(JobState::Incomplete));
+}
+
+#[test]
+fn two_liars_of_one_operator_do_not_win_where_distinct_operators_are_asked_for() {
+    let mut cluster = Cluster::new(false, 1);
+    cluster.add("mallory", Behaviour::Lies(1));
+    cluster.add("mallory", Behaviour::Lies(1));
+    cluster.add("alice", Behaviour::Honest);
+    cluster.submit(Policy { distinct: vec![Axis::Operator], ..Policy::default() }, 1);
+    cluster.run();
+    assert_eq!(cluster.over, None, "the job waits");
+    let waiting = cluster.machine.progress(JOB).and_then(|progress| progress.waiting);
+    assert_eq!(waiting.as_deref(), Some("task 0 needs 1 more ballots, from another operator"));
+    cluster.add("bob", Behaviour::Honest);
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled));
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn two_liars_lose_among_five_with_a_quorum_of_three() {
+    for seed in 0..50 {
+        let mut cluster = Cluster::new(true, seed);
+        cluster.add("mallory", Behaviour::Lies(1));
+        cluster.add("mallory", Behaviour::Lies(1));
+        for operator in ["a", "b", "c"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        cluster.submit(Policy { quorum: 3, replicas: 5, ..Policy::default() }, 2);
+        cluster.run();
+        assert_eq!(cluster.over, Some(JobState::Reconciled));
+        assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+    }
+}
+
+#[test]
+fn equivocation_counts_as_no_ballot_and_is_kept_as_proof() {
+    for seed in 0..20 {
+        let mut cluster = Cluster::new(false, seed);
+        let two_faced = cluster.add("a", Behaviour::Equivocates);
+        cluster.submit(Policy { quorum: 2, replicas: 3, ..Policy::default() }, 1);
+        while cluster.deliver_one() {}
+        cluster.add("b", Behaviour::Honest);
+        cluster.add("c", Behaviour::Honest);
+        cluster.run();
+        assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+        let tally = cluster.machine.job(JOB).and_then(|job| job.tally(0)).expect("the task was opened");
+        assert!(!tally.ballots().contains_key(&two_faced));
+        let [first, second] = &tally.equivocations()[&two_faced];
+        assert_ne!(first.ballot.digest, second.ballot.digest);
+        assert!(first.is_authentic() && second.is_authentic());
+    }
+}
+
+#[test]
+fn an_expired_lease_is_given_to_another_worker() {
+    let mut cluster = Cluster::new(false, 1);
+    cluster.add("a", Behaviour::Silent);
+    cluster.add("b", Behaviour::Silent);
+    cluster.add("c", Behaviour::Honest);
+    cluster.submit(Policy::default(), 1);
+    cluster.add("d", Behaviour::Honest);
+    cluster.run();
+    assert!(cluster.now_ms >= Policy::default().lease_ms);
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn a_heartbeat_keeps_a_lease_alive() {
+    let mut cluster = Cluster::new(false, 1);
+    let slow = cluster.add("a", Behaviour::Silent);
+    cluster.submit(Policy { quorum: 1, replicas: 1, tolerate: 0, ..Policy::default() }, 1);
+    let (_, replica, formula) = cluster.leases[0];
+    for _ in 0..10 {
+        cluster.now_ms += 40_000;
+        cluster
+            .tell(Input::Heartbeat { worker: slow, under_way: vec![(replica, 5)] })
+            .expect("a heartbeat is welcome");
+        cluster.machine.handle_timeout(cluster.now_ms);
+    }
+    assert_eq!(cluster.leases.len(), 1);
+    let ballot = cluster.ballot(slow, replica, formula, truth(0));
+    cluster.cast(ballot).expect("the lease is out");
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn a_lost_worker_that_comes_back_may_still_cast_its_ballot() {
+    let mut cluster = Cluster::new(false, 1);
+    let wanderer = cluster.add("a", Behaviour::Silent);
+    cluster.add("b", Behaviour::Honest);
+    cluster.submit(Policy::default(), 1);
+    while cluster.deliver_one() {}
+    let (_, replica, formula) =
+        *cluster.leases.iter().find(|(worker, ..)| *worker == wanderer).expect("it was asked");
+    cluster.lose(wanderer);
+    cluster.join(wanderer);
+    let ballot = cluster.ballot(wanderer, replica, formula, truth(0));
+    cluster.cast(ballot).expect("its old replica still counts");
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn a_late_dissenter_is_recorded_and_corrected() {
+    let mut cluster = Cluster::new(false, 1);
+    cluster.add("a", Behaviour::Honest);
+    cluster.add("b", Behaviour::Honest);
+    let late = cluster.add("c", Behaviour::Silent);
+    cluster.submit(Policy::default(), 1);
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled));
+    let (_, replica, formula) =
+        *cluster.leases.iter().find(|(worker, ..)| *worker == late).expect("it was asked");
+    cluster.worker(late).behaviour = Behaviour::Lies(3);
+    let ballot = cluster.ballot(late, replica, formula, lie(0, 3));
+    cluster.cast(ballot).expect("late ballots are recorded");
+    while cluster.deliver_one() {}
+    let progress = cluster.machine.progress(JOB).expect("the job is known");
+    assert_eq!((progress.dissenting_ballots, progress.corrections), (1, 1));
+    assert_eq!(cluster.worker(late).stored[&0], truth(0));
+    let certificate = cluster.machine.certificate(JOB, 0).expect("accepted");
+    assert_eq!(certificate.verify(2), Ok(()));
+    assert!(certificate.dissenting.is_empty(), "the certificate holds what decided");
+}
+
+#[test]
+fn a_dissenter_that_left_is_corrected_when_it_comes_back() {
+    let mut cluster = Cluster::new(false, 1);
+    let liar = cluster.add("a", Behaviour::Lies(1));
+    cluster.submit(Policy::default(), 1);
+    while cluster.deliver_one() {}
+    cluster.lose(liar);
+    cluster.add("b", Behaviour::Honest);
+    cluster.add("c", Behaviour::Honest);
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled), "nobody waits for a worker that left");
+    assert_eq!(cluster.worker(liar).stored[&0], lie(0, 1));
+    cluster.join(liar);
+    while cluster.deliver_one() {}
+    assert_eq!(cluster.worker(liar).stored[&0], truth(0));
+    assert_eq!(cluster.machine.progress(JOB).map(|progress| progress.corrections), Some(1));
+}
+
+#[test]
+fn the_whole_cluster_votes_where_the_electorate_is_all() {
+    let mut cluster = Cluster::new(false, 1);
+    for number in 0..7 {
+        cluster.add("x", if number < 3 { Behaviour::Lies(1) } else { Behaviour::Honest });
+    }
+    cluster.submit(Policy { electorate: Electorate::All, ..Policy::default() }, 1);
+    assert_eq!(cluster.leases.len(), 7);
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn winners_show_two_formulas_where_the_policy_asks_for_it() {
+    for seed in 0..20 {
+        let mut cluster = Cluster::new(true, seed);
+        for operator in ["a", "b", "c"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        cluster.submit(with_formulas(Policy::default()), 3);
+        cluster.run();
+        for index in 0..3 {
+            let certificate = cluster.machine.certificate(JOB, index).expect("accepted");
+            let formulas: std::collections::BTreeSet<Formula> =
+                certificate.winning.iter().map(|signed| signed.ballot.domain.formula).collect();
+            assert_eq!(formulas.len(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_seat_is_kept_for_the_engine_that_is_missing() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b", "c", "d"] {
+        cluster.add(operator, Behaviour::Honest);
+    }
+    cluster.submit(Policy { distinct: vec![Axis::Engine], ..Policy::default() }, 1);
+    cluster.run();
+    assert_eq!(cluster.over, None);
+    let waiting = cluster.machine.progress(JOB).and_then(|progress| progress.waiting);
+    assert_eq!(waiting.as_deref(), Some("task 0 needs 1 more ballots, from another engine"));
+    cluster.add_with("e", Behaviour::Honest, Engine::Gpu);
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn a_task_that_no_worker_can_run_fails_with_the_reason() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b", "c"] {
+        cluster.add(operator, Behaviour::Fails);
+    }
+    cluster.submit(Policy::default(), 1);
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Failed("out of memory".to_owned()));
+}
+
+#[test]
+fn an_embedded_cluster_that_cannot_fill_its_seats_ends_instead_of_waiting() {
+    let mut cluster = Cluster::new(true, 1);
+    cluster.add("a", Behaviour::Honest);
+    cluster.add("a", Behaviour::Lies(1));
+    cluster.submit(Policy::default(), 1);
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Undecided);
+}
+
+#[test]
+fn an_input_that_cannot_be_is_rejected_with_its_reason() {
+    let mut cluster = Cluster::new(false, 1);
+    let honest = cluster.add("a", Behaviour::Silent);
+    let other = cluster.add("b", Behaviour::Silent);
+    cluster.submit(Policy::default(), 1);
+    let (_, replica, formula) =
+        *cluster.leases.iter().find(|(worker, ..)| *worker == honest).expect("it was asked");
+    let stolen = cluster.ballot(other, replica, formula, truth(0));
+    assert!(matches!(cluster.cast(stolen), Err(Rejected::NotLeased { .. })));
+    let unknown = ReplicaId { index: 99, ..replica };
+    let ballot = cluster.ballot(honest, unknown, formula, truth(0));
+    assert_eq!(cluster.cast(ballot), Err(Rejected::UnknownTask { job: JOB, index: 99 }));
+    let ballot = cluster.ballot(honest, replica, Formula::ContinuedFraction, truth(0));
+    assert!(matches!(cluster.cast(ballot), Err(Rejected::Domain { .. })));
+    cluster.worker(honest).operator = "somebody else".to_owned();
+    let ballot = cluster.ballot(honest, replica, formula, truth(0));
+    assert!(matches!(cluster.cast(ballot), Err(Rejected::Domain { .. })));
+    assert!(cluster.verdicts.is_empty());
+    assert!(
+        cluster.machine.job(JOB).and_then(|job| job.tally(0)).is_some_and(|tally| tally.ballots().is_empty())
+    );
+}
+
+#[test]
+fn an_abandoned_job_cancels_its_leases() {
+    let mut cluster = Cluster::new(false, 1);
+    cluster.add("a", Behaviour::Silent);
+    cluster.submit(Policy::default(), 3);
+    cluster.tell(Input::JobAbandoned { job: JOB }).expect("the job is known");
+    assert_eq!(cluster.over, Some(JobState::Abandoned));
+    assert_eq!(cluster.cancelled.len(), cluster.leases.len());
+}
