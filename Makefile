@@ -1,0 +1,58 @@
+# Everything that people type here. `make` alone lists it.
+#
+# `make test` and `make demo` first run scripts/setup, which finds what the machine lacks (see there).
+
+CARGO ?= cargo
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+
+# A GPU test that finds no adapter fails; `QUORATE_GPU_TESTS=skip make test` lets it pass.
+export QUORATE_GPU_TESTS ?= require
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check build bench clean format-check clippy doc deny
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
+
+demo: ## a million digits of pi, agreed on by an embedded cluster of three workers
+	@scripts/setup build
+	$(CARGO) build --release --locked --bin coordinator
+	$(RELEASE)/coordinator submit jobs/pi-digits.toml
+
+build: ## the programs, optimised: target/release/coordinator and target/release/worker
+	@scripts/setup build
+	$(CARGO) build --release --locked --bin coordinator --bin worker
+
+# The end-to-end tests start the real programs, which they find beside their own executable: one build makes both, with
+# the same features. Documentation examples run with the rest.
+test: ## what CI runs: check, then every test
+	@scripts/setup test
+	@$(MAKE) --no-print-directory check
+	$(CARGO) build --workspace --bins --tests --locked
+	$(CARGO) test --workspace --locked
+
+check: format-check clippy doc deny ## formatting, lints, documentation, licences and advisories
+
+format-check:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+deny:
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		echo "$(CARGO) deny check"; $(CARGO) deny --log-level error check; \
+	else \
+		echo "SKIPPED: licences, bans, sources and advisories (deny.toml): cargo-deny is not installed."; \
+		echo "         To run them: cargo install --locked cargo-deny"; \
+	fi
+
+bench: ## the figures: digits per second against a plain baseline, agreement throughput
+	@scripts/setup build
+	$(CARGO) bench --package quorate-benches --locked
+
+clean: ## remove everything that was built (results/ stays)
+	$(CARGO) clean
