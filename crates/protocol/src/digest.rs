@@ -43,7 +43,7 @@ impl Domain {
 
 /// A 32-byte BLAKE3 digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Digest(#[serde(with = "serde_bytes")] pub [u8; 32]);
+pub struct Digest(#[serde(with = "crate::hexadecimal")] pub [u8; 32]);
 
 impl Digest {
     /// The digest of `bytes` in `domain`.

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 
 /// A node's public key, which is its name in every record.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct NodeId(#[serde(with = "serde_bytes")] pub [u8; 32]);
+pub struct NodeId(#[serde(with = "crate::hexadecimal")] pub [u8; 32]);
 
 impl NodeId {
     /// The first eight hexadecimal digits, for people.
@@ -51,7 +51,7 @@ impl fmt::Debug for NodeId {
 
 /// An Ed25519 signature over a [`Digest`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Signature(#[serde(with = "serde_bytes")] pub [u8; 64]);
+pub struct Signature(#[serde(with = "crate::hexadecimal")] pub [u8; 64]);
 
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,6 +12,7 @@ pub mod constant;
 pub mod digest;
 pub mod domain;
 pub mod expression;
+mod hexadecimal;
 pub mod identity;
 pub mod job;
 pub mod limits;

@@ -29,6 +29,10 @@ pub const CERTIFICATE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Largest job file in bytes.
 pub const JOB_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest broken job file in bytes that is searched for more than its first TOML error.
+pub const JOB_FILE_RECOVERY_BYTES_MAX: usize = 256 * 1024;
+/// Most errors of a job file or expression file that are shown; the rest are counted.
+pub const JOB_FILE_ERRORS_MAX: usize = 20;
 /// Largest file with one expression a line, in bytes.
 pub const EXPRESSION_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most expressions in one job.
@@ -70,9 +74,13 @@ pub const WORKERS_MAX: usize = 4096;
 pub const CLIENTS_MAX: usize = 256;
 /// Most jobs that a coordinator keeps open.
 pub const JOBS_OPEN_MAX: usize = 1024;
+/// Most replicas that a worker names when it comes back.
+pub const RESUMES_MAX: usize = 512;
+/// Most heavy tasks that a worker computes at once.
+pub const SLOTS_MAX: u32 = 64;
 /// Longest join token in characters.
 pub const TOKEN_CHARS_MAX: usize = 1024;
 /// Most inputs that wait for the owner of a state machine.
 pub const INPUT_QUEUE_MAX: usize = 4096;
 /// Most messages that wait to be written to one peer.
-pub const PEER_QUEUE_MAX: usize = 1024;
+pub const PEER_QUEUE_MAX: usize = 4096;

@@ -48,8 +48,9 @@ pub struct WorkerIntroduction {
     pub build: String,
     /// How many heavy tasks it computes at once.
     pub slots: u32,
-    /// Ballots that were not acknowledged before the connection broke are cast again after this.
-    pub kept: u32,
+    /// Replicas that it still computes, or whose ballots were not acknowledged and follow now; at most
+    /// [`crate::limits::RESUMES_MAX`].
+    pub resumes: Vec<ReplicaId>,
 }
 
 /// What a worker says of one engine.
@@ -81,6 +82,7 @@ pub enum Welcome {
 }
 
 /// From a worker, after it was welcomed.
+#[expect(clippy::large_enum_variant, reason = "ballots are by far the most frequent message")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WorkerMessage {
     /// A ballot, with the outcome where it is short.

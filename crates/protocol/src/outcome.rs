@@ -26,7 +26,7 @@ pub enum Outcome {
 
 /// The checksum of the values behind an answer (a truncated digest in [`Domain::Values`]).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Checksum(#[serde(with = "serde_bytes")] pub [u8; 16]);
+pub struct Checksum(#[serde(with = "crate::hexadecimal")] pub [u8; 16]);
 
 impl Checksum {
     /// The first half of a digest.

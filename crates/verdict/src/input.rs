@@ -53,6 +53,8 @@ pub enum Input {
         engines: Vec<EngineIntroduction>,
         /// How many heavy tasks it computes at once, at least 1.
         slots: u32,
+        /// Replicas of earlier leases that it still computes or has ballots for.
+        resumes: Vec<ReplicaId>,
     },
     /// A worker's connection is gone.
     WorkerLost {

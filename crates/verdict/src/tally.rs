@@ -319,6 +319,15 @@ impl Tally {
         (number, expires_ms)
     }
 
+    /// Puts an earlier lease of replica `number` out again; returns when it expires.
+    pub(crate) fn resume(&mut self, number: u32, now_ms: u64) -> u64 {
+        let expires_ms = now_ms + self.rules.lease_ms;
+        if let Some(issued) = self.issued.get_mut(number as usize) {
+            issued.lease = Some(Lease { expires_ms, renewals: 0, permille: 0 });
+        }
+        expires_ms
+    }
+
     /// Whether replica `number` was ever leased to `worker`.
     pub(crate) fn was_leased(&self, number: u32, worker: &NodeId) -> bool {
         self.issued.get(number as usize).is_some_and(|issued| issued.worker == *worker)

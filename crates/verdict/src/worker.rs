@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{ballot::ReplicaId, message::EngineIntroduction, task::Weight};
+use protocol::{ballot::ReplicaId, limits::SLOTS_MAX, message::EngineIntroduction, task::Weight};
 
 /// How many light tasks weigh as much as a heavy one.
 const LIGHT_PER_HEAVY: u32 = 32;
@@ -53,7 +53,7 @@ impl Worker {
             engines,
             connected: true,
             leases: BTreeSet::new(),
-            capacity: slots.clamp(1, 1024) * LIGHT_PER_HEAVY,
+            capacity: slots.clamp(1, SLOTS_MAX) * LIGHT_PER_HEAVY,
             used: 0,
             ballots: 0,
             dissents: 0,
@@ -65,7 +65,7 @@ impl Worker {
     pub(crate) fn rejoin(&mut self, operator: String, engines: Vec<EngineIntroduction>, slots: u32) {
         self.operator = operator;
         self.engines = engines;
-        self.capacity = slots.clamp(1, 1024) * LIGHT_PER_HEAVY;
+        self.capacity = slots.clamp(1, SLOTS_MAX) * LIGHT_PER_HEAVY;
         self.connected = true;
     }
 

@@ -16,7 +16,7 @@ use crate::{
 
 /// A job's name in one coordinator: made from what was submitted and a nonce of the coordinator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct JobId(#[serde(with = "serde_bytes")] pub [u8; 16]);
+pub struct JobId(#[serde(with = "crate::hexadecimal")] pub [u8; 16]);
 
 impl JobId {
     /// The id of a submission: the job file's text, the digest of the expression file (if any) and 16 random bytes.

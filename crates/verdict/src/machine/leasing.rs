@@ -98,6 +98,33 @@ impl Machine {
         });
     }
 
+    /// A worker that came back keeps the leases that nobody took over meanwhile; the others are cancelled.
+    pub(super) fn resume_leases(&mut self, id: NodeId, resumes: &[ReplicaId], now_ms: u64) {
+        for replica in resumes {
+            let Ok(tally) = self.leased_tally(id, *replica) else {
+                self.outputs.push_back(Output::Cancel { worker: id, replica: *replica });
+                continue;
+            };
+            if tally.vacant_seats() == 0 || !tally.may_ask(&id) {
+                if tally.is_open() && tally.ballots().contains_key(&id) {
+                    self.outputs.push_back(Output::Counted { worker: id, replica: *replica });
+                } else if !tally.ballots().contains_key(&id) {
+                    self.outputs.push_back(Output::Cancel { worker: id, replica: *replica });
+                }
+                continue;
+            }
+            let expires_ms = tally.resume(replica.number, now_ms);
+            let (weight, filled) = (tally.terms().weight, tally.vacant_seats() == 0);
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.take(*replica, weight);
+            }
+            if filled && let Some(job) = self.jobs.get_mut(&replica.job) {
+                job.hungry.remove(&replica.index);
+            }
+            self.timers.insert((expires_ms, Timer::Lease(*replica)));
+        }
+    }
+
     /// A lease may have expired, unless it was renewed or has ended.
     pub(super) fn lease_due(&mut self, replica: ReplicaId, now_ms: u64) {
         let Some(tally) = self.tally_mut(replica.job, replica.index) else { return };

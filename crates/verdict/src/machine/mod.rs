@@ -84,8 +84,9 @@ impl Machine {
     /// [`Rejected`] when it cannot be; then nothing has changed.
     pub fn handle(&mut self, input: Input, now_ms: u64) -> Result<(), Rejected> {
         match input {
-            Input::WorkerJoined { worker, operator, engines, slots } => {
+            Input::WorkerJoined { worker, operator, engines, slots, resumes } => {
                 self.worker_joined(worker, operator, engines, slots, now_ms);
+                self.resume_leases(worker, &resumes, now_ms);
             }
             Input::WorkerLost { worker } => self.worker_lost(worker, now_ms)?,
             Input::JobSubmitted { job, policy, tasks } => {

@@ -115,6 +115,11 @@ impl Cluster {
     }
 
     pub(crate) fn join(&mut self, id: NodeId) {
+        self.join_with(id, Vec::new());
+    }
+
+    /// Joins, and says which earlier replicas it resumes.
+    pub(crate) fn join_with(&mut self, id: NodeId, resumes: Vec<ReplicaId>) {
         let worker = self.worker(id);
         worker.connected = true;
         let input = Input::WorkerJoined {
@@ -125,6 +130,7 @@ impl Cluster {
                 device: format!("{} device", worker.engine),
             }],
             slots: 2,
+            resumes,
         };
         self.tell(input).expect("joining is always possible");
     }

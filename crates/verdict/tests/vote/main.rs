@@ -14,8 +14,8 @@ use protocol::{
 };
 use verdict::{Input, Rejected, tally::State};
 
-fn with_formulas(policy: Policy) -> Policy {
-    Policy { distinct: vec![Axis::Formula], ..policy }
+fn two_formulas() -> Policy {
+    Policy { distinct: vec![Axis::Formula], ..Policy::default() }
 }
 
 #[test]
@@ -215,6 +215,23 @@ fn a_lost_worker_that_comes_back_may_still_cast_its_ballot() {
 }
 
 #[test]
+fn a_worker_that_comes_back_keeps_its_lease_unless_somebody_took_it_over() {
+    let mut cluster = Cluster::new(false, 1);
+    let wanderer = cluster.add("a", Behaviour::Silent);
+    cluster.submit(Policy { quorum: 1, replicas: 1, tolerate: 0, ..Policy::default() }, 1);
+    let (_, replica, _) = cluster.leases[0];
+    cluster.lose(wanderer);
+    cluster.join_with(wanderer, vec![replica]);
+    assert_eq!(cluster.leases.len(), 1, "the same lease is out again");
+    assert!(cluster.cancelled.is_empty());
+    cluster.lose(wanderer);
+    cluster.add("b", Behaviour::Silent);
+    assert_eq!(cluster.leases.len(), 2);
+    cluster.join_with(wanderer, vec![replica]);
+    assert_eq!(cluster.cancelled, vec![replica]);
+}
+
+#[test]
 fn a_late_dissenter_is_recorded_and_corrected() {
     let mut cluster = Cluster::new(false, 1);
     cluster.add("a", Behaviour::Honest);
@@ -274,7 +291,7 @@ fn winners_show_two_formulas_where_the_policy_asks_for_it() {
         for operator in ["a", "b", "c"] {
             cluster.add(operator, Behaviour::Honest);
         }
-        cluster.submit(with_formulas(Policy::default()), 3);
+        cluster.submit(two_formulas(), 3);
         cluster.run();
         for index in 0..3 {
             let certificate = cluster.machine.certificate(JOB, index).expect("accepted");
