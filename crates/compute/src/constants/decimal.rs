@@ -1,0 +1,277 @@
+//! From an enclosure in bits to proven decimals, in two independent ways.
+//!
+//! The fast way never divides. A fraction is multiplied by `10^h`: the fraction that remains gives the lower half of
+//! the digits, and the fraction one had, cut to half its length, gives the upper half. Both halves go on alone, on two
+//! threads if there are two. The other way multiplies by `10^decimals` once and leaves the rest to GMP.
+
+use rayon::join;
+use rug::Integer;
+
+use crate::control::{Cancelled, Control};
+
+use super::{
+    enclosure::{Enclosure, WIDTH_MAX, shift},
+    progress::Progress,
+};
+
+/// An upper bound of `log2(10)` = 3.32192809488736… in units of `10^-9`.
+const BITS_PER_DIGIT_E9: u64 = 3_321_928_095;
+/// Bits beyond the last digit. An error of one unit of the last bit is 2^-64 units of the last digit.
+const GUARD_BITS: u64 = 64;
+/// Digits beyond those asked for: they decide whether the digits asked for are proven.
+const TAIL_DIGITS: u64 = 16;
+/// Digits of the pieces that are converted directly, at most.
+const LEAF_DIGITS_MAX: u64 = 384;
+/// Pieces of fewer digits stay on one thread.
+const PARALLEL_DIGITS: u64 = 20_000;
+
+/// Computes an enclosure and reads its decimals off by [`Ladder`], with more of them until they are proven.
+pub(super) fn prove_by_fractions(
+    decimals: u32,
+    control: &Control,
+    mut enclose: impl FnMut(u32) -> Result<Enclosure, Cancelled>,
+) -> Result<String, Cancelled> {
+    let mut tail = TAIL_DIGITS;
+    loop {
+        control.check()?;
+        let ladder = Ladder::new(u64::from(decimals) + tail);
+        let enclosure = enclose(ladder.bits())?;
+        let proven = control.phase("decimal string", || ladder.read(enclosure, decimals, control))?;
+        if let Some(text) = proven {
+            return Ok(text);
+        }
+        tail *= 2;
+    }
+}
+
+/// Computes an enclosure and lets GMP read both its ends, with more bits until they agree.
+pub(super) fn prove_by_gmp(
+    decimals: u32,
+    control: &Control,
+    mut enclose: impl FnMut(u32) -> Result<Enclosure, Cancelled>,
+) -> Result<String, Cancelled> {
+    let mut guard = GUARD_BITS;
+    loop {
+        control.check()?;
+        let bits = narrow(digit_bits(u64::from(decimals)) + guard);
+        let enclosure = enclose(bits)?;
+        let proven = control.phase("decimal string", || read_by_gmp(enclosure, bits, decimals, control))?;
+        if let Some(text) = proven {
+            return Ok(text);
+        }
+        guard *= 2;
+    }
+}
+
+/// The decimals of an enclosure by GMP's conversion, if both its ends have the same.
+///
+/// The ends are `low / 2^bits` and `(low + width) / 2^bits`, and `floor(end * 10^decimals)` is the digit string of an
+/// end. `floor` is monotone, so that equal ends prove every number between them.
+fn read_by_gmp(
+    enclosure: Enclosure,
+    bits: u32,
+    decimals: u32,
+    control: &Control,
+) -> Result<Option<String>, Cancelled> {
+    let power = Integer::from(Integer::u_pow_u(5, decimals));
+    control.check()?;
+    // 10^decimals / 2^bits = 5^decimals / 2^(bits - decimals), and bits > 3 decimals.
+    let point = bits - decimals;
+    let mut low = enclosure.low;
+    low *= &power;
+    let high = (Integer::from(&power * enclosure.width) + &low) >> point;
+    low >>= point;
+    drop(power);
+    if low != high {
+        return Ok(None);
+    }
+    drop(high);
+    control.check()?;
+    let mut text = low.to_string_radix(10);
+    drop(low);
+    let width = decimals as usize;
+    // A number below one has fewer digits than places; its integer part is the zero in front of the padding.
+    if text.len() <= width {
+        text.insert_str(0, &"0".repeat(width + 1 - text.len()));
+    }
+    if width > 0 {
+        text.insert(text.len() - width, '.');
+    }
+    Ok(Some(text))
+}
+
+/// The steps of the divide and conquer: pieces of `leaf_digits * 2^level` digits for every level.
+///
+/// A piece of `m` digits is a fraction `F / 2^b`, with `b` the entry of `bits` for its level, and stands for the
+/// integer `N` of `m` digits with `F / 2^b = (N + rho) / 10^m`. The *place* `rho` tells how far from the next digit
+/// string the fraction is; all pieces but the last of all have it within `[1/4, 3/4]`, so that no error can move them
+/// into a neighbour.
+struct Ladder {
+    leaf_digits: u64,
+    /// For each level, the bits behind the point of a piece; one more than there are steps.
+    bits: Vec<u64>,
+    /// For each step from `h` to `2 h` digits: `5^h`.
+    powers: Vec<Integer>,
+    /// For each step: `floor(2^bits / 10^h)`, the value of one unit of the last digit, within a factor `1 - 2^-60`.
+    units: Vec<i128>,
+}
+
+impl Ladder {
+    /// A ladder for at least `digits` digits.
+    fn new(digits: u64) -> Self {
+        let mut levels = 0;
+        while digits.div_ceil(1 << levels) > LEAF_DIGITS_MAX {
+            levels += 1;
+        }
+        let leaf_digits = digits.div_ceil(1 << levels);
+        let mut bits = vec![digit_bits(leaf_digits) + GUARD_BITS];
+        for level in 0..levels {
+            let next = bits[level] + digit_bits(leaf_digits << level);
+            bits.push(next);
+        }
+        Self { leaf_digits, bits, powers: Vec::new(), units: Vec::new() }
+    }
+
+    /// The bits behind the point that the enclosure must have.
+    fn bits(&self) -> u32 {
+        narrow(self.bits.last().copied().unwrap_or(GUARD_BITS))
+    }
+
+    /// The digits behind the point that come out; those beyond the ones asked for prove them.
+    fn digits(&self) -> u64 {
+        self.leaf_digits << (self.bits.len() - 1)
+    }
+
+    /// The powers of five and the units, from the bottom up: by squaring.
+    fn climb(&mut self, control: &Control) -> Result<(), Cancelled> {
+        for level in 0..self.bits.len() - 1 {
+            control.check()?;
+            let power = match self.powers.last() {
+                Some(last) => Integer::from(last.square_ref()),
+                None => Integer::from(Integer::u_pow_u(5, narrow(self.leaf_digits))),
+            };
+            // 2^b / 10^h = 2^(b - h) / 5^h. Its 64 to 64 + 2 + level bits are exact to 2^-100 with 200 bits of 5^h.
+            let point = self.bits[level] - (self.leaf_digits << level);
+            let cut = u64::from(power.significant_bits()).saturating_sub(200);
+            let leading = Integer::from(&power >> shift(cut));
+            let unit = (Integer::from(1) << shift(point - cut)) / leading;
+            self.units.push(unit.to_i128_wrapping());
+            self.powers.push(power);
+        }
+        Ok(())
+    }
+
+    /// The decimals of an enclosure at [`Ladder::bits`] bits, if both its ends have the same.
+    ///
+    /// Let `D` be the digits that come out and `S` their number. Reading only ever rounds down, by less than one unit
+    /// of the last bit a level (see [`Ladder::split`]) and at the end by less than one unit of the last digit. One
+    /// unit of the last bit is at most `2^-64` units of the last digit, so with at most 30 levels and a width of at
+    /// most 8 the constant `x` satisfies `S <= x * 10^D < S + 1 + 38 * 2^-64 < S + 2`. So the leading digits are
+    /// those of `x` unless adding 2 carries out of the tail.
+    fn read(
+        mut self,
+        enclosure: Enclosure,
+        decimals: u32,
+        control: &Control,
+    ) -> Result<Option<String>, Cancelled> {
+        debug_assert!(enclosure.width <= WIDTH_MAX);
+        self.climb(control)?;
+        let mut fraction = enclosure.low;
+        let integer_part = Integer::from(&fraction >> self.bits()).to_string_radix(10);
+        fraction.keep_bits_mut(self.bits());
+        let (digits, decimals) = (shift(self.digits()), decimals as usize);
+        let mut text = vec![b'0'; integer_part.len() + 1 + digits];
+        let (head, places) = text.split_at_mut(integer_part.len() + 1);
+        head[..integer_part.len()].copy_from_slice(integer_part.as_bytes());
+        head[integer_part.len()] = b'.';
+        let progress = Progress::tree(control, 1 << (self.bits.len() - 1), 880, 1000);
+        self.write(self.bits.len() - 1, fraction, places, &progress)?;
+        if !tail_allows(&places[decimals..]) {
+            return Ok(None);
+        }
+        text.truncate(integer_part.len() + if decimals > 0 { 1 + decimals } else { 0 });
+        Ok(Some(String::from_utf8(text).expect("digits and a point are ASCII")))
+    }
+
+    /// Writes the digits of a piece at `level`.
+    fn write(
+        &self,
+        level: usize,
+        fraction: Integer,
+        places: &mut [u8],
+        progress: &Progress<'_>,
+    ) -> Result<(), Cancelled> {
+        let Some(below) = level.checked_sub(1) else {
+            self.write_leaf(&fraction, places);
+            return progress.merged(1);
+        };
+        let (upper, lower) = self.split(below, fraction);
+        progress.merged(1 << level)?;
+        let (upper_places, lower_places) = places.split_at_mut(places.len() / 2);
+        let write_upper = || self.write(below, upper, upper_places, progress);
+        if (self.leaf_digits << level) < PARALLEL_DIGITS {
+            write_upper()?;
+            return self.write(below, lower, lower_places, progress);
+        }
+        let (upper, lower) = join(write_upper, || self.write(below, lower, lower_places, progress));
+        upper.and(lower)
+    }
+
+    /// Halves a piece of `2 h` digits into its upper and its lower `h` digits.
+    ///
+    /// With `F / 2^B = (N + rho) / 10^(2h)` and `N = q * 10^h + r`, let `theta = (r + rho) / 10^h`, the fraction of
+    /// `F * 10^h / 2^B`; it is the lower piece, with the same place `rho`. The upper piece is
+    /// `(q + theta) / 10^h = F / 2^B`, cut to `b` bits, plus `(1/2 - theta) / 10^h` to bring its place to 1/2.
+    ///
+    /// Errors. Lower: `F * 5^h` is exact; cutting it to `b` bits drops less than one unit of the last bit, and what `F`
+    /// had lost before, counted in last bits, does not grow: `10^h * 2^(b - B) <= 1` by the choice of the bits. Upper:
+    /// the cut drops less than one unit of the last bit, `2^-64` units of the last digit; `theta` is known to `2^-16`
+    /// and the unit to `2^-60`. So its place is within `2^-15` of 1/2, and the 30 levels below, which take at most
+    /// `30 * 2^-64` from it, leave it within `[1/4, 3/4]`.
+    fn split(&self, below: usize, mut fraction: Integer) -> (Integer, Integer) {
+        let half_digits = self.leaf_digits << below;
+        let (whole_bits, half_bits) = (self.bits[below + 1], self.bits[below]);
+        let mut upper = Integer::from(&fraction >> shift(whole_bits - half_bits));
+
+        // F * 10^h / 2^B = F * 5^h / 2^(B - h): what F has above B - h bits contributes integers only.
+        let point = whole_bits - half_digits;
+        fraction.keep_bits_mut(narrow(point));
+        fraction *= &self.powers[below];
+        fraction.keep_bits_mut(narrow(point));
+        fraction >>= shift(point - half_bits);
+        let lower = fraction;
+
+        let theta = Integer::from(&lower >> shift(half_bits - 16)).to_i128_wrapping();
+        upper += (((1 << 15) - theta) * self.units[below]) >> 16;
+        (upper, lower)
+    }
+
+    /// Writes the digits of a smallest piece: `floor(F * 10^m / 2^b)`.
+    fn write_leaf(&self, fraction: &Integer, places: &mut [u8]) {
+        let power = Integer::from(Integer::u_pow_u(10, narrow(self.leaf_digits)));
+        let number = (power * fraction) >> shift(self.bits[0]);
+        let text = number.to_string_radix(10);
+        let (padding, rest) = places.split_at_mut(places.len().saturating_sub(text.len()));
+        padding.fill(b'0');
+        rest.copy_from_slice(text.as_bytes());
+    }
+}
+
+/// Whether 2 can be added to the number that `tail` spells without a carry out of it.
+fn tail_allows(tail: &[u8]) -> bool {
+    match tail {
+        [nines @ .., last] => nines.iter().any(|&digit| digit != b'9') || *last < b'8',
+        [] => false,
+    }
+}
+
+/// `ceil(digits * log2(10))`, or one more: `2^that >= 10^digits`.
+fn digit_bits(digits: u64) -> u64 {
+    u64::try_from((u128::from(digits) * u128::from(BITS_PER_DIGIT_E9)).div_ceil(1_000_000_000))
+        .unwrap_or(u64::MAX)
+}
+
+/// A count that [`DECIMALS_MAX`](protocol::limits::DECIMALS_MAX) keeps below 2^32: 3.33 bits a digit.
+fn narrow(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,88 @@
+//! pi by the arithmetic-geometric mean: the number of right digits doubles with every step (Salamin and Brent, 1976).
+//!
+//! With `a_0 = 1`, `b_0 = 1 / sqrt(2)`, `a_{j+1} = (a_j + b_j) / 2`, `b_{j+1} = sqrt(a_j b_j)`, common limit `M`, and
+//! `d_j = (a_j - b_j) / 2`, Legendre's relation gives exactly
+//!
+//! ```text
+//! pi = M^2 / t        with        t = 1/4 - sum over j >= 0 of 2^j d_j^2
+//! ```
+//!
+//! Squares are carried instead of products (`A = a^2`, `B = b^2`): `B' = a b = 2 A' - (A + B) / 2` and
+//! `d^2 = A' - B'`, so a step is one square root and one squaring.
+
+use rug::{Assign, Integer};
+
+use crate::control::{Cancelled, Control};
+
+use super::{
+    enclosure::{Enclosure, shift},
+    progress::Progress,
+};
+
+/// pi, in units of `2^-bits`.
+///
+/// *Convergence.* `d_{j+1} (a_{j+1} + b_{j+1}) * 2 = a_{j+1}^2 - b_{j+1}^2 = d_j^2`, and `a, b > 0.84` after the first
+/// step, so `d_{j+1} < d_j^2 / 3.3`. With `L_j = -log2(d_j)`: `L_0 > 2.77` and `L_{j+1} > 2 L_j + 1.7`, so by induction
+/// `L_j > 2^(j+2) - 1.7`. After `n` steps `t` lacks `sum over j >= n of 2^j d_j^2 < 2^(n+1) d_n^2`, and `M` lies between
+/// `b_{n+1}` and `a_{n+1}`, which are `2 d_{n+1} < d_n^2` apart. As `M < 0.8473` and `t > 0.228`, `a_{n+1}^2 / t_n`
+/// differs from pi by less than `2 * 0.86 * d_n^2 / 0.228 + 3.2 * 2^(n+1) d_n^2 / 0.228 < 2^(n+6) d_n^2
+/// < 2^(n + 10 - 2^(n+3))`. With `2^(n+3) >= bits + n + 14` that is below `2^(-bits - 4)`.
+///
+/// *Rounding.* All in units of `2^-w`. Let `e_j >= 1` bound the errors of `a, A, B` after `j` steps; `e_0 = 1`. The root:
+/// `b > 0.7`, so it is off by less than `e / 1.4 + 1`. Then `a'`: `(e + e / 1.4 + 1) / 2 + 1 < 2.4 e`. `A'`: `2 a' < 1.8`
+/// times that, plus 1 and the negligible square: `< 5.4 e`. `B'`: `2 * 5.4 e + e + 1 < 12.9 e`. So `e_j <= 16^j`. A step
+/// changes `t` by `2^j (A' - B')`, off by less than `2^j * 18.3 e_j <= 18.3 * 32^j`; all of them by less than `32^n`. At
+/// the end the mean is off by less than `2.4 * 16^n`, its square by less than `5.4 * 16^n`, and the quotient by less
+/// than `(5.4 * 16^n + 3.2 * 32^n) / 0.22 + 1 < 2^(5n + 6)`. With `w = bits + 5n + 16` that is below `2^-10` of a unit.
+///
+/// So with `v` the result in units of `2^-bits`, pi lies in `(v - 1, v + 1)`.
+pub(super) fn pi(bits: u32, control: &Control) -> Result<Enclosure, Cancelled> {
+    let steps = steps(bits);
+    let width = u64::from(bits) + 5 * u64::from(steps) + 16;
+    let one = || Integer::from(1) << shift(width);
+    let (a, b, t) = control.phase("iteration", || {
+        let progress = Progress::sequence(control, u64::from(steps), 0, 850);
+        let mut a = one();
+        let mut a_square = one();
+        let mut b_square = one() >> 1_u32;
+        let mut t = one() >> 2_u32;
+        for step in 0..steps {
+            progress.merged(1)?;
+            a += root(&b_square, width);
+            a >>= 1_u32;
+            control.check()?;
+            b_square += &a_square;
+            a_square.assign(a.square_ref());
+            a_square >>= shift(width);
+            // B' = 2 A' - (A + B) / 2
+            b_square >>= 1_u32;
+            b_square = Integer::from(&a_square << 1_u32) - b_square;
+            t -= Integer::from(&a_square - &b_square) << step;
+        }
+        drop(a_square);
+        Ok::<_, Cancelled>((a, root(&b_square, width), t))
+    })?;
+    control.check()?;
+    let quotient = control.phase("division and root", || {
+        let mut mean = (a + b) >> 1_u32;
+        mean.square_mut();
+        mean / t
+    });
+    control.set_permille(880);
+    let value = quotient >> shift(width - u64::from(bits));
+    Ok(Enclosure { low: value - 1, width: 3 })
+}
+
+/// The square root of a number with `width` bits behind its point, rounded down.
+fn root(square: &Integer, width: u64) -> Integer {
+    Integer::from(square << shift(width)).sqrt()
+}
+
+/// The smallest `n` with `2^(n+3) >= bits + n + 14`.
+fn steps(bits: u32) -> u32 {
+    let mut steps = 1;
+    while (1_u64 << (steps + 3)) < u64::from(bits) + u64::from(steps) + 14 {
+        steps += 1;
+    }
+    steps
+}
