@@ -28,6 +28,12 @@ impl NodeId {
         Some(Self(bytes.try_into().ok()?))
     }
 
+    /// Whether the bytes are a public key that only its owner can sign for: a point of the curve, of large order.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        VerifyingKey::from_bytes(&self.0).is_ok_and(|key| !key.is_weak())
+    }
+
     /// Whether `signature` is this node's over `digest` (strict RFC 8032: no small-order keys, canonical encodings).
     #[must_use]
     pub fn has_signed(&self, digest: &Digest, signature: &Signature) -> bool {

@@ -1,0 +1,83 @@
+//! The numbers of the transport: how long silence is borne, and how much one peer and one listener may take.
+//!
+//! Each has a default that a cluster on the internet can live with; tests shorten the times.
+
+use std::{sync::Arc, time::Duration};
+
+use protocol::limits::{CLIENTS_MAX, WORKERS_MAX};
+use quinn::{IdleTimeout, TransportConfig, VarInt};
+
+/// How one connection behaves. The idle timeout that counts is the shorter one of the two sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionConfig {
+    /// After this much silence a packet asks whether the peer is still there. Under half of `idle_timeout`.
+    pub keep_alive: Duration,
+    /// After this much silence the connection is given up.
+    pub idle_timeout: Duration,
+    /// Streams that the peer may have open at a time; further ones wait on its side.
+    pub streams_max: u32,
+    /// Bytes that the peer may send on one stream ahead of what was read.
+    pub stream_window_bytes: u32,
+    /// Bytes that the peer may send on all streams ahead of what was read: the memory that one peer can take.
+    pub connection_window_bytes: u32,
+    /// Bytes that were written and not yet acknowledged, over all streams, before writers wait.
+    pub send_window_bytes: u32,
+    /// How long a peer that opened a stream may take to say what it is for.
+    pub opening_timeout: Duration,
+}
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        Self {
+            keep_alive: Duration::from_secs(2),
+            idle_timeout: Duration::from_secs(10),
+            streams_max: 64,
+            stream_window_bytes: 2 * 1024 * 1024,
+            connection_window_bytes: 8 * 1024 * 1024,
+            send_window_bytes: 8 * 1024 * 1024,
+            opening_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl ConnectionConfig {
+    pub(crate) fn to_quinn(&self) -> Arc<TransportConfig> {
+        let idle_ms = u32::try_from(self.idle_timeout.as_millis()).unwrap_or(u32::MAX);
+        let mut config = TransportConfig::default();
+        config
+            .keep_alive_interval(Some(self.keep_alive))
+            .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle_ms))))
+            .max_concurrent_bidi_streams(VarInt::from_u32(self.streams_max))
+            .max_concurrent_uni_streams(VarInt::from_u32(0))
+            .datagram_receive_buffer_size(None)
+            .stream_receive_window(VarInt::from_u32(self.stream_window_bytes))
+            .receive_window(VarInt::from_u32(self.connection_window_bytes))
+            .send_window(u64::from(self.send_window_bytes));
+        Arc::new(config)
+    }
+}
+
+/// How a listener behaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerConfig {
+    /// How its connections behave.
+    pub connection: ConnectionConfig,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
+    /// Handshakes under way at a time, at least 1. From half of this on, a peer must first show that it receives at
+    /// its address; when all are taken, the oldest one gives way.
+    pub handshakes_max: usize,
+    /// Connections at a time; further ones are told that the listener is full.
+    pub connections_max: usize,
+}
+
+impl Default for ListenerConfig {
+    fn default() -> Self {
+        Self {
+            connection: ConnectionConfig::default(),
+            handshake_timeout: Duration::from_secs(10),
+            handshakes_max: 256,
+            connections_max: WORKERS_MAX + CLIENTS_MAX,
+        }
+    }
+}

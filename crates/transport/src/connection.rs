@@ -1,0 +1,125 @@
+//! One connection between two nodes that have proven their keys.
+//!
+//! The handle is cheap to clone. When the last clone and the last stream are gone the connection closes without a
+//! word; [`Connection::close`] says one.
+
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use protocol::identity::NodeId;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    close::{CloseCode, ConnectionLost, shortened},
+    stream::{Opening, Stream, StreamError},
+};
+
+/// How long [`Connection::close_and_tell`] waits for the peer to have been told.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// A connection whose both sides have proven who they are.
+#[derive(Clone)]
+pub struct Connection {
+    quic: quinn::Connection,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    peer: NodeId,
+    opening_timeout: Duration,
+    /// The place in the listener's count, given back when the last handle goes.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        quic: quinn::Connection,
+        peer: NodeId,
+        opening_timeout: Duration,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self { quic, shared: Arc::new(Shared { peer, opening_timeout, _place: place }) }
+    }
+
+    /// Who is on the other side, as proven in the handshake.
+    #[must_use]
+    pub fn peer(&self) -> NodeId {
+        self.shared.peer
+    }
+
+    /// From where it speaks now; a peer may move to another address within a connection.
+    #[must_use]
+    pub fn remote_address(&self) -> SocketAddr {
+        self.quic.remote_address()
+    }
+
+    /// The present estimate of the time that a packet takes there and back.
+    #[must_use]
+    pub fn round_trip_time(&self) -> Duration {
+        self.quic.rtt()
+    }
+
+    /// Opens a stream and says what it is for. Waits while the peer allows no further stream.
+    ///
+    /// # Errors
+    /// [`StreamError`] when the connection is gone, or the opening is over the limit of a frame.
+    pub async fn open_stream(&self, opening: &Opening) -> Result<Stream, StreamError> {
+        let (sender, receiver) = self.quic.open_bi().await.map_err(ConnectionLost::from)?;
+        let mut stream = Stream::new(sender, receiver, self.shared.opening_timeout);
+        stream.prioritise(opening);
+        stream.writer.send(opening).await?;
+        Ok(stream)
+    }
+
+    /// The next stream that the peer opened. What it is for is read with [`Stream::opening`], in a task of the
+    /// stream's own, so that a slow peer does not hold up its other streams. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectionLost`] when there will be no more.
+    pub async fn accept_stream(&self) -> Result<Stream, ConnectionLost> {
+        let (sender, receiver) = self.quic.accept_bi().await?;
+        Ok(Stream::new(sender, receiver, self.shared.opening_timeout))
+    }
+
+    /// Closes the connection at once: streams fail on both sides, and the peer is told the code and the reason (its
+    /// first [`TEXT_BYTES_MAX`](protocol::limits::TEXT_BYTES_MAX) bytes). Returns before the peer has been told; a
+    /// program that ends now uses [`Connection::close_and_tell`].
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        self.quic.close(code.to_quinn(), shortened(reason).as_bytes());
+    }
+
+    /// Closes as [`Connection::close`] does and returns when the farewell is on its way, after a second at most.
+    pub async fn close_and_tell(&self, code: CloseCode, reason: &str) {
+        if self.quic.close_reason().is_some() {
+            return;
+        }
+        self.close(code, reason);
+        let told = async {
+            // quinn has no signal for this, and its `wait_idle` lasts three probe timeouts longer than the farewell.
+            while self.quic.stats().frame_tx.connection_close == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        // The peer notices by its idle timeout if this runs out.
+        let _ = tokio::time::timeout(FAREWELL_MAX, told).await;
+    }
+
+    /// Waits until the connection is gone, and tells why. Cancel-safe.
+    pub async fn closed(&self) -> ConnectionLost {
+        self.quic.closed().await.into()
+    }
+
+    /// Why the connection is gone; `None` while it is there.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<ConnectionLost> {
+        self.quic.close_reason().map(ConnectionLost::from)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("peer", &self.peer())
+            .field("remote_address", &self.remote_address())
+            .finish_non_exhaustive()
+    }
+}
