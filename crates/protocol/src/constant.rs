@@ -98,7 +98,7 @@ impl fmt::Display for Constant {
 }
 
 /// Why a text names no constant.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConstantError {
     /// Not a known name.
     #[error("no constant is named `{0}`; known are pi, e, sqrt(N), golden-ratio and ln2")]

@@ -24,6 +24,8 @@ pub const INLINE_TASK_BYTES_MAX: usize = 60 * 1024;
 pub const TASK_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most bytes of an outcome beyond its digits, and of one answer.
 pub const OUTCOME_OVERHEAD_BYTES_MAX: u64 = 4 * 1024;
+/// Largest outcome in bytes: the most digits and their overhead.
+pub const OUTCOME_BYTES_MAX: u64 = DECIMALS_MAX + OUTCOME_OVERHEAD_BYTES_MAX;
 /// Largest certificate of one task in bytes.
 pub const CERTIFICATE_BYTES_MAX: usize = 4 * 1024 * 1024;
 

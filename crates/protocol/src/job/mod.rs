@@ -3,6 +3,14 @@
 //! The text is parsed by [`JobSpec::parse`](crate::job::JobSpec), which reports everything that is wrong at once,
 //! with line, column and remedy. From here on nobody checks a job again.
 
+mod errors;
+pub(crate) mod expression;
+mod fault;
+mod parse;
+mod policy;
+mod section;
+mod write;
+
 use std::fmt;
 
 use data_encoding::HEXLOWER;
@@ -13,6 +21,13 @@ use crate::{
     digest::{Digest, Domain},
     policy::Policy,
 };
+
+pub(crate) use errors::Faults;
+pub use errors::{JobFileError, JobFileErrors};
+pub use fault::JobFileFault;
+pub(crate) use fault::quoted;
+pub use parse::AGREE_DIGITS_DEFAULT;
+pub use write::ask_job_text;
 
 /// A job's name in one coordinator: made from what was submitted and a nonce of the coordinator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,0 +1,104 @@
+//! The table `[policy]`: its values one by one, then whether they make sense together.
+
+use std::time::Duration;
+
+use super::{
+    errors::Faults,
+    fault::{JobFileFault, did_you_mean, quoted},
+    section::{Field, Section, Text},
+};
+use crate::{
+    domain::Axis,
+    limits::{LEASE_MS_MAX, LEASE_MS_MIN, REPLICAS_MAX},
+    policy::{Electorate, Policy, PolicyDraft},
+};
+
+/// Reads the policy of a job; `formulas` is how many formulas its tasks have.
+pub(super) fn policy(section: Option<&Section<'_>>, formulas: usize, faults: &mut Faults) -> Option<Policy> {
+    let Some(section) = section else { return PolicyDraft::default().resolve(formulas).ok() };
+    let max = u64::from(REPLICAS_MAX);
+    let tolerate = section.integer("tolerate", 0..=(max - 1) / 2, "`tolerate = 1`", faults);
+    let quorum = section.integer("quorum", 1..=max, "`quorum = 2`", faults);
+    let replicas = section.integer("replicas", 1..=max, "`replicas = 3`", faults);
+    let max_replicas = section.integer("max_replicas", 1..=max, "`max_replicas = 9`", faults);
+    let distinct = distinct(section, faults);
+    let electorate = electorate(section, faults);
+    let lease_ms = lease(section, faults);
+    let numbers = [&tolerate, &quorum, &replicas, &max_replicas];
+    let any_is_bad = numbers.iter().any(|field| field.is_bad())
+        || distinct.is_bad()
+        || electorate.is_bad()
+        || lease_ms.is_bad();
+    // What does not fit together is told only of values that are as the user meant them.
+    if any_is_bad || faults.is_broken() {
+        return None;
+    }
+    let number = |field: Field<u64>| field.good().and_then(|located| u32::try_from(located.value).ok());
+    let draft = PolicyDraft {
+        tolerate: number(tolerate),
+        quorum: number(quorum),
+        replicas: number(replicas),
+        max_replicas: number(max_replicas),
+        distinct: distinct.good().map(|located| located.value).unwrap_or_default(),
+        electorate: electorate.good().map(|located| located.value),
+        lease_ms: lease_ms.good().map(|located| located.value),
+    };
+    match draft.resolve(formulas) {
+        Ok(policy) => Some(policy),
+        Err(contradictions) => {
+            for fault in contradictions {
+                let named = fault.keys().iter().copied().find(|key| section.has(key));
+                faults.push(named.map_or(section.offset(), |key| section.offset_of(key)), fault);
+            }
+            None
+        }
+    }
+}
+
+fn distinct(section: &Section<'_>, faults: &mut Faults) -> Field<Vec<Axis>> {
+    let names = Axis::ALL.map(Axis::name);
+    section.strings("distinct", "`distinct = [\"formula\"]`", faults).and_then(|list, _| {
+        let mut axes = Vec::with_capacity(list.texts.len());
+        for Text { value, written } in &list.texts {
+            if let Some(known) = Axis::ALL.into_iter().find(|known| known.name() == *value) {
+                axes.push(known);
+            } else {
+                let help = did_you_mean(value, &names);
+                let fault = JobFileFault::UnknownWord { key: "distinct", value: quoted(value), help };
+                faults.push(written.start, fault);
+            }
+        }
+        (list.are_all && axes.len() == list.texts.len()).then_some(axes)
+    })
+}
+
+fn electorate(section: &Section<'_>, faults: &mut Faults) -> Field<Electorate> {
+    let names = [Electorate::Sample.name(), Electorate::All.name()];
+    section.string("electorate", "`electorate = \"sample\"`", faults).and_then(|value, offset| match value {
+        "sample" => Some(Electorate::Sample),
+        "all" => Some(Electorate::All),
+        other => {
+            let help = did_you_mean(other, &names);
+            faults.push(offset, JobFileFault::UnknownWord { key: "electorate", value: quoted(other), help });
+            None
+        }
+    })
+}
+
+fn lease(section: &Section<'_>, faults: &mut Faults) -> Field<u64> {
+    let key = "lease";
+    section.string(key, "`lease = \"60s\"`", faults).and_then(|value, offset| {
+        let Ok(duration) = humantime::parse_duration(value) else {
+            faults.push(offset, JobFileFault::Duration { key, value: quoted(value) });
+            return None;
+        };
+        let lease_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        if (LEASE_MS_MIN..=LEASE_MS_MAX).contains(&lease_ms) {
+            return Some(lease_ms);
+        }
+        let told = |ms| humantime::format_duration(Duration::from_millis(ms)).to_string();
+        let (min, max) = (told(LEASE_MS_MIN), told(LEASE_MS_MAX));
+        faults.push(offset, JobFileFault::DurationBounds { key, value: quoted(value), min, max });
+        None
+    })
+}

@@ -1,0 +1,67 @@
+//! The way back: a job as the text of a job file, so that programs submit what people submit.
+
+use std::fmt::Write as _;
+
+use super::{ExpressionSource, JobSpec, Work};
+use crate::policy::Policy;
+
+impl JobSpec {
+    /// The job as the text of a job file, every key written out; [`JobSpec::parse`] reads the same job from it.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        let mut line = |key: &str, value: &str| {
+            // Writing into a string cannot fail.
+            let _ = writeln!(text, "{key} = {value}");
+        };
+        line("name", &string(&self.name));
+        if !self.description.is_empty() {
+            line("description", &string(&self.description));
+        }
+        match &self.work {
+            Work::Digits { constant, decimals } => {
+                line("kind", "\"digits\"\n\n[digits]");
+                line("constant", &string(&constant.to_string()));
+                line("decimals", &decimals.to_string());
+            }
+            Work::Expressions { agree_digits, source } => {
+                line("kind", "\"expressions\"\n\n[expressions]");
+                match source {
+                    ExpressionSource::Inline(expressions) => line("check", &list(expressions)),
+                    ExpressionSource::File(path) => line("file", &string(path)),
+                }
+                line("agree_digits", &agree_digits.to_string());
+            }
+        }
+        text.push_str(&policy_to_toml(&self.policy));
+        text
+    }
+}
+
+/// A job file named `ask` that asks one expression, with every default. Whatever the expression is, the text is
+/// valid TOML; whether the expression is one, [`JobSpec::parse`] says.
+#[must_use]
+pub fn ask_job_text(expression: &str) -> String {
+    let check = string(expression);
+    format!("name = \"ask\"\nkind = \"expressions\"\n\n[expressions]\ncheck = [{check}]\n")
+}
+
+fn policy_to_toml(policy: &Policy) -> String {
+    let Policy { tolerate, quorum, replicas, max_replicas, distinct, electorate, lease_ms } = policy;
+    let axes: Vec<&str> = distinct.iter().map(|axis| axis.name()).collect();
+    let electorate = electorate.name();
+    format!(
+        "\n[policy]\ntolerate = {tolerate}\nquorum = {quorum}\nreplicas = {replicas}\n\
+         max_replicas = {max_replicas}\ndistinct = {}\nelectorate = \"{electorate}\"\nlease = \"{lease_ms}ms\"\n",
+        list(&axes)
+    )
+}
+
+fn string(value: &str) -> String {
+    toml::Value::from(value).to_string()
+}
+
+fn list(values: &[impl AsRef<str>]) -> String {
+    let strings: Vec<String> = values.iter().map(|value| string(value.as_ref())).collect();
+    format!("[{}]", strings.join(", "))
+}

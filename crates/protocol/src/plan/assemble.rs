@@ -1,0 +1,170 @@
+//! Writing a job's result while its outcomes come in, task by task, in the order of the plan.
+//!
+//! Digits are written as they are, without an end of line. Expressions make one line each, in the order of the job:
+//! the answer, a tab, the expression. The pieces of a range make one line when the last of them is in.
+
+use std::io::{self, Write};
+
+use super::{
+    Kind, Plan,
+    cut::Shape,
+    range::{Class, JoinedRange},
+    texts,
+};
+use crate::outcome::{Answer, Outcome};
+
+/// What stands where a task was not accepted.
+const UNDECIDED: &str = "undecided";
+
+/// How many expressions ended how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AnswerCounts {
+    /// Proven.
+    pub true_count: u64,
+    /// Disproven.
+    pub false_count: u64,
+    /// Sides that agree to the digits that were asked for.
+    pub agrees: u64,
+    /// Expressions without a comparison, or digits.
+    pub values: u64,
+    /// Refused by every worker alike.
+    pub refused: u64,
+    /// Not accepted.
+    pub undecided: u64,
+}
+
+impl AnswerCounts {
+    /// How many there are.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.true_count + self.false_count + self.agrees + self.values + self.refused + self.undecided
+    }
+
+    fn add(&mut self, class: Class) {
+        *match class {
+            Class::True => &mut self.true_count,
+            Class::False => &mut self.false_count,
+            Class::Agrees => &mut self.agrees,
+            Class::Value => &mut self.values,
+            Class::Refused => &mut self.refused,
+            Class::Undecided => &mut self.undecided,
+        } += 1;
+    }
+}
+
+/// Makes the text of a job's result from the outcomes of its tasks.
+#[derive(Debug)]
+pub struct ResultAssembler<'p> {
+    plan: &'p Plan,
+    /// Number of the unit that the next outcome belongs to.
+    unit: usize,
+    /// How many of that unit's outcomes are in.
+    pieces: u32,
+    range: JoinedRange,
+    next_task: u64,
+    counts: AnswerCounts,
+}
+
+impl<'p> ResultAssembler<'p> {
+    /// An assembler that waits for task 0.
+    #[must_use]
+    pub fn new(plan: &'p Plan) -> Self {
+        let counts = AnswerCounts::default();
+        Self { plan, unit: 0, pieces: 0, range: JoinedRange::default(), next_task: 0, counts }
+    }
+
+    /// The number of the task whose outcome is to be pushed next.
+    #[must_use]
+    pub fn next_task(&self) -> u64 {
+        self.next_task
+    }
+
+    /// Takes in the accepted outcome of the next task, none where it has none. Outcomes beyond the last task are
+    /// ignored.
+    ///
+    /// # Errors
+    /// What writing to `out` says.
+    pub fn push(&mut self, outcome: Option<&Outcome>, out: &mut impl Write) -> io::Result<()> {
+        if self.next_task >= self.plan.tasks() {
+            return Ok(());
+        }
+        self.next_task += 1;
+        match &self.plan.0 {
+            Kind::Digits { .. } => self.push_digits(outcome, out),
+            Kind::Expressions { .. } => self.push_expressions(outcome, out),
+        }
+    }
+
+    /// Ends the result: tasks whose outcomes did not come count as undecided.
+    ///
+    /// # Errors
+    /// What writing to `out` says.
+    pub fn finish(mut self, out: &mut impl Write) -> io::Result<AnswerCounts> {
+        while self.next_task < self.plan.tasks() {
+            self.push(None, out)?;
+        }
+        out.flush()?;
+        Ok(self.counts)
+    }
+
+    fn push_digits(&mut self, outcome: Option<&Outcome>, out: &mut impl Write) -> io::Result<()> {
+        if let Some(Outcome::Digits(text)) = outcome {
+            self.counts.add(Class::Value);
+            out.write_all(text.as_bytes())
+        } else {
+            self.counts.add(Class::Undecided);
+            writeln!(out, "{UNDECIDED}")
+        }
+    }
+
+    fn push_expressions(&mut self, outcome: Option<&Outcome>, out: &mut impl Write) -> io::Result<()> {
+        let Kind::Expressions { source, units, .. } = &self.plan.0 else { return Ok(()) };
+        let Some(unit) = units.get(self.unit) else { return Ok(()) };
+        match unit.shape {
+            Shape::Batch(_) => {
+                let answers = match outcome {
+                    Some(Outcome::Answers(answers)) => answers.as_slice(),
+                    _ => &[],
+                };
+                for (number, text) in texts(source, unit).enumerate() {
+                    let answer = answers.get(number);
+                    self.counts.add(answer.map_or(Class::Undecided, class_of));
+                    let told = answer.map_or_else(|| UNDECIDED.to_owned(), Answer::to_string);
+                    write_line(out, &told, text)?;
+                }
+                self.unit += 1;
+            }
+            Shape::Range(pieces) => {
+                self.range.join(outcome);
+                self.pieces += 1;
+                if self.pieces == pieces {
+                    let range = std::mem::take(&mut self.range);
+                    self.counts.add(range.class());
+                    write_line(out, &range.to_string(), texts(source, unit).next().unwrap_or_default())?;
+                    self.pieces = 0;
+                    self.unit += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn class_of(answer: &Answer) -> Class {
+    match answer {
+        Answer::True { .. } => Class::True,
+        Answer::False { .. } => Class::False,
+        Answer::Agrees { .. } => Class::Agrees,
+        Answer::Value { .. } => Class::Value,
+        Answer::Refused(_) => Class::Refused,
+    }
+}
+
+fn write_line(out: &mut impl Write, answer: &str, expression: &str) -> io::Result<()> {
+    writeln!(out, "{}\t{}", one_line(answer), one_line(expression))
+}
+
+/// A text that breaks no line and no column: control characters become blanks.
+fn one_line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}

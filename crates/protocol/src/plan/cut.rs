@@ -1,0 +1,129 @@
+//! Cutting a job's expressions into tasks: neighbours into batches, ranges into pieces.
+//!
+//! A unit is a stretch of expressions that one rule cuts; it remembers where its first expression stands and how
+//! many tasks it makes, and the tasks themselves are made when they are asked for.
+
+use super::source::{Found, Source};
+use crate::{
+    job::{Faults, JobFileFault, expression::Reading, expression::read},
+    limits::{EXPRESSIONS_MAX, TASK_EXPRESSIONS_MAX, TASK_TEXT_BYTES_MAX, TASKS_MAX},
+};
+
+/// One stretch of expressions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// The job-wide number of its first task, from 0.
+    pub(super) first_task: u32,
+    /// The job-wide number of its first expression, from 0.
+    pub(super) first_expression: u32,
+    /// From where its first expression is found.
+    pub(super) cursor: u32,
+    /// What it is.
+    pub(super) shape: Shape,
+}
+
+/// How a stretch becomes tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// One task of this many expressions.
+    Batch(u16),
+    /// One expression, in this many tasks.
+    Range(u32),
+}
+
+const _: () = assert!(TASK_EXPRESSIONS_MAX <= u16::MAX as usize && TASKS_MAX <= u32::MAX as u64);
+
+impl Unit {
+    pub(super) fn tasks(&self) -> u32 {
+        match self.shape {
+            Shape::Batch(_) => 1,
+            Shape::Range(pieces) => pieces,
+        }
+    }
+
+    pub(super) fn expressions(&self) -> u32 {
+        match self.shape {
+            Shape::Batch(count) => u32::from(count),
+            Shape::Range(_) => 1,
+        }
+    }
+}
+
+/// Cuts every expression of a source; what is wrong goes to `faults`.
+pub(super) fn cut(source: &Source, faults: &mut Faults) -> Vec<Unit> {
+    let mut cutter = Cutter::default();
+    for (number, found) in source.from(0).enumerate() {
+        if number == EXPRESSIONS_MAX {
+            faults.push(found.offset, JobFileFault::TooManyExpressions);
+            break;
+        }
+        match read(found.text) {
+            Ok(reading) => {
+                if !cutter.take(&found, &reading) {
+                    faults.push(found.offset, JobFileFault::TooManyTasks);
+                    break;
+                }
+            }
+            Err((at, fault)) => faults.push(found.offset + at, fault),
+        }
+    }
+    if cutter.units.is_empty() && faults.is_empty() {
+        faults.push(0, JobFileFault::NoExpressions);
+    }
+    cutter.units
+}
+
+#[derive(Debug, Default)]
+struct Cutter {
+    units: Vec<Unit>,
+    tasks: u32,
+    expressions: u32,
+    /// Bytes of text in the batch that is still open; none when the next expression opens a new one.
+    open_batch_bytes: Option<usize>,
+}
+
+impl Cutter {
+    /// Takes in one more expression; false when the job would have too many tasks.
+    fn take(&mut self, found: &Found<'_>, reading: &Reading) -> bool {
+        let bytes = found.text.len();
+        match reading {
+            Reading::Batched => {
+                if !self.joined(bytes) {
+                    self.open_batch_bytes = Some(bytes);
+                    self.begin(found.cursor, Shape::Batch(1));
+                }
+            }
+            Reading::Ranged(range) => {
+                let Some(pieces) = u32::try_from(range.pieces).ok() else { return false };
+                self.open_batch_bytes = None;
+                self.begin(found.cursor, Shape::Range(pieces));
+            }
+        }
+        self.expressions += 1;
+        u64::from(self.tasks) <= TASKS_MAX
+    }
+
+    /// Joins an expression to the open batch, where it fits.
+    fn joined(&mut self, bytes: usize) -> bool {
+        let (Some(open_bytes), Some(unit)) = (self.open_batch_bytes, self.units.last_mut()) else {
+            return false;
+        };
+        match &mut unit.shape {
+            Shape::Batch(count)
+                if usize::from(*count) < TASK_EXPRESSIONS_MAX
+                    && open_bytes + bytes <= TASK_TEXT_BYTES_MAX =>
+            {
+                *count += 1;
+                self.open_batch_bytes = Some(open_bytes + bytes);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn begin(&mut self, cursor: u32, shape: Shape) {
+        let unit = Unit { first_task: self.tasks, first_expression: self.expressions, cursor, shape };
+        self.tasks = self.tasks.saturating_add(unit.tasks());
+        self.units.push(unit);
+    }
+}
