@@ -60,6 +60,22 @@ pub const EXPRESSION_DEPTH_MAX: usize = 128;
 pub const AGREE_DIGITS_MAX: u32 = 10_000;
 /// Largest size in bits of any exact value inside an expression.
 pub const EXACT_BITS_MAX: u64 = 32 * 1024 * 1024;
+/// Largest exact values in bits that one term may hold at once beside values that are not exact.
+pub const EXACT_HELD_BITS_MAX: u64 = 4 * EXACT_BITS_MAX;
+/// Most units of work (each about a nanosecond on one core of an ordinary machine) for one expression.
+pub const WORK_UNITS_MAX: u64 = 2_000_000_000;
+/// Most units of work for one value of a range's variable.
+pub const RANGE_VALUE_WORK_UNITS_MAX: u64 = 20_000_000;
+/// Largest argument in bits of a sine, cosine or tangent.
+pub const TRIGONOMETRIC_BITS_MAX: u32 = 1024;
+/// Largest magnitude of the power of two of a value that is not exact.
+pub const ENCLOSED_EXPONENT_MAX: i32 = 1 << 28;
+/// Largest degree of a root.
+pub const ROOT_DEGREE_MAX: u32 = 1_000_000;
+/// Largest integer in bits that is tested for being prime.
+pub const PRIME_BITS_MAX: u32 = 4096;
+/// Most digits of an exact value, or of the leading part of any value, in an answer.
+pub const VALUE_DIGITS_MAX: u32 = 1000;
 
 /// Most replicas of one task.
 pub const REPLICAS_MAX: u32 = 1000;
