@@ -40,7 +40,8 @@ pub enum Formula {
     ContinuedFraction,
     /// sqrt(n), golden ratio: one integer square root.
     IntegerRoot,
-    /// sqrt(n), golden ratio: a binomial series or recurrence that takes no square root.
+    /// sqrt(n), golden ratio: a convergent p/q of the continued fraction, p^2 - n q^2 = m small (Pell), then the
+    /// binomial series of sqrt(1 - m/p^2) by binary splitting; no long root is taken.
     PellSeries,
     /// ln 2: 18 artanh(1/26) - 2 artanh(1/4801) + 8 artanh(1/8749).
     MachinThreeTerm,

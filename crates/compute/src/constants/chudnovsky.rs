@@ -18,6 +18,7 @@
 //! are known by their prime factors ([`super::factors`]), as in Hanhong Xue's `gmp-chudnovsky.c`; unlike there, the
 //! factors of leaves are gathered a block at a time, and the powers of two of `Q` are kept apart, as a shift.
 
+use protocol::limits::DECIMALS_MAX;
 use rayon::join;
 use rug::Integer;
 
@@ -39,8 +40,11 @@ const Q_ODD_REST: u64 = 3_335;
 /// The odd primes of `C^3 / 24 = 2^15 * 3^2 * 5^3 * 23^3 * 29^3`.
 const Q_PRIMES: [(u32, u32); 4] = [(3, 2), (5, 3), (23, 3), (29, 3)];
 
+/// The word sizes in [`block`] and the sieve rest on this.
+const _: () = assert!(DECIMALS_MAX <= 1_000_000_000);
+
 /// Terms that are summed one after the other.
-const BLOCK_TERMS: u32 = 16;
+const BLOCK_TERMS: u32 = 32;
 /// Nodes of fewer terms stay on one thread.
 const PARALLEL_TERMS: u32 = 512;
 /// Nodes nearer to the root than this keep their common factors: there a division costs more than it saves.
@@ -48,7 +52,7 @@ const CANCEL_DEPTH: u32 = 4;
 
 /// pi, in units of `2^-bits`.
 ///
-/// *Series.* `1728 P'(k) <= ...`: since `P(k) < 72 k^3`, `P(k) / Q(k) < 24 * 72 / C^3 = 53360^-3 < 2^-47.11`, so the term
+/// *Series.* Since `P(k) < 72 k^3`, `P(k) / Q(k) < 24 * 72 / C^3 = 53360^-3 < 2^-47.11`, so the term
 /// of index `k` is below `(A + B k) 2^(-47.11 k)`. The terms alternate and decrease, so what the terms above `N` add is
 /// below the first of them, and the sum is at least `A - 1`. With `(A + B (N + 1)) / (A - 1) < 42 (N + 1) < 2^38` for
 /// `N < 2^32`, cutting the sum after `N` terms changes pi by a factor `1 + r`, `|r| < 2^(38 - 47.11 (N + 1))`; with

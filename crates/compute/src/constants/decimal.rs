@@ -275,3 +275,76 @@ fn digit_bits(digits: u64) -> u64 {
 fn narrow(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An enclosure of `numerator / denominator`, as tight as the bits allow.
+    fn enclose(numerator: &Integer, denominator: &Integer, bits: u32) -> Enclosure {
+        Enclosure { low: Integer::from(numerator << bits) / denominator, width: 1 }
+    }
+
+    #[test]
+    fn digits_that_the_enclosure_does_not_prove_are_computed_again_with_more_bits() {
+        let control = Control::default();
+        let denominator = Integer::from(1) << 200_u32;
+        for (off, expected) in [(1, "0.5"), (-1, "0.4")] {
+            let numerator = (Integer::from(1) << 199_u32) + off;
+            let calls = Cell::new(0);
+            let wide = |bits| {
+                calls.set(calls.get() + 1);
+                let Enclosure { low, .. } = enclose(&numerator, &denominator, bits);
+                Ok(Enclosure { low: low - 1, width: 3 })
+            };
+            assert_eq!(prove_by_fractions(1, &control, wide).unwrap(), expected);
+            assert!(calls.replace(0) > 1);
+            assert_eq!(prove_by_gmp(1, &control, wide).unwrap(), expected);
+            assert!(calls.get() > 1);
+        }
+    }
+
+    #[test]
+    fn an_exact_fraction_ends_in_zeros() {
+        let control = Control::default();
+        let exact = |bits| Ok(Enclosure { low: Integer::from(3) << (bits - 1), width: 0 });
+        for decimals in [0, 1, 2, 500, 2_000] {
+            let text = prove_by_fractions(decimals, &control, exact).unwrap();
+            assert_eq!(text, prove_by_gmp(decimals, &control, exact).unwrap());
+            let expected =
+                if decimals == 0 { "1".to_owned() } else { format!("1.{:0<1$}", 5, decimals as usize) };
+            assert_eq!(text, expected);
+        }
+    }
+
+    /// Decimals in which a carry has far to run: runs of one digit, nines and zeros above all.
+    fn runs() -> impl Strategy<Value = String> {
+        let run = (
+            prop_oneof![Just('9'), Just('0'), Just('9'), Just('0'), prop::char::range('0', '9')],
+            1_usize..400,
+        );
+        prop::collection::vec(run, 1..30)
+            .prop_map(|runs| runs.into_iter().map(|(digit, count)| digit.to_string().repeat(count)).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn both_ways_read_back_the_decimals_that_made_the_number(places in runs(), whole in 0_u32..70_000) {
+            let text = format!("{whole}.{places}");
+            let decimals = u32::try_from(places.len()).unwrap();
+            // Half a unit above the digits: neither end of the enclosure can leave them.
+            let numerator: Integer = format!("{whole}{places}5").parse().unwrap();
+            let denominator = Integer::from(Integer::u_pow_u(10, decimals + 1));
+            let control = Control::default();
+            let enclose = |bits| Ok(enclose(&numerator, &denominator, bits));
+            prop_assert_eq!(&prove_by_fractions(decimals, &control, enclose).unwrap(), &text);
+            prop_assert_eq!(&prove_by_gmp(decimals, &control, enclose).unwrap(), &text);
+        }
+    }
+}
