@@ -6,7 +6,7 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use protocol::identity::NodeId;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::{
     close::{CloseCode, ConnectionLost, shortened},
@@ -15,6 +15,11 @@ use crate::{
 
 /// How long [`Connection::close_and_tell`] waits for the peer to have been told.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// Blobs that are fetched over one connection at a time; further fetches wait before they ask. With the windows of
+/// [`ConnectionConfig::default`](crate::ConnectionConfig) these can fill three quarters of what a connection buffers,
+/// so that the control stream always finds room.
+pub const FETCHES_MAX: usize = 3;
 
 /// A connection whose both sides have proven who they are.
 #[derive(Clone)]
@@ -26,6 +31,7 @@ pub struct Connection {
 struct Shared {
     peer: NodeId,
     opening_timeout: Duration,
+    fetches: Semaphore,
     /// The place in the listener's count, given back when the last handle goes.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -37,7 +43,8 @@ impl Connection {
         opening_timeout: Duration,
         place: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        Self { quic, shared: Arc::new(Shared { peer, opening_timeout, _place: place }) }
+        let fetches = Semaphore::new(FETCHES_MAX);
+        Self { quic, shared: Arc::new(Shared { peer, opening_timeout, fetches, _place: place }) }
     }
 
     /// Who is on the other side, as proven in the handshake.
@@ -101,6 +108,12 @@ impl Connection {
         };
         // The peer notices by its idle timeout if this runs out.
         let _ = tokio::time::timeout(FAREWELL_MAX, told).await;
+    }
+
+    /// Waits for one of the [`FETCHES_MAX`] turns to fetch a blob.
+    pub(crate) async fn fetch_turn(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed; without a turn, fetching would still be right, only less polite.
+        self.shared.fetches.acquire().await.ok()
     }
 
     /// Waits until the connection is gone, and tells why. Cancel-safe.

@@ -179,7 +179,8 @@ impl PartialBlob {
     }
 
     /// Fetches what is missing over `connection`, and gives the whole blob. The call may be dropped and made again,
-    /// on this connection or another one: what arrived is kept. A certificate always starts anew, because its name
+    /// on this connection or another one: what arrived is kept. At most
+    /// [`FETCHES_MAX`](crate::connection::FETCHES_MAX) are under way on a connection, further ones wait. A certificate always starts anew, because its name
     /// does not fix its bytes.
     ///
     /// # Errors
@@ -196,6 +197,7 @@ impl PartialBlob {
     }
 
     async fn receive(&mut self, connection: &Connection) -> Result<Vec<u8>, BlobError> {
+        let _turn = connection.fetch_turn().await;
         let mut stream = self.ask(connection).await.map_err(|reason| self.refused(reason))?;
         let reply = stream.reader.require_within(self.stall_timeout).await;
         let length_bytes = match reply.map_err(|reason| self.refused(reason))? {
