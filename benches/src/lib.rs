@@ -1,1 +1,8 @@
-//! What the benchmarks share: timing in pairs, medians and ratios.
+//! What the benchmarks share: contenders that take turns, each in a process of its own, and the medians and ratios of
+//! their times.
+//!
+//! Turns instead of blocks, because the speed of a machine drifts: a ratio within one round compares what ran under the
+//! same conditions. A process each, because a peak of memory belongs to one contender only if nobody else ran in it.
+
+pub mod contender;
+pub mod timing;
