@@ -1,1 +1,18 @@
-//! Stub.
+//! A worker: computes what it is leased, signs what it found, and obeys verdicts that carry a valid certificate.
+//!
+//! [`service::run`] is the whole life of a worker in a cluster; the coordinator runs the same in its embedded cluster.
+//! One owner ([`service`]) holds the state; [`link`] keeps the connection, [`executor`] computes, [`correction`]
+//! fetches and checks what was accepted instead. [`alone`] computes a job without any cluster.
+#![forbid(unsafe_code)]
+
+pub mod alone;
+pub mod arguments;
+pub mod config;
+pub mod correction;
+pub mod executor;
+pub mod link;
+pub mod logging;
+pub mod misbehave;
+pub mod program;
+pub mod service;
+pub mod store;

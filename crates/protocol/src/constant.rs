@@ -50,6 +50,19 @@ pub enum Formula {
 }
 
 impl Formula {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Direct,
+        Self::Chudnovsky,
+        Self::GaussLegendre,
+        Self::FactorialSeries,
+        Self::ContinuedFraction,
+        Self::IntegerRoot,
+        Self::PellSeries,
+        Self::MachinThreeTerm,
+        Self::MachinFourTerm,
+    ];
+
     /// The name in files, reports and on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -237,6 +237,8 @@ pub enum Response {
         ballots_bytes: u64,
         /// Length of the job file's text, which follows the ballots.
         job_bytes: u64,
+        /// Length of the expression file, which follows the job file where the job names one.
+        file_bytes: Option<u64>,
         /// How many outcomes follow.
         tasks: u64,
     },

@@ -195,3 +195,21 @@ pub struct BallotReport {
     /// Whether it came after the verdict.
     pub late: bool,
 }
+
+impl JobProgress {
+    /// A job that nobody has counted yet.
+    #[must_use]
+    pub fn starting() -> Self {
+        Self {
+            state: JobState::Running,
+            tasks: 0,
+            accepted: 0,
+            unaccepted: 0,
+            disputes: 0,
+            dissenting_ballots: 0,
+            corrections: 0,
+            permille: 0,
+            waiting: None,
+        }
+    }
+}

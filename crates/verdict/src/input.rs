@@ -34,6 +34,12 @@ pub struct TaskTerms {
 }
 
 impl TaskTerms {
+    /// The terms of a task that no plan has: no worker can run it.
+    #[must_use]
+    pub fn impossible() -> Self {
+        Self { id: TaskId::of_bytes(&[]), formulas: &[Formula::Direct], weight: Weight::Light }
+    }
+
     /// The terms of `task`.
     #[must_use]
     pub fn of(task: &Task) -> Self {

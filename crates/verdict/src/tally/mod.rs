@@ -6,6 +6,8 @@
 //! digest would need, up to a bound; the second bar grows with it. Winners must also be spread over the axes that the
 //! policy names.
 
+mod count;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
@@ -19,6 +21,8 @@ use protocol::{
 };
 
 use crate::input::TaskTerms;
+
+pub use count::Count;
 
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,19 +122,6 @@ pub struct Decision {
     pub(crate) asked: BTreeSet<NodeId>,
     /// No winner that is connected gives the outcome: another replica is run to get it.
     pub(crate) rerun: bool,
-}
-
-/// What a count says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Count {
-    /// Ballots that are out, or seats not yet leased, may decide it.
-    Open,
-    /// This digest has won.
-    Won(Digest),
-    /// So many more seats are needed before any digest can win.
-    NeedsSeats(u32),
-    /// No digest can win within the bound.
-    Hopeless,
 }
 
 /// What became of a ballot.
@@ -400,75 +391,6 @@ impl Tally {
         Effect::Counted
     }
 
-    /// The ballots of each digest.
-    fn digests(&self) -> BTreeMap<Digest, Vec<&Cast>> {
-        let mut digests: BTreeMap<Digest, Vec<&Cast>> = BTreeMap::new();
-        for cast in self.ballots.values() {
-            digests.entry(cast.ballot.ballot().digest).or_default().push(cast);
-        }
-        digests
-    }
-
-    /// Counts: does a digest win, can one still, and with how many more seats?
-    #[must_use]
-    pub fn count(&self) -> Count {
-        let cast = self.cast_count();
-        let outstanding = self.outstanding_count();
-        let seats = self.seats.max(cast + outstanding);
-        let remaining = seats - cast;
-        let vacant = seats - cast - outstanding;
-        let mut fewest_more = None;
-        for (digest, ballots) in self.digests() {
-            let agreeing = u32::try_from(ballots.len()).unwrap_or(u32::MAX);
-            if agreeing >= self.rules.quorum
-                && 2 * agreeing > seats
-                && self.missing_spread(&ballots, false) == 0
-            {
-                return Count::Won(digest);
-            }
-            let prospect = agreeing + remaining;
-            let for_quorum = self.rules.quorum.saturating_sub(prospect);
-            let for_majority = (seats + 1).saturating_sub(2 * prospect);
-            let for_spread = self.missing_spread(&ballots, true).saturating_sub(vacant);
-            let more = for_quorum.max(for_majority).max(for_spread);
-            fewest_more = Some(fewest_more.map_or(more, |fewest: u32| fewest.min(more)));
-        }
-        match fewest_more {
-            None | Some(0) => Count::Open,
-            Some(more) if seats + more <= self.rules.seats_max => Count::NeedsSeats(more),
-            Some(_) => Count::Hopeless,
-        }
-    }
-
-    /// How many values are missing on the axis that misses most, among these ballots (and, as a prospect, the leases
-    /// that are out).
-    fn missing_spread(&self, ballots: &[&Cast], with_leases: bool) -> u32 {
-        let missing = |(axis, needed): &(Axis, u32)| {
-            let mut values: BTreeSet<String> =
-                ballots.iter().map(|cast| axis.value_in(&cast.ballot.ballot().domain)).collect();
-            if with_leases {
-                values.extend(self.outstanding().map(|(_, issued)| issued.value_on(*axis)));
-            }
-            needed.saturating_sub(u32::try_from(values.len()).unwrap_or(u32::MAX))
-        };
-        self.rules.spread.iter().map(missing).max().unwrap_or(0)
-    }
-
-    /// The values that the strongest digest's ballots and the leases that are out show on an axis: what a further
-    /// replica should add to.
-    pub(crate) fn values_on(&self, axis: Axis) -> Vec<String> {
-        let digests = self.digests();
-        let strongest = digests.values().max_by_key(|ballots| ballots.len());
-        let cast = strongest.into_iter().flatten().map(|cast| axis.value_in(&cast.ballot.ballot().domain));
-        cast.chain(self.outstanding().map(|(_, issued)| issued.value_on(axis))).collect()
-    }
-
-    /// Whether anyone, voter or lessee, shows this value on this axis.
-    pub(crate) fn anyone_on(&self, axis: Axis, value: &str) -> bool {
-        self.ballots.values().any(|cast| axis.value_in(&cast.ballot.ballot().domain) == value)
-            || self.outstanding().any(|(_, issued)| issued.value_on(axis) == value)
-    }
-
     /// Adds seats.
     pub(crate) fn grow(&mut self, more: u32) {
         self.seats = self.seats.max(self.cast_count() + self.outstanding_count()) + more;
@@ -497,17 +419,5 @@ impl Tally {
         self.is_open()
             && self.outstanding_count() == 0
             && (self.attempts() >= self.attempts_max() || nobody_can)
-    }
-}
-
-impl Issued {
-    /// What this replica shows on an axis.
-    pub(crate) fn value_on(&self, axis: Axis) -> String {
-        match axis {
-            Axis::Operator => self.operator.clone(),
-            Axis::Engine => self.engine.to_string(),
-            Axis::Formula => self.formula.to_string(),
-            Axis::Device => self.device.clone(),
-        }
     }
 }

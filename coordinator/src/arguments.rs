@@ -1,0 +1,247 @@
+//! The command line, as plain data: nothing happens here.
+
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs computations many times, independently, and only believes what survives.
+#[derive(Debug, Parser)]
+#[command(name = "coordinator", version, about, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How logs are written to standard error.
+    #[arg(long, global = true, env = "QUORATE_LOG_FORMAT", default_value = "human", value_enum)]
+    pub log_format: LogFormat,
+    /// Which logs are written, as `warn`, `info`, `coordinator=debug`.
+    #[arg(long, global = true, env = "QUORATE_LOG", default_value = "warn")]
+    pub log: String,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a coordinator that workers join and clients ask
+    Serve(Serve),
+    /// Run a job to its end and write its results
+    Submit(Submit),
+    /// Ask whether an expression is true: exit code 0 for true, 1 for false, 2 for anything else
+    Ask(Ask),
+    /// List the jobs of a coordinator
+    Status(Query),
+    /// List the workers of a coordinator
+    Workers(Query),
+    /// Write the results of a job that is over
+    Result(ResultOf),
+    /// Stop a job
+    Abandon(Abandon),
+    /// Print a token with which a worker (or, with --client, a client) joins
+    Token(TokenFor),
+    /// Never again let a worker's or a client's key in
+    Revoke(Revoke),
+    /// Measure
+    Bench(Bench),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where a coordinator keeps its state.
+#[derive(Debug, Clone, Args)]
+pub struct StateDir {
+    /// Where the coordinator keeps its key and its state [default: quorate/coordinator in the user's state folder]
+    #[arg(long, env = "QUORATE_COORDINATOR_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Which coordinator a client talks to.
+#[derive(Debug, Clone, Args)]
+pub struct Reach {
+    /// The coordinator: HOST:PORT where its state directory is on this machine, else a client token
+    #[arg(long, env = "QUORATE_COORDINATOR", value_name = "ADDR|TOKEN")]
+    pub coordinator: Option<String>,
+    /// Where it keeps its state.
+    #[command(flatten)]
+    pub state: StateDir,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The address to listen on
+    #[arg(long, env = "QUORATE_LISTEN", default_value = "127.0.0.1:7676", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// HOST:PORT under which workers reach it, for tokens [default: the address that it listens on]
+    #[arg(long, env = "QUORATE_ADVERTISE", value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// Where it keeps its state.
+    #[command(flatten)]
+    pub state: StateDir,
+}
+
+/// `submit`.
+#[derive(Debug, Args)]
+pub struct Submit {
+    /// The job file
+    pub job: PathBuf,
+    /// Where to write the results [default: results/NAME-OF-THE-JOB]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the job's id and leave; `result` fetches the results later
+    #[arg(long)]
+    pub detach: bool,
+    /// Print one JSON object at the end
+    #[arg(long)]
+    pub json: bool,
+    /// Workers of the embedded cluster [default: as many as the policy has replicas]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroU32>,
+    /// A drill: one more worker in the embedded cluster, which is always wrong
+    #[arg(long)]
+    pub embedded_liar: bool,
+    /// Which coordinator; none: an embedded cluster is started.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `ask`.
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// The expression, as in "2 * 2 * 2 * 2 == 16"
+    #[arg(allow_hyphen_values = true)]
+    pub expression: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Which coordinator; none: an embedded cluster is started.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `status` and `workers`.
+#[derive(Debug, Args)]
+pub struct Query {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Which coordinator.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `result`.
+#[derive(Debug, Args)]
+pub struct ResultOf {
+    /// The job's id, or the first digits of it
+    pub job: String,
+    /// Where to write the results [default: results/NAME-OF-THE-JOB]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Which coordinator.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `abandon`.
+#[derive(Debug, Args)]
+pub struct Abandon {
+    /// The job's id, or the first digits of it
+    pub job: String,
+    /// Which coordinator.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `token`.
+#[derive(Debug, Args)]
+pub struct TokenFor {
+    /// Who runs the workers that join with it: workers of one operator may fail together
+    #[arg(long, value_name = "NAME", value_parser = parse_operator)]
+    pub operator: String,
+    /// How long it may be used to join, as `24h` or `30days`
+    #[arg(long, default_value = "24h", value_parser = humantime::parse_duration)]
+    pub expires: Duration,
+    /// For a client instead of a worker
+    #[arg(long)]
+    pub client: bool,
+    /// HOST:PORT under which the coordinator is reached [default: what `serve` last said]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub address: Option<String>,
+    /// Where the coordinator keeps its state.
+    #[command(flatten)]
+    pub state: StateDir,
+}
+
+/// `revoke`.
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// The key, 64 hexadecimal digits, as `workers --json` prints it
+    #[arg(value_parser = parse_node)]
+    pub key: protocol::identity::NodeId,
+    /// Which coordinator.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to measure
+    #[command(subcommand)]
+    pub what: BenchWhat,
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchWhat {
+    /// Verdicts a second and the latency of one verdict, over real QUIC on loopback
+    Agreement(BenchAgreement),
+}
+
+/// `bench agreement`.
+#[derive(Debug, Clone, Args)]
+pub struct BenchAgreement {
+    /// How many workers
+    #[arg(long, default_value = "3")]
+    pub workers: NonZeroU32,
+    /// How many checks for the rates
+    #[arg(long, default_value = "20000")]
+    pub items: NonZeroU32,
+    /// How many checks in one task, where they are batched
+    #[arg(long, default_value = "1000")]
+    pub batch: NonZeroU32,
+    /// How many checks, one after the other, for the latency
+    #[arg(long, default_value = "500")]
+    pub singles: NonZeroU32,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn parse_operator(text: &str) -> Result<String, String> {
+    let limit = protocol::limits::NAME_BYTES_MAX;
+    if text.is_empty() || text.len() > limit || text.chars().any(char::is_control) {
+        return Err(format!("an operator's name has from 1 to {limit} bytes and no control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_node(text: &str) -> Result<protocol::identity::NodeId, String> {
+    let reason = "a key has 64 lowercase hexadecimal digits; `coordinator workers --json` prints them";
+    protocol::identity::NodeId::from_hex(text).ok_or_else(|| reason.to_owned())
+}

@@ -1,0 +1,3 @@
+//! Measurements that run inside the program, on an embedded cluster over real QUIC.
+
+pub mod agreement;

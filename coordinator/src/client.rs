@@ -1,0 +1,230 @@
+//! A client's side of the conversation: connect, ask, watch, collect.
+
+use std::{path::Path, time::Duration};
+
+use bytes::Bytes;
+use protocol::{
+    identity::{NodeId, SecretKey},
+    job::JobId,
+    limits::PROTOCOL_VERSION,
+    message::{Hello, Introduction, NO_OUTCOME, Request, Response, Welcome},
+    report::JobProgress,
+    token::{Credential, Role, Token},
+};
+use transport::{Connection, Opening, Stream, connect, identity};
+
+use crate::exit::CommandError;
+
+/// How long a connection attempt may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the coordinator may take for the next piece of an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Where a coordinator is, and how this client proves that it may come in.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// `host:port`.
+    pub address: String,
+    /// The key that it must show.
+    pub coordinator: NodeId,
+    /// The key that this client shows.
+    pub key: SecretKey,
+    /// The proof, where the client's key is not the coordinator's own.
+    pub credential: Option<Credential>,
+}
+
+impl Target {
+    /// Understands `--coordinator`: a client token, or the address of a coordinator whose state directory is here.
+    ///
+    /// # Errors
+    /// [`CommandError`] when it is neither.
+    pub fn resolve(text: &str, coordinator_dir: &Path, client_dir: &Path) -> Result<Self, CommandError> {
+        if text.trim_start().starts_with("quorate1.") {
+            let token = Token::from_text(text).map_err(|error| CommandError::Input(error.to_string()))?;
+            if token.grant.role != Role::Client {
+                let reason = "this token is for a worker; ask for one made with `coordinator token --client`";
+                return Err(CommandError::Input(reason.to_owned()));
+            }
+            let key = identity::load_or_create(client_dir)?;
+            let credential = Some(Credential::from(&token));
+            return Ok(Self { address: token.address, coordinator: token.coordinator, key, credential });
+        }
+        let key_file = coordinator_dir.join(identity::KEY_FILE);
+        if !key_file.exists() {
+            let reason = format!(
+                "the key of the coordinator at {text} is not known: there is no {}; name its state directory with \
+                 --state-dir, or give a client token instead of the address (`coordinator token --client` prints one)",
+                key_file.display()
+            );
+            return Err(CommandError::Input(reason));
+        }
+        let key = identity::load_or_create(coordinator_dir)?;
+        Ok(Self { address: text.to_owned(), coordinator: key.node_id(), key, credential: None })
+    }
+}
+
+/// A client that was let in.
+pub struct Client {
+    connection: Connection,
+    // The control stream stays open as long as the client is there.
+    _control: Stream,
+}
+
+impl Client {
+    /// Connects and says hello.
+    ///
+    /// # Errors
+    /// [`CommandError`] when nobody answers, or the client is not let in.
+    pub async fn connect(target: &Target) -> Result<Self, CommandError> {
+        let connection = connect(&target.key, target.coordinator, &target.address, CONNECT_TIMEOUT).await?;
+        let hello = Hello {
+            protocol_version: PROTOCOL_VERSION,
+            credential: target.credential.clone(),
+            introduction: Introduction::Client,
+        };
+        let mut control = connection.open_stream(&Opening::Control(hello)).await?;
+        match control.reader.expect_within::<Welcome>(ANSWER_TIMEOUT).await? {
+            Welcome::Accepted { .. } => Ok(Self { connection, _control: control }),
+            Welcome::Refused { reason, .. } => Err(CommandError::Refused(reason)),
+        }
+    }
+
+    async fn open(&self, request: Request) -> Result<Stream, CommandError> {
+        Ok(self.connection.open_stream(&Opening::Request(request)).await?)
+    }
+
+    /// Asks for one answer.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the connection breaks, or the coordinator says no.
+    pub async fn ask(&self, request: Request) -> Result<Response, CommandError> {
+        let mut stream = self.open(request).await?;
+        accepted(stream.reader.expect_within(ANSWER_TIMEOUT).await?)
+    }
+
+    /// Submits a job.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn submit(&self, text: &str, file: Option<Vec<u8>>) -> Result<JobId, CommandError> {
+        let request = Request::Submit {
+            job_bytes: text.len() as u64,
+            file_bytes: file.as_ref().map(|bytes| bytes.len() as u64),
+        };
+        let mut stream = self.open(request).await?;
+        stream.writer.send_bytes(Bytes::copy_from_slice(text.as_bytes())).await?;
+        if let Some(file) = file {
+            stream.writer.send_bytes(Bytes::from(file)).await?;
+        }
+        match accepted(stream.reader.expect_within(ANSWER_TIMEOUT).await?)? {
+            Response::Submitted(job) => Ok(job),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Follows a job's progress to its end.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn watch(
+        &self,
+        job: JobId,
+        mut show: impl FnMut(&JobProgress),
+    ) -> Result<JobProgress, CommandError> {
+        let mut stream = self.open(Request::Watch(job)).await?;
+        loop {
+            match accepted(stream.reader.expect().await?)? {
+                Response::Progress(progress) => {
+                    show(&progress);
+                    if progress.state.is_over() {
+                        return Ok(progress);
+                    }
+                }
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+
+    /// Starts to collect the results of a job.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn result(&self, job: JobId) -> Result<ResultStream, CommandError> {
+        let mut stream = self.open(Request::Result(job)).await?;
+        let header = accepted(stream.reader.expect_within(ANSWER_TIMEOUT).await?)?;
+        let Response::Result { report_bytes, ballots_bytes, job_bytes, file_bytes, tasks } = header else {
+            return Err(unexpected(&header));
+        };
+        let mut part = async |count| stream.reader.exact_bytes(count, RESULT_PART_BYTES_MAX, ANSWER_TIMEOUT).await;
+        let (report, ballots, text) = (part(report_bytes).await?, part(ballots_bytes).await?, part(job_bytes).await?);
+        let file = match file_bytes {
+            Some(count) => Some(part(count).await?),
+            None => None,
+        };
+        let utf8 = |bytes| {
+            String::from_utf8(bytes).map_err(|_| CommandError::Broken("the job's text is damaged".to_owned()))
+        };
+        let (text, file) = (utf8(text)?, file.map(utf8).transpose()?);
+        Ok(ResultStream { report, ballots, text, file, tasks, stream })
+    }
+
+    /// Says goodbye.
+    pub async fn close(self) {
+        self.connection.close_and_tell(transport::CloseCode::Finished, "the client has its answer").await;
+    }
+}
+
+/// The longest report that a client takes.
+const RESULT_PART_BYTES_MAX: u64 = 4 << 30;
+
+/// The results of a job as they arrive.
+pub struct ResultStream {
+    /// The report, as JSON.
+    pub report: Vec<u8>,
+    /// The signed ballots, as JSON.
+    pub ballots: Vec<u8>,
+    /// The job file's text.
+    pub text: String,
+    /// The expression file's text, where the job names one.
+    pub file: Option<String>,
+    /// How many tasks' outcomes follow.
+    pub tasks: u64,
+    stream: Stream,
+}
+
+impl ResultStream {
+    /// The next task's accepted outcome, if it has one.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the connection breaks.
+    pub async fn next_outcome(&mut self, limit_bytes: u64) -> Result<Option<Vec<u8>>, CommandError> {
+        let reader = &mut self.stream.reader;
+        let length = reader.exact_bytes(8, 8, ANSWER_TIMEOUT).await?;
+        let length = length.try_into().map_or(NO_OUTCOME, u64::from_be_bytes);
+        if length == NO_OUTCOME {
+            return Ok(None);
+        }
+        Ok(Some(reader.exact_bytes(length, limit_bytes, ANSWER_TIMEOUT).await?))
+    }
+}
+
+fn accepted(response: Response) -> Result<Response, CommandError> {
+    match response {
+        Response::Error(reason) => Err(CommandError::Refused(reason)),
+        other => Ok(other),
+    }
+}
+
+/// The error for an answer to another question.
+pub fn unexpected(response: &Response) -> CommandError {
+    let kind = match response {
+        Response::Submitted(_) => "submitted",
+        Response::Progress(_) => "progress",
+        Response::Status(_) => "status",
+        Response::Workers(_) => "workers",
+        Response::Result { .. } => "result",
+        Response::Done => "done",
+        Response::Error(_) => "error",
+    };
+    CommandError::Broken(format!("it answered with `{kind}`, which was not asked for"))
+}

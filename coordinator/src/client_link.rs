@@ -1,0 +1,227 @@
+//! One client's connection: each stream is one request, answered in a task of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use protocol::{
+    digest::{Digest, Domain},
+    identity::NodeId,
+    job::{JobId, JobSpec},
+    limits::{EXPRESSION_FILE_BYTES_MAX, JOB_FILE_BYTES_MAX},
+    message::{NO_OUTCOME, Request, Response},
+    plan::Plan,
+};
+use tokio::sync::{oneshot, watch};
+use tracing::{debug, info};
+use transport::{Connection, FrameError, Opening, Stream, StreamError};
+
+use crate::{
+    core::{Asked, Event, JobResult, Submission},
+    server::Shared,
+};
+
+/// How long a client may pause while it sends a job.
+const STALL: Duration = Duration::from_secs(30);
+/// The least time between two words on the progress of a job that goes on.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why a request was not answered.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error("the coordinator stops")]
+    Stopping,
+    #[error("a client may only send requests")]
+    NoRequest,
+    #[error("an accepted outcome cannot be read: {0}")]
+    Outcome(#[from] std::io::Error),
+}
+
+/// Serves a client that was let in until its connection ends.
+pub async fn serve(connection: Connection, shared: &Shared) {
+    loop {
+        let mut stream = match connection.accept_stream().await {
+            Ok(stream) => stream,
+            Err(lost) => return debug!(client = %connection.peer().short(), %lost, "a client left"),
+        };
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            let answered = match stream.opening().await {
+                Ok(Opening::Request(request)) => answer(&mut stream, request, &shared).await,
+                Ok(_) => Err(Unanswered::NoRequest),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = answered {
+                debug!(%error, "a request was not answered");
+            }
+        });
+    }
+}
+
+async fn answer(stream: &mut Stream, request: Request, shared: &Shared) -> Result<(), Unanswered> {
+    let response = match request {
+        Request::Submit { job_bytes, file_bytes } => submit(stream, job_bytes, file_bytes, shared).await?,
+        Request::Watch(job) => return watch_job(stream, job, shared).await,
+        Request::Result(job) => return send_result(stream, job, shared).await,
+        Request::Abandon(job) => {
+            match ask(shared, |reply| Asked::Abandon { job, reply }).await? {
+                true => Response::Done,
+                false => unknown_job(job),
+            }
+        }
+        Request::Status => Response::Status(ask(shared, Asked::Status).await?),
+        Request::Workers => Response::Workers(ask(shared, Asked::Workers).await?),
+        Request::Revoke(node) => revoke(node, shared).await?,
+    };
+    stream.writer.send(&response).await?;
+    Ok(stream.writer.finish().await?)
+}
+
+async fn ask<T>(shared: &Shared, asked: impl FnOnce(oneshot::Sender<T>) -> Asked) -> Result<T, Unanswered> {
+    let (reply, answer) = oneshot::channel();
+    shared.events.send(Event::Asked(asked(reply))).await.map_err(|_| Unanswered::Stopping)?;
+    answer.await.map_err(|_| Unanswered::Stopping)
+}
+
+fn unknown_job(job: JobId) -> Response {
+    Response::Error(format!("job {job} is not known here; `coordinator status` lists those that are"))
+}
+
+async fn revoke(node: NodeId, shared: &Shared) -> Result<Response, Unanswered> {
+    let admission = Arc::clone(&shared.admission);
+    let revoked = tokio::task::spawn_blocking(move || admission.revoke(node)).await;
+    match revoked.map_err(|_| Unanswered::Stopping)? {
+        Ok(()) => {
+            info!(node = %node, "key revoked");
+            let expelled = shared.events.send(Event::Asked(Asked::Expel(node))).await;
+            expelled.map_err(|_| Unanswered::Stopping)?;
+            Ok(Response::Done)
+        }
+        Err(error) => Ok(Response::Error(format!("the revocation cannot be written down: {error}"))),
+    }
+}
+
+/// Takes a job: its bytes within their bounds, its plan made off the owner's task.
+async fn submit(
+    stream: &mut Stream,
+    job_bytes: u64,
+    file_bytes: Option<u64>,
+    shared: &Shared,
+) -> Result<Response, Unanswered> {
+    let text = match stream.reader.exact_bytes(job_bytes, JOB_FILE_BYTES_MAX as u64, STALL).await {
+        Ok(bytes) => bytes,
+        Err(error @ FrameError::OverLimit { .. }) => return Ok(Response::Error(format!("job file: {error}"))),
+        Err(error) => return Err(error.into()),
+    };
+    let file = match file_bytes {
+        None => None,
+        Some(count) => match stream.reader.exact_bytes(count, EXPRESSION_FILE_BYTES_MAX, STALL).await {
+            Ok(bytes) => Some(bytes),
+            Err(error @ FrameError::OverLimit { .. }) => {
+                return Ok(Response::Error(format!("expression file: {error}")));
+            }
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let planned = tokio::task::spawn_blocking(move || plan(text, file)).await;
+    let submission = match planned.map_err(|_| Unanswered::Stopping)? {
+        Ok(submission) => Box::new(submission),
+        Err(reason) => return Ok(Response::Error(reason)),
+    };
+    let taken = ask(shared, |reply| Asked::Submit { submission, reply }).await?;
+    Ok(match taken {
+        Ok(job) => Response::Submitted(job),
+        Err(reason) => Response::Error(reason),
+    })
+}
+
+fn plan(text: Vec<u8>, file: Option<Vec<u8>>) -> Result<Submission, String> {
+    let text = String::from_utf8(text).map_err(|_| "the job file is not UTF-8".to_owned())?;
+    let spec = JobSpec::parse(&text).map_err(|errors| errors.to_string())?;
+    let file_digest = file.as_ref().map(|bytes| Digest::of(Domain::ExpressionFile, bytes));
+    let file = match file {
+        Some(bytes) => {
+            Some(String::from_utf8(bytes).map_err(|_| "the expression file is not UTF-8".to_owned())?)
+        }
+        None => None,
+    };
+    let file: Option<Arc<str>> = file.map(Into::into);
+    let plan = Plan::new(&spec, file.clone()).map_err(|errors| errors.to_string())?;
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    let job = JobId::of_submission(&text, file_digest, nonce);
+    Ok(Submission { job, text, file, spec, plan: Arc::new(plan) })
+}
+
+async fn watch_job(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
+    let Some(mut progress) = ask(shared, |reply| Asked::Watch { job, reply }).await? else {
+        stream.writer.send(&unknown_job(job)).await?;
+        return Ok(stream.writer.finish().await?);
+    };
+    loop {
+        let now = progress.borrow_and_update().clone();
+        let over = now.state.is_over();
+        stream.writer.send(&Response::Progress(now)).await?;
+        if over {
+            return Ok(stream.writer.finish().await?);
+        }
+        next_progress(&mut progress).await?;
+    }
+}
+
+/// Waits for news that are worth sending: the end at once, anything else at a bounded rate.
+async fn next_progress(
+    progress: &mut watch::Receiver<protocol::report::JobProgress>,
+) -> Result<(), Unanswered> {
+    progress.changed().await.map_err(|_| Unanswered::Stopping)?;
+    let over = progress.wait_for(|progress| progress.state.is_over());
+    match tokio::time::timeout(PROGRESS_PAUSE, over).await {
+        Ok(Ok(_)) | Err(_) => {
+            progress.mark_changed();
+            Ok(())
+        }
+        Ok(Err(_)) => Err(Unanswered::Stopping),
+    }
+}
+
+async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
+    let result = ask(shared, |reply| Asked::Result { job, reply }).await?;
+    let result = match result {
+        Ok(result) => *result,
+        Err(reason) => {
+            stream.writer.send(&Response::Error(reason)).await?;
+            return Ok(stream.writer.finish().await?);
+        }
+    };
+    let JobResult { text, file, report, ballots, outcomes } = result;
+    let encoded = tokio::task::spawn_blocking(move || {
+        Some((serde_json::to_vec_pretty(&report).ok()?, serde_json::to_vec_pretty(&ballots).ok()?))
+    });
+    let (report, ballots) = encoded.await.ok().flatten().ok_or(Unanswered::Stopping)?;
+    let header = Response::Result {
+        report_bytes: report.len() as u64,
+        ballots_bytes: ballots.len() as u64,
+        job_bytes: text.len() as u64,
+        file_bytes: file.as_ref().map(|file| file.len() as u64),
+        tasks: outcomes.len() as u64,
+    };
+    stream.writer.send(&header).await?;
+    for part in [report, ballots, text.into_bytes()] {
+        stream.writer.send_bytes(Bytes::from(part)).await?;
+    }
+    if let Some(file) = file {
+        stream.writer.send_bytes(Bytes::copy_from_slice(file.as_bytes())).await?;
+    }
+    for digest in outcomes {
+        let store = Arc::clone(&shared.outcomes);
+        let read = tokio::task::spawn_blocking(move || store.get(&digest?)).await;
+        let bytes = read.ok().flatten();
+        let length = bytes.as_ref().map_or(NO_OUTCOME, |bytes| bytes.len() as u64);
+        stream.writer.send_bytes(Bytes::copy_from_slice(&length.to_be_bytes())).await?;
+        stream.writer.send_bytes(Bytes::from(bytes.unwrap_or_default())).await?;
+    }
+    Ok(stream.writer.finish().await?)
+}

@@ -1,0 +1,91 @@
+//! `coordinator status` and `workers`: who is there and what is going on.
+
+use std::process::ExitCode;
+
+use protocol::{
+    message::{Request, Response},
+    report::{JobStatus, WorkerStatus},
+};
+
+use super::session;
+use crate::{
+    arguments::Query,
+    client::unexpected,
+    exit::{CommandError, DONE},
+};
+
+pub(super) async fn status(arguments: Query) -> Result<ExitCode, CommandError> {
+    let client = session::client(&arguments.reach).await?;
+    let jobs = match client.ask(Request::Status).await? {
+        Response::Status(jobs) => jobs,
+        other => return Err(unexpected(&other)),
+    };
+    client.close().await;
+    if arguments.json {
+        println!("{}", serde_json::json!(jobs));
+    } else if jobs.is_empty() {
+        println!("no jobs; submit one with `coordinator submit jobs/pi-digits.toml`");
+    } else {
+        print_jobs(&jobs);
+    }
+    Ok(ExitCode::from(DONE))
+}
+
+fn print_jobs(jobs: &[JobStatus]) {
+    println!("{:<14}{:<24}{:<12}{:>15}  {:>8}  {:>9}", "id", "name", "state", "accepted", "disputes", "age");
+    for job in jobs {
+        let progress = &job.progress;
+        let state = serde_json::json!(progress.state);
+        let state = state.as_str().unwrap_or_default();
+        let accepted = format!("{}/{}", progress.accepted, progress.tasks);
+        println!(
+            "{:<14}{:<24}{:<12}{:>15}  {:>8}  {:>7} s",
+            &job.job.to_string()[..12],
+            job.name,
+            state,
+            accepted,
+            progress.disputes,
+            job.age_ms / 1000
+        );
+        if let Some(waiting) = &progress.waiting {
+            println!("{:<14}waiting: {waiting}", "");
+        }
+    }
+}
+
+pub(super) async fn workers(arguments: Query) -> Result<ExitCode, CommandError> {
+    let client = session::client(&arguments.reach).await?;
+    let workers = match client.ask(Request::Workers).await? {
+        Response::Workers(workers) => workers,
+        other => return Err(unexpected(&other)),
+    };
+    client.close().await;
+    if arguments.json {
+        println!("{}", serde_json::json!(workers));
+    } else if workers.is_empty() {
+        println!("no workers; let one join with a token of `coordinator token --operator NAME`");
+    } else {
+        print_workers(&workers);
+    }
+    Ok(ExitCode::from(DONE))
+}
+
+fn print_workers(workers: &[WorkerStatus]) {
+    println!(
+        "{:<10}{:<20}{:<16}{:<14}{:>7}{:>9}{:>9}  engines",
+        "key", "name", "operator", "state", "leases", "ballots", "dissents"
+    );
+    for worker in workers {
+        println!(
+            "{:<10}{:<20}{:<16}{:<14}{:>7}{:>9}{:>9}  {}",
+            worker.worker.short(),
+            worker.name,
+            worker.operator,
+            if worker.connected { "connected" } else { "gone" },
+            worker.leases,
+            worker.ballots,
+            worker.dissents,
+            worker.engines.join(", ")
+        );
+    }
+}

@@ -1,0 +1,38 @@
+//! `coordinator serve`: a coordinator until Ctrl-C.
+
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+use transport::identity;
+use verdict::Config;
+
+use crate::{
+    arguments::Serve,
+    commands::session::interrupted,
+    exit::{CommandError, DONE},
+    server::{self, ServeError},
+    state,
+};
+
+pub(super) async fn run(arguments: Serve) -> Result<ExitCode, CommandError> {
+    let state_dir = state::coordinator_dir(arguments.state.state_dir.as_deref());
+    let key = identity::load_or_create(&state_dir)?;
+    let stop = CancellationToken::new();
+    let server = server::start(&key, arguments.listen, &state_dir, Config::default(), &stop)?;
+    server::log_start(server.address, &key);
+    let advertised = arguments.advertise.unwrap_or_else(|| server.address.to_string());
+    state::write_address(&state_dir, &advertised).map_err(|source| ServeError::State {
+        path: state_dir.display().to_string(),
+        source,
+    })?;
+    println!("coordinator {} listening on {} (state in {})", key.node_id().short(), server.address, state_dir.display());
+    println!("let workers join: coordinator token --operator NAME");
+    if server.address.ip().is_unspecified() && advertised == server.address.to_string() {
+        eprintln!("tokens will name {advertised}, which other machines cannot reach; start with --advertise HOST:PORT");
+    }
+    interrupted().await;
+    eprintln!("stopping");
+    stop.cancel();
+    server.tasks.wait().await;
+    Ok(ExitCode::from(DONE))
+}

@@ -1,0 +1,173 @@
+//! What reaches the owner of the vote: words of workers, requests of clients, and the ends of errands.
+
+use std::sync::Arc;
+
+use protocol::{
+    ballot::{AuthenticBallot, ReplicaId},
+    digest::Digest,
+    identity::NodeId,
+    job::{JobId, JobSpec},
+    message::{CoordinatorMessage, WorkerIntroduction},
+    plan::Plan,
+    report::{JobProgress, JobStatus, WorkerStatus},
+    verdict::Certificate,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+use transport::Connection;
+
+use super::result::JobResult;
+
+/// Something for the owner.
+#[derive(Debug)]
+pub enum Event {
+    /// A worker was let in.
+    WorkerIn(WorkerIn),
+    /// A worker's connection is gone.
+    WorkerOut {
+        /// Who.
+        worker: NodeId,
+        /// Which of its connections.
+        session: u64,
+    },
+    /// A worker said something.
+    Heard {
+        /// Who.
+        worker: NodeId,
+        /// What.
+        word: Word,
+    },
+    /// The accepted outcome of a task was fetched and kept, or not.
+    Fetched {
+        /// Of which job.
+        job: JobId,
+        /// The task's number.
+        index: u64,
+        /// Who was asked.
+        worker: NodeId,
+        /// Why not.
+        result: Result<(), String>,
+    },
+    /// It is known where a dissenter's outcome parts from the accepted one, or that it cannot be known.
+    Compared {
+        /// Whose.
+        worker: NodeId,
+        /// Its replica.
+        replica: ReplicaId,
+        /// The accepted digest.
+        accepted: Digest,
+        /// Where, in words.
+        place: Option<String>,
+    },
+    /// A client's request.
+    Asked(Asked),
+}
+
+/// A worker that was let in.
+#[derive(Debug)]
+pub struct WorkerIn {
+    /// Its key.
+    pub worker: NodeId,
+    /// Who runs it.
+    pub operator: String,
+    /// What it said of itself.
+    pub introduction: WorkerIntroduction,
+    /// Takes what is to be said to it.
+    pub outbox: mpsc::Sender<CoordinatorMessage>,
+    /// For blobs.
+    pub connection: Connection,
+    /// Counts the connections of this coordinator.
+    pub session: u64,
+}
+
+/// What a worker said, as far as it was checked on its connection.
+#[derive(Debug)]
+pub enum Word {
+    /// A ballot whose signature is its own, with an outcome that has the ballot's digest.
+    Cast {
+        /// The ballot.
+        ballot: AuthenticBallot,
+        /// The outcome's bytes, where they came along.
+        outcome: Option<Vec<u8>>,
+        /// How long it computed, in microseconds.
+        compute_us: u64,
+    },
+    /// It cannot run a replica.
+    Failed {
+        /// Which.
+        replica: ReplicaId,
+        /// Why.
+        reason: String,
+    },
+    /// It is alive, and these are under way.
+    Heartbeat(Vec<(ReplicaId, u16)>),
+    /// It replaced its outcome.
+    Corrected {
+        /// For which replica.
+        replica: ReplicaId,
+        /// What it holds now.
+        digest: Digest,
+    },
+}
+
+/// A job that is ready to run.
+#[derive(Debug)]
+pub struct Submission {
+    /// Its id.
+    pub job: JobId,
+    /// The job file's text.
+    pub text: String,
+    /// The expression file's text, where the job names one.
+    pub file: Option<Arc<str>>,
+    /// What the text says.
+    pub spec: JobSpec,
+    /// Its tasks.
+    pub plan: Arc<Plan>,
+}
+
+/// A client's request and the way back.
+#[derive(Debug)]
+pub enum Asked {
+    /// Run a job.
+    Submit {
+        /// The job, parsed and planned.
+        submission: Box<Submission>,
+        /// The id, or why not.
+        reply: oneshot::Sender<Result<JobId, String>>,
+    },
+    /// Watch a job.
+    Watch {
+        /// Which.
+        job: JobId,
+        /// Its progress from now on.
+        reply: oneshot::Sender<Option<watch::Receiver<JobProgress>>>,
+    },
+    /// Stop a job.
+    Abandon {
+        /// Which.
+        job: JobId,
+        /// Whether it is known.
+        reply: oneshot::Sender<bool>,
+    },
+    /// All jobs.
+    Status(oneshot::Sender<Vec<JobStatus>>),
+    /// All workers.
+    Workers(oneshot::Sender<Vec<WorkerStatus>>),
+    /// The results of a job.
+    Result {
+        /// Which.
+        job: JobId,
+        /// Report and digests, or why not.
+        reply: oneshot::Sender<Result<Box<JobResult>, String>>,
+    },
+    /// The certificate of a task.
+    Certificate {
+        /// Of which job.
+        job: JobId,
+        /// The task's number.
+        index: u64,
+        /// The certificate, if the task is accepted.
+        reply: oneshot::Sender<Option<Certificate>>,
+    },
+    /// Drop the connection of a worker whose key is revoked.
+    Expel(NodeId),
+}

@@ -1,0 +1,134 @@
+//! The embedded cluster: a coordinator and its workers in this process, over real QUIC on loopback.
+//!
+//! It is the same code as the real thing. What it cannot give is independence: one machine, one operator.
+
+use std::{net::Ipv4Addr, num::NonZeroUsize, path::Path, time::Duration};
+
+use protocol::{
+    identity::SecretKey,
+    message::{Request, Response},
+    token::{Grant, Role, Token},
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use transport::{ConnectionConfig, identity};
+use verdict::Config;
+use worker::{config::WorkerConfig, misbehave::Misbehaviour};
+
+use crate::{
+    admission::unix_now_s,
+    client::{Client, Target, unexpected},
+    exit::CommandError,
+    server::{self, Server},
+};
+
+/// How long the workers may take to join.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A cluster in this process.
+pub struct EmbeddedCluster {
+    server: Server,
+    workers: JoinSet<Result<(), worker::service::WorkerError>>,
+    stop: CancellationToken,
+    key: SecretKey,
+    // Removed when the cluster is gone.
+    folder: tempfile::TempDir,
+}
+
+/// Of what an embedded cluster is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Composition {
+    /// Honest workers.
+    pub workers: u32,
+    /// Whether one more worker is always wrong.
+    pub liar: bool,
+}
+
+impl EmbeddedCluster {
+    /// Starts a coordinator and its workers, and waits until all have joined.
+    ///
+    /// # Errors
+    /// [`CommandError`] when a part does not start.
+    pub async fn start(composition: Composition) -> Result<Self, CommandError> {
+        let folder = tempfile::Builder::new().prefix("quorate-").tempdir().map_err(|source| {
+            CommandError::File { action: "make a folder in", path: std::env::temp_dir(), source }
+        })?;
+        let stop = CancellationToken::new();
+        let coordinator_dir = folder.path().join("coordinator");
+        let key = identity::load_or_create(&coordinator_dir)?;
+        let listen = (Ipv4Addr::LOCALHOST, 0).into();
+        let config = Config { electorate_closed: true, ..Config::default() };
+        let server = server::start(&key, listen, &coordinator_dir, config, &stop)?;
+        let mut cluster = Self { server, workers: JoinSet::new(), stop, key, folder };
+        let total = composition.workers + u32::from(composition.liar);
+        let threads = worker::config::threads_available().get() / composition.workers.max(1) as usize;
+        let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
+        for number in 1..=composition.workers {
+            cluster.add_worker(format!("embedded-{number}"), threads, None);
+        }
+        if composition.liar {
+            cluster.add_worker("embedded-liar".to_owned(), threads, Some(Misbehaviour::WrongAlways));
+        }
+        tokio::time::timeout(JOIN_TIMEOUT, cluster.wait_for_workers(total)).await.map_err(|_| {
+            CommandError::Embedded(format!("not all {total} workers joined within {JOIN_TIMEOUT:?}"))
+        })??;
+        Ok(cluster)
+    }
+
+    fn add_worker(&mut self, name: String, threads: NonZeroUsize, misbehaviour: Option<Misbehaviour>) {
+        let grant = Grant {
+            role: Role::Worker,
+            operator: "embedded".to_owned(),
+            expires_unix_s: unix_now_s() + 24 * 3600,
+        };
+        let config = WorkerConfig {
+            token: Token::issue(self.server.address.to_string(), &self.key, grant),
+            state_dir: self.folder.path().join(&name),
+            threads,
+            name,
+            misbehaviour,
+            connection: ConnectionConfig::default(),
+        };
+        self.workers.spawn(worker::service::run(config, self.stop.child_token()));
+    }
+
+    async fn wait_for_workers(&mut self, total: u32) -> Result<(), CommandError> {
+        let client = Client::connect(&self.target()).await?;
+        loop {
+            if let Some(Ok(Err(error))) = self.workers.try_join_next() {
+                return Err(CommandError::Embedded(error.to_string()));
+            }
+            let workers = match client.ask(Request::Workers).await? {
+                Response::Workers(workers) => workers,
+                other => return Err(unexpected(&other)),
+            };
+            if workers.iter().filter(|worker| worker.connected).count() >= total as usize {
+                client.close().await;
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// How a client reaches it.
+    pub fn target(&self) -> Target {
+        Target {
+            address: self.server.address.to_string(),
+            coordinator: self.key.node_id(),
+            key: self.key.clone(),
+            credential: None,
+        }
+    }
+
+    /// Where its state is, until it stops.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Stops workers and coordinator, and removes their state.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.workers.join_next().await.is_some() {}
+        self.server.tasks.wait().await;
+    }
+}

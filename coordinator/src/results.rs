@@ -1,0 +1,136 @@
+//! The results folder: value, report and ballots of one job, written whole or not at all.
+//!
+//! Everything goes to a folder beside the final one, which is renamed when it is complete. An earlier result is moved
+//! aside and said so; a folder that is no result is never touched.
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use protocol::{
+    job::JobSpec,
+    outcome::Outcome,
+    plan::{AnswerCounts, Plan, ResultAssembler},
+    report::JobReport,
+};
+
+use crate::{client::ResultStream, exit::CommandError};
+
+/// The report in a results folder; a folder without one is not ours.
+const REPORT_FILE: &str = "report.json";
+
+/// What was written.
+#[derive(Debug)]
+pub struct Written {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Where an earlier result went.
+    pub moved_aside: Option<PathBuf>,
+    /// The report.
+    pub report: JobReport,
+    /// The answers, counted; all zero for digits.
+    pub counts: AnswerCounts,
+}
+
+/// Checks, before anything is computed, that results can be written to `folder`.
+///
+/// # Errors
+/// [`CommandError`] when the folder holds something else.
+pub fn check_folder(folder: &Path) -> Result<(), CommandError> {
+    let occupied = folder.exists()
+        && !folder.join(REPORT_FILE).exists()
+        && fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied || folder.is_file() {
+        return Err(CommandError::Input(format!(
+            "{} exists and holds something other than results; name another folder with --out",
+            folder.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Collects the results of a job into `folder`.
+///
+/// # Errors
+/// [`CommandError`] when the connection breaks or the disk refuses; then `folder` is as it was.
+pub async fn collect(mut stream: ResultStream, folder: &Path) -> Result<Written, CommandError> {
+    check_folder(folder)?;
+    let damaged = |what: &str| CommandError::Broken(format!("the {what} is damaged"));
+    let report: JobReport = serde_json::from_slice(&stream.report).map_err(|_| damaged("report"))?;
+    let spec = JobSpec::parse(&stream.text).map_err(|_| damaged("job file"))?;
+    let file: Option<Arc<str>> = stream.file.take().map(Into::into);
+    let plan = Plan::new(&spec, file.clone()).map_err(|_| damaged("job file"))?;
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |source| CommandError::File { action: "write", path: folder.to_owned(), source };
+    fs::create_dir_all(parent).map_err(failed)?;
+    let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(parent).map_err(failed)?;
+    let mut value = BufWriter::new(File::create(partial.path().join("value.txt")).map_err(failed)?);
+    let mut assembler = ResultAssembler::new(&plan);
+    for index in 0..stream.tasks {
+        let limit_bytes = plan.task(index).map_or(0, |task| task.outcome_bytes_max());
+        let bytes = stream.next_outcome(limit_bytes).await?;
+        let outcome = match bytes {
+            Some(bytes) => {
+                Some(Outcome::from_bytes(&bytes, bytes.len()).map_err(|error| damaged(&error.to_string()))?)
+            }
+            None => None,
+        };
+        assembler.push(outcome.as_ref(), &mut value).map_err(failed)?;
+    }
+    let counts = assembler.finish(&mut value).map_err(failed)?;
+    value.flush().map_err(failed)?;
+    let write = |name: &str, bytes: &[u8]| fs::write(partial.path().join(name), bytes).map_err(failed);
+    write(REPORT_FILE, &stream.report)?;
+    write("ballots.json", &stream.ballots)?;
+    write("job.toml", stream.text.as_bytes())?;
+    let moved_aside = move_aside(folder).map_err(failed)?;
+    fs::rename(partial.keep(), folder).map_err(failed)?;
+    Ok(Written { folder: folder.to_owned(), moved_aside, report, counts })
+}
+
+/// Moves an earlier result to the first free name beside it.
+fn move_aside(folder: &Path) -> std::io::Result<Option<PathBuf>> {
+    if !folder.exists() {
+        return Ok(None);
+    }
+    if fs::read_dir(folder)?.next().is_none() {
+        fs::remove_dir(folder)?;
+        return Ok(None);
+    }
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut number = 1_u64;
+    let aside = loop {
+        let candidate = folder.with_file_name(format!("{name}.{number}"));
+        if !candidate.exists() {
+            break candidate;
+        }
+        number += 1;
+    };
+    fs::rename(folder, &aside)?;
+    Ok(Some(aside))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_result_is_moved_aside_and_something_else_is_refused() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let folder = root.path().join("pi");
+        assert!(check_folder(&folder).is_ok());
+        fs::create_dir(&folder).expect("a fresh name");
+        fs::write(folder.join("notes.txt"), "mine").expect("writable");
+        assert!(check_folder(&folder).is_err_and(|error| error.to_string().contains("--out")));
+        fs::write(folder.join(REPORT_FILE), "{}").expect("writable");
+        assert!(check_folder(&folder).is_ok());
+        assert_eq!(move_aside(&folder).expect("renamed"), Some(root.path().join("pi.1")));
+        fs::create_dir(&folder).expect("free again");
+        fs::write(folder.join(REPORT_FILE), "{}").expect("writable");
+        assert_eq!(move_aside(&folder).expect("renamed"), Some(root.path().join("pi.2")));
+        assert!(root.path().join("pi.1").join("notes.txt").exists());
+    }
+}

@@ -1,0 +1,168 @@
+//! The doors: connections are accepted, introduced, and served in tasks of their own until the server stops.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use protocol::{identity::SecretKey, limits::PROTOCOL_VERSION, message::{Introduction, Welcome}};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
+use transport::{CloseCode, Connection, ListenError, Listener, ListenerConfig, Opening};
+use verdict::Config;
+
+use crate::{
+    admission::Admission,
+    client_link,
+    core::{Core, Event, LongTasks},
+    outcomes::AcceptedOutcomes,
+    worker_link,
+};
+
+/// How often workers are asked to say that they are alive.
+pub const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// Why a coordinator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Its address cannot be used.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Its state directory cannot be used.
+    #[error("cannot use the state directory {path}: {source}; name another one with --state-dir")]
+    State {
+        /// Which.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// What the tasks of all connections share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Who is let in.
+    pub admission: Arc<Admission>,
+    /// The owner's queue.
+    pub events: mpsc::Sender<Event>,
+    /// The accepted outcomes.
+    pub outcomes: Arc<AcceptedOutcomes>,
+    /// The tasks that are too long for a lease.
+    pub long_tasks: LongTasks,
+    /// Counts connections.
+    pub sessions: Arc<AtomicU64>,
+    /// Cancelled when the coordinator stops.
+    pub stop: CancellationToken,
+}
+
+/// A coordinator that listens.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Ends when the coordinator has stopped.
+    pub tasks: TaskTracker,
+}
+
+/// Starts a coordinator; it runs until `stop` is cancelled.
+///
+/// # Errors
+/// [`ServeError`] when it cannot listen or keep its state.
+pub fn start(
+    key: &SecretKey,
+    listen: SocketAddr,
+    state_dir: &Path,
+    config: Config,
+    stop: &CancellationToken,
+) -> Result<Server, ServeError> {
+    let state = |source| ServeError::State { path: state_dir.display().to_string(), source };
+    let outcomes = Arc::new(AcceptedOutcomes::open(state_dir).map_err(state)?);
+    let admission = Arc::new(Admission::open(key.clone(), state_dir).map_err(state)?);
+    let listener = Listener::bind(key, listen, ListenerConfig::default())?;
+    let address = listener.local_address();
+    let long_tasks = LongTasks::default();
+    let (core, events) = Core::new(config, Arc::clone(&outcomes), Arc::clone(&long_tasks));
+    let tasks = TaskTracker::new();
+    tasks.spawn(core.run(stop.clone()));
+    let shared = Shared {
+        admission,
+        events,
+        outcomes,
+        long_tasks,
+        sessions: Arc::default(),
+        stop: stop.clone(),
+    };
+    tasks.spawn(accept(listener, shared, tasks.clone()));
+    tasks.close();
+    Ok(Server { address, tasks })
+}
+
+async fn accept(mut listener: Listener, shared: Shared, tasks: TaskTracker) {
+    loop {
+        let connection = tokio::select! {
+            () = shared.stop.cancelled() => break,
+            connection = listener.accept() => connection,
+        };
+        let Some(connection) = connection else { break };
+        let shared = shared.clone();
+        tasks.spawn(async move {
+            let stop = shared.stop.clone();
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = serve(connection, shared) => {}
+            }
+        });
+    }
+    listener.close(CloseCode::ShuttingDown, "the coordinator stops").await;
+}
+
+/// Serves one connection from its hello to its end.
+async fn serve(connection: Connection, shared: Shared) {
+    let peer = connection.peer();
+    let mut stream = match connection.accept_stream().await {
+        Ok(stream) => stream,
+        Err(lost) => return debug!(peer = %peer.short(), %lost, "a connection ended before its hello"),
+    };
+    let hello = match stream.opening().await {
+        Ok(Opening::Control(hello)) => hello,
+        Ok(_) => return connection.close(CloseCode::BadInput, "the first stream must say hello"),
+        Err(error) => {
+            warn!(peer = %peer.short(), %error, "a connection did not say hello");
+            return connection.close(CloseCode::BadInput, &error.to_string());
+        }
+    };
+    let operator = match shared.admission.check(peer, &hello) {
+        Ok(operator) => operator,
+        Err(error) => {
+            let address = connection.remote_address();
+            warn!(peer = %peer.short(), %address, %error, "refused");
+            let refusal = Welcome::Refused { reason: error.to_string(), temporary: false };
+            // The peer may be gone, and has its answer in the close's reason as well.
+            let _ = stream.writer.send(&refusal).await;
+            let _ = tokio::time::timeout(Duration::from_secs(1), stream.writer.delivered()).await;
+            return connection.close_and_tell(CloseCode::Refused, &error.to_string()).await;
+        }
+    };
+    let heartbeat_ms = u64::try_from(HEARTBEAT.as_millis()).unwrap_or(u64::MAX);
+    let welcome = Welcome::Accepted { operator: operator.clone(), heartbeat_ms };
+    if let Err(error) = stream.writer.send(&welcome).await {
+        return debug!(peer = %peer.short(), %error, "a connection ended at its welcome");
+    }
+    let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
+    match hello.introduction {
+        Introduction::Worker(introduction) => {
+            worker_link::serve(connection, stream, introduction, operator, session, &shared).await;
+        }
+        Introduction::Client => client_link::serve(connection, &shared).await,
+    }
+}
+
+/// Says at start what a coordinator is and where.
+pub fn log_start(address: SocketAddr, key: &SecretKey) {
+    info!(%address, key = %key.node_id(), protocol_version = PROTOCOL_VERSION, "listening");
+}

@@ -1,0 +1,101 @@
+//! The command line, as plain data: nothing happens here.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use protocol::constant::Formula;
+
+use crate::misbehave::Misbehaviour;
+
+/// Computes tasks of a Quorate cluster and signs what it found.
+#[derive(Debug, Parser)]
+#[command(name = "worker", version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    /// Something else than joining a cluster.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to join a cluster.
+    #[command(flatten)]
+    pub join: Join,
+    /// How logs are written to standard error
+    #[arg(long, global = true, env = "QUORATE_LOG_FORMAT", default_value = "human", value_enum)]
+    pub log_format: LogFormat,
+    /// Which logs are written, as `warn`, `info`, `worker=debug`
+    #[arg(long, global = true, env = "QUORATE_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compute a job alone on this machine, without a cluster and without a vote, and print the time of each phase
+    Compute(Compute),
+}
+
+/// How to join a cluster.
+#[derive(Debug, Args)]
+pub struct Join {
+    /// The token that `coordinator token` printed
+    #[arg(long, env = "QUORATE_JOIN", value_name = "TOKEN", hide_env_values = true)]
+    pub join: Option<String>,
+    /// Use the GPU for what has a kernel (there are none yet: this version refuses)
+    #[arg(long)]
+    pub gpu: bool,
+    /// Where the worker keeps its key and its outcomes [default: quorate/worker in the user's state folder]
+    #[arg(long, env = "QUORATE_WORKER_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// How many threads compute [default: all]
+    #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// The worker's name for people [default: the host's name]
+    #[arg(long, env = "QUORATE_WORKER_NAME", value_parser = parse_name)]
+    pub name: Option<String>,
+    /// A drill: misbehave on purpose, to watch the cluster outvote and correct this worker (wrong-always,
+    /// wrong-sometimes=P, silent, slow=DURATION, equivocate)
+    #[arg(long, value_name = "KIND")]
+    pub misbehave: Option<Misbehaviour>,
+}
+
+/// `compute`.
+#[derive(Debug, Args)]
+pub struct Compute {
+    /// The job file
+    pub job: PathBuf,
+    /// By which formula [default: the fastest]
+    #[arg(long, value_parser = parse_formula)]
+    pub formula: Option<Formula>,
+    /// How many threads compute [default: all]
+    #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Where to write the value [default: nowhere]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    let limit = protocol::limits::NAME_BYTES_MAX;
+    if text.is_empty() || text.len() > limit || text.chars().any(char::is_control) {
+        return Err(format!("a worker's name has from 1 to {limit} bytes and no control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_formula(text: &str) -> Result<Formula, String> {
+    let known = Formula::ALL;
+    known.into_iter().find(|formula| formula.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|formula| formula.name()).collect();
+        format!("no formula is named `{text}`; known are {}", names.join(", "))
+    })
+}

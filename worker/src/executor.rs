@@ -1,0 +1,160 @@
+//! Computing: leases wait for a slot, run on the worker's own thread pool, and come back as outcomes to be signed.
+
+use std::{
+    num::NonZeroUsize,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use compute::{
+    control::Control,
+    engine::{self, EngineError},
+};
+use protocol::{
+    ballot::ReplicaId,
+    constant::Formula,
+    digest::Digest,
+    limits::TASK_BYTES_MAX,
+    message::{BlobName, Lease},
+    outcome::Outcome,
+    task::{Task, TaskId},
+};
+use tokio::sync::{Semaphore, mpsc};
+use transport::{Connection, blob};
+
+use crate::{
+    misbehave::{self, Misbehaviour},
+    store::OutcomeStore,
+};
+
+/// The end of a computation.
+#[derive(Debug)]
+pub struct Completed {
+    /// Which replica.
+    pub replica: ReplicaId,
+    /// What came out.
+    pub result: Result<Computed, NotComputed>,
+}
+
+/// An outcome that is computed and stored.
+#[derive(Debug)]
+pub struct Computed {
+    /// Its canonical bytes.
+    pub bytes: Vec<u8>,
+    /// Their digest.
+    pub digest: Digest,
+    /// A second, different digest for the same replica: only a drill has one.
+    pub contradiction: Option<Digest>,
+    /// By which method.
+    pub formula: Formula,
+    /// How long the computation took.
+    pub elapsed: Duration,
+}
+
+/// Why there is no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotComputed {
+    /// Nobody wanted it any more.
+    Cancelled,
+    /// It cannot be computed here.
+    Failed(String),
+}
+
+/// Runs leases.
+#[derive(Debug, Clone)]
+pub struct Executor {
+    pool: Arc<rayon::ThreadPool>,
+    slots: Arc<Semaphore>,
+    store: Arc<OutcomeStore>,
+    misbehaviour: Option<Misbehaviour>,
+    completed: mpsc::Sender<Completed>,
+}
+
+impl Executor {
+    /// An executor with `threads` threads that computes at most `slots` tasks at once.
+    ///
+    /// # Errors
+    /// When the threads cannot be started.
+    pub fn new(
+        threads: NonZeroUsize,
+        slots: u32,
+        store: Arc<OutcomeStore>,
+        misbehaviour: Option<Misbehaviour>,
+        completed: mpsc::Sender<Completed>,
+    ) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .thread_name(|number| format!("compute-{number}"))
+            .build()?;
+        let slots = Arc::new(Semaphore::new(slots as usize));
+        Ok(Self { pool: Arc::new(pool), slots, store, misbehaviour, completed })
+    }
+
+    /// Starts on a lease; its end arrives on the channel. `connection` is asked for a task that is too long for a
+    /// lease.
+    pub fn start(&self, lease: Lease, control: Control, connection: Connection) {
+        let executor = self.clone();
+        tokio::spawn(async move {
+            let replica = lease.replica;
+            let result = executor.execute(lease, control, connection).await;
+            // The owner is gone only when the worker stops.
+            let _ = executor.completed.send(Completed { replica, result }).await;
+        });
+    }
+
+    async fn execute(
+        &self,
+        lease: Lease,
+        control: Control,
+        connection: Connection,
+    ) -> Result<Computed, NotComputed> {
+        let failed = |reason: String| NotComputed::Failed(reason);
+        let id = lease.replica.task;
+        let bytes = match lease.task {
+            Some(bytes) => bytes,
+            None => blob::fetch(&connection, BlobName::Task(id.0), TASK_BYTES_MAX as u64)
+                .await
+                .map_err(|error| failed(format!("the task did not arrive: {error}")))?,
+        };
+        drop(connection);
+        if TaskId::of_bytes(&bytes) != id {
+            return Err(failed("the task's bytes do not have the task's id".to_owned()));
+        }
+        let task = Task::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
+        let _slot = self.slots.acquire().await.map_err(|_| NotComputed::Cancelled)?;
+        let executor = self.clone();
+        let formula = lease.formula;
+        let computed = tokio::task::spawn_blocking(move || executor.compute(&task, id, formula, &control))
+            .await
+            .map_err(|_| failed("the computation panicked; please report this task".to_owned()))??;
+        if let Some(Misbehaviour::Slow(delay)) = self.misbehaviour {
+            tokio::time::sleep(delay).await;
+        }
+        Ok(computed)
+    }
+
+    fn compute(
+        &self,
+        task: &Task,
+        id: TaskId,
+        formula: Formula,
+        control: &Control,
+    ) -> Result<Computed, NotComputed> {
+        control.check().map_err(|_| NotComputed::Cancelled)?;
+        let start = Instant::now();
+        let truth = self.pool.install(|| engine::run_on_cpu(task, formula, control));
+        let truth = truth.map_err(|error| match error {
+            EngineError::Cancelled(_) => NotComputed::Cancelled,
+            other @ EngineError::Digits(_) => NotComputed::Failed(other.to_string()),
+        })?;
+        let elapsed = start.elapsed();
+        let lies = self.misbehaviour.is_some_and(|kind| kind.lies_about(&id));
+        let outcome = if lies { misbehave::falsified(&truth) } else { truth };
+        let contradiction = (self.misbehaviour == Some(Misbehaviour::Equivocate))
+            .then(|| Outcome::digest_of_bytes(&misbehave::falsified(&outcome).to_bytes()));
+        let bytes = outcome.to_bytes();
+        let digest = Outcome::digest_of_bytes(&bytes);
+        self.store.put(id, digest, &bytes).map_err(|error| NotComputed::Failed(error.to_string()))?;
+        Ok(Computed { bytes, digest, contradiction, formula, elapsed })
+    }
+}

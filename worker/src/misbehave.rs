@@ -1,0 +1,161 @@
+//! Drills: a worker that misbehaves on purpose, so that one can watch the cluster outvote and correct it.
+//!
+//! This is no back door. A misbehaving worker does what any broken or lying machine could do, with its own key, and
+//! says at start that it does.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use protocol::{
+    outcome::{Answer, Checksum, Outcome, RangeAnswer},
+    task::TaskId,
+};
+
+/// How a worker misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Misbehaviour {
+    /// Every outcome is wrong.
+    WrongAlways,
+    /// This share of the outcomes is wrong, chosen by the task's id.
+    WrongSometimes(f64),
+    /// It takes leases and never answers.
+    Silent,
+    /// It answers so much later.
+    Slow(Duration),
+    /// It casts two different ballots for each replica.
+    Equivocate,
+}
+
+/// Why a text is no misbehaviour.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, silent, slow=DURATION \
+     (slow=5s) and equivocate"
+)]
+pub struct UnknownMisbehaviour(String);
+
+impl FromStr for Misbehaviour {
+    type Err = UnknownMisbehaviour;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMisbehaviour> {
+        let unknown = || UnknownMisbehaviour(text.to_owned());
+        match text.split_once('=') {
+            None => match text {
+                "wrong-always" => Ok(Self::WrongAlways),
+                "silent" => Ok(Self::Silent),
+                "equivocate" => Ok(Self::Equivocate),
+                _ => Err(unknown()),
+            },
+            Some(("wrong-sometimes", share)) => {
+                let share: f64 = share.parse().map_err(|_| unknown())?;
+                if (0.0..=1.0).contains(&share) { Ok(Self::WrongSometimes(share)) } else { Err(unknown()) }
+            }
+            Some(("slow", delay)) => humantime::parse_duration(delay).map(Self::Slow).map_err(|_| unknown()),
+            Some(_) => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for Misbehaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongAlways => f.write_str("wrong-always"),
+            Self::WrongSometimes(share) => write!(f, "wrong-sometimes={share}"),
+            Self::Silent => f.write_str("silent"),
+            Self::Slow(delay) => write!(f, "slow={}", humantime::format_duration(*delay)),
+            Self::Equivocate => f.write_str("equivocate"),
+        }
+    }
+}
+
+impl Misbehaviour {
+    /// Whether it lies about this task.
+    pub fn lies_about(self, task: &TaskId) -> bool {
+        match self {
+            Self::WrongAlways => true,
+            Self::WrongSometimes(share) => {
+                let draw = u16::from_le_bytes([task.0.0[0], task.0.0[1]]);
+                f64::from(draw) < share * 65_536.0
+            }
+            Self::Silent | Self::Slow(_) | Self::Equivocate => false,
+        }
+    }
+}
+
+/// A well-formed outcome that is wrong.
+pub fn falsified(outcome: &Outcome) -> Outcome {
+    match outcome {
+        Outcome::Digits(text) => Outcome::Digits(with_a_wrong_digit(text)),
+        Outcome::Answers(answers) => {
+            let mut answers = answers.clone();
+            if let Some(answer) = answers.first_mut() {
+                *answer = opposite(answer);
+            }
+            Outcome::Answers(answers)
+        }
+        Outcome::Range(RangeAnswer::Counterexample { checksum, .. }) => {
+            Outcome::Range(RangeAnswer::AllTrue { checksum: *checksum })
+        }
+        Outcome::Range(RangeAnswer::AllTrue { checksum } | RangeAnswer::Unsettled { checksum, .. }) => {
+            Outcome::Range(RangeAnswer::Counterexample { value: 0, checksum: *checksum })
+        }
+        Outcome::Range(RangeAnswer::Refused { value, .. }) => {
+            Outcome::Range(RangeAnswer::Counterexample { value: *value, checksum: Checksum([0; 16]) })
+        }
+    }
+}
+
+/// Changes the digit in the middle.
+fn with_a_wrong_digit(text: &str) -> String {
+    let middle = text.len() / 2;
+    let at = text.bytes().enumerate().skip(middle).find(|(_, byte)| byte.is_ascii_digit()).map_or(0, |(at, _)| at);
+    let changed = |(place, character): (usize, char)| match character.to_digit(10) {
+        Some(digit) if place == at => char::from_digit((digit + 1) % 10, 10).unwrap_or(character),
+        _ => character,
+    };
+    text.chars().enumerate().map(changed).collect()
+}
+
+fn opposite(answer: &Answer) -> Answer {
+    match answer {
+        Answer::False { checksum, .. } => Answer::True { checksum: *checksum },
+        Answer::True { checksum } | Answer::Agrees { checksum, .. } => {
+            Answer::False { parts_after: None, checksum: *checksum }
+        }
+        Answer::Value { .. } | Answer::Refused(_) => Answer::True { checksum: Checksum([0; 16]) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_survives_its_own_text() {
+        for text in ["wrong-always", "wrong-sometimes=0.25", "silent", "slow=5s", "equivocate"] {
+            let kind: Misbehaviour = text.parse().expect("a known kind");
+            assert_eq!(kind.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_is_refused_with_the_known_ones() {
+        for text in ["lazy", "wrong-sometimes=2", "slow=soon", "wrong-sometimes"] {
+            let error = text.parse::<Misbehaviour>().expect_err("no such kind");
+            assert!(error.to_string().contains("known are wrong-always"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_falsified_outcome_is_well_formed_and_different() {
+        let checksum = Checksum([1; 16]);
+        for outcome in [
+            Outcome::Digits("3.14159".to_owned()),
+            Outcome::Answers(vec![Answer::True { checksum }, Answer::False { parts_after: None, checksum }]),
+            Outcome::Range(RangeAnswer::AllTrue { checksum }),
+        ] {
+            let wrong = falsified(&outcome);
+            assert_ne!(wrong, outcome);
+            assert_eq!(Outcome::from_bytes(&wrong.to_bytes(), 1 << 20), Ok(wrong));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What the program does with its arguments, and the codes that it ends with.
+//!
+//! | code | means |
+//! |---|---|
+//! | 0 | done; stopped on request |
+//! | 2 | usage, a bad token or job file |
+//! | 5 | the coordinator refused |
+//! | 6 | a file or folder cannot be read or written |
+
+use std::{path::PathBuf, process::ExitCode};
+
+use directories::ProjectDirs;
+use protocol::token::{Role, Token, TokenError};
+use tokio_util::sync::CancellationToken;
+use transport::ConnectionConfig;
+
+use crate::{
+    alone::{self, AloneError},
+    arguments::{Arguments, Command, Join},
+    config::{self, WorkerConfig},
+    service::{self, WorkerError},
+};
+
+/// Why the program failed, in one sentence for its user.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// No token.
+    #[error(
+        "a worker needs a join token: give the line that `coordinator token --operator NAME` prints as --join TOKEN \
+         or in QUORATE_JOIN"
+    )]
+    NoToken,
+    /// A token that does not count.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A GPU was asked for.
+    #[error("--gpu: this version has no GPU kernels yet; leave --gpu out to compute on the processor")]
+    NoKernels,
+    /// The worker stopped.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// Computing alone failed.
+    #[error(transparent)]
+    Alone(#[from] AloneError),
+    /// The runtime.
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
+}
+
+impl ProgramError {
+    /// The code that the program ends with.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::NoToken | Self::Token(_) | Self::NoKernels => 2,
+            Self::Alone(error) => error.exit_code(),
+            Self::Worker(WorkerError::Refused(_)) => 5,
+            Self::Worker(_) | Self::Runtime(_) => 6,
+        })
+    }
+}
+
+/// Runs the program.
+///
+/// # Errors
+/// [`ProgramError`], which has the exit code.
+pub fn run(arguments: Arguments) -> Result<ExitCode, ProgramError> {
+    match arguments.command {
+        Some(Command::Compute(compute)) => Ok(alone::run(&compute)?),
+        None => join(arguments.join),
+    }
+}
+
+fn join(arguments: Join) -> Result<ExitCode, ProgramError> {
+    if arguments.gpu {
+        return Err(ProgramError::NoKernels);
+    }
+    let token = Token::from_text(&arguments.join.ok_or(ProgramError::NoToken)?)?;
+    if token.grant.role != Role::Worker {
+        return Err(TokenError::Role("client").into());
+    }
+    let config = WorkerConfig {
+        token,
+        state_dir: arguments.state_dir.unwrap_or_else(default_state_dir),
+        threads: arguments.threads.unwrap_or_else(config::threads_available),
+        name: arguments.name.unwrap_or_else(config::host_name),
+        misbehaviour: arguments.misbehave,
+        connection: ConnectionConfig::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(ProgramError::Runtime)?;
+    let result = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let on_signal = stop.clone();
+        tokio::spawn(async move {
+            interrupted().await;
+            on_signal.cancel();
+        });
+        service::run(config, stop).await
+    });
+    // A computation that does not notice its cancellation at once is not waited for.
+    runtime.shutdown_background();
+    result?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn default_state_dir() -> PathBuf {
+    match ProjectDirs::from("", "", "quorate") {
+        Some(dirs) => dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("worker"),
+        None => PathBuf::from(".quorate/worker"),
+    }
+}
+
+/// Waits for Ctrl-C or a request to terminate.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Where signals cannot be listened for, the program runs until it is killed.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,331 @@
+//! The life of a worker in a cluster: the one owner of what is under way and of the ballots that nobody counted yet.
+//!
+//! A broken connection stops nothing. What is under way goes on, finished ballots wait, and when the link is up again
+//! the worker says what it resumes and casts what was not counted.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use compute::control::Control;
+use protocol::{
+    ballot::{Ballot, ReplicaId},
+    digest::Digest,
+    domain::{Engine, FailureDomain},
+    identity::SecretKey,
+    limits::{INLINE_OUTCOME_BYTES_MAX, PEER_QUEUE_MAX, RESUMES_MAX, SLOTS_MAX, TEXT_BYTES_MAX},
+    message::{CoordinatorMessage, Lease, WorkerMessage},
+};
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use transport::{Connection, identity, identity::IdentityError};
+
+use crate::{
+    config::WorkerConfig,
+    correction,
+    executor::{Completed, Computed, Executor, NotComputed},
+    link::{self, LinkEvent},
+    misbehave::Misbehaviour,
+    store::{OutcomeStore, StoreError},
+};
+
+/// Most replicas that a coordinator may have under way here: what its leases may fill, and as much again.
+const UNDER_WAY_MAX: usize = SLOTS_MAX as usize * 32 * 2;
+/// How many leases' quorums are remembered for corrections.
+const QUORUMS_MAX: usize = 64 * 1024;
+/// Most replicas that one heartbeat names, so that it fits a frame.
+const HEARTBEAT_REPLICAS_MAX: usize = 512;
+
+/// Why a worker stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Its key cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Its outcomes cannot be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its threads cannot be started.
+    #[error("cannot start the computing threads: {0}; try fewer with --threads")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// The coordinator does not let it in.
+    #[error("the coordinator refused this worker: {0}")]
+    Refused(String),
+}
+
+/// Runs a worker until `stop` is cancelled.
+///
+/// # Errors
+/// [`WorkerError`] when it cannot start, or is refused for good.
+pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), WorkerError> {
+    let key = identity::load_or_create(&config.state_dir)?;
+    let store = Arc::new(OutcomeStore::open(&config.state_dir)?);
+    let (completed, completions) = mpsc::channel(PEER_QUEUE_MAX);
+    let executor =
+        Executor::new(config.threads, config.slots(), Arc::clone(&store), config.misbehaviour, completed)?;
+    if let Some(kind) = config.misbehaviour {
+        warn!(%kind, "this worker misbehaves on purpose (a drill)");
+    }
+    info!(worker = %key.node_id(), name = %config.name, threads = config.threads, "starting");
+    let (events, link_events) = mpsc::channel(PEER_QUEUE_MAX);
+    let linked = tokio::spawn(link::keep(
+        config.clone(),
+        key.clone(),
+        Arc::clone(&store),
+        events,
+        stop.child_token(),
+    ));
+    let (corrected, corrections) = mpsc::channel(PEER_QUEUE_MAX);
+    let service = Service {
+        misbehaviour: config.misbehaviour,
+        key,
+        store,
+        executor,
+        peer: None,
+        operator: String::new(),
+        under_way: BTreeMap::new(),
+        uncounted: BTreeMap::new(),
+        quorums: Quorums::default(),
+        corrected,
+    };
+    let result = service.own(link_events, completions, corrections, &stop).await;
+    stop.cancel();
+    // The link ends by itself once it is told to; a panic in it was printed when it happened.
+    let _ = linked.await;
+    result
+}
+
+struct Service {
+    misbehaviour: Option<Misbehaviour>,
+    key: SecretKey,
+    store: Arc<OutcomeStore>,
+    executor: Executor,
+    /// The coordinator, while the link is up.
+    peer: Option<Peer>,
+    /// Under which operator the coordinator knows this worker; told before the first lease.
+    operator: String,
+    under_way: BTreeMap<ReplicaId, Control>,
+    /// Ballots that were cast, or wait to be, and were not counted yet.
+    uncounted: BTreeMap<ReplicaId, Vec<WorkerMessage>>,
+    quorums: Quorums,
+    corrected: mpsc::Sender<(ReplicaId, Digest)>,
+}
+
+struct Peer {
+    outbox: mpsc::Sender<WorkerMessage>,
+    connection: Connection,
+    heartbeat: Duration,
+}
+
+/// The quorum that each recent lease named.
+#[derive(Default)]
+struct Quorums {
+    by_replica: HashMap<ReplicaId, u32>,
+    order: VecDeque<ReplicaId>,
+}
+
+impl Quorums {
+    fn note(&mut self, replica: ReplicaId, quorum: u32) {
+        if self.by_replica.insert(replica, quorum).is_none() {
+            self.order.push_back(replica);
+        }
+        if self.order.len() > QUORUMS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_replica.remove(&oldest);
+        }
+    }
+
+    /// The quorum of a lease; a lease from before a restart is not remembered, and one signature is the least.
+    fn of(&self, replica: &ReplicaId) -> u32 {
+        self.by_replica.get(replica).copied().unwrap_or(1)
+    }
+}
+
+impl Service {
+    async fn own(
+        mut self,
+        mut link_events: mpsc::Receiver<LinkEvent>,
+        mut completions: mpsc::Receiver<Completed>,
+        mut corrections: mpsc::Receiver<(ReplicaId, Digest)>,
+        stop: &CancellationToken,
+    ) -> Result<(), WorkerError> {
+        let mut heartbeat = tokio::time::interval(Duration::from_secs(1));
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => {
+                    self.say(WorkerMessage::Goodbye).await;
+                    self.stop_computing();
+                    return Ok(());
+                }
+                event = link_events.recv() => match event {
+                    Some(LinkEvent::Refused(reason)) => {
+                        self.stop_computing();
+                        return Err(WorkerError::Refused(reason));
+                    }
+                    Some(event) => {
+                        let came_up = matches!(event, LinkEvent::Up { .. });
+                        self.handle_link(event).await;
+                        if let (true, Some(peer)) = (came_up, &self.peer) {
+                            heartbeat = tokio::time::interval(peer.heartbeat);
+                            heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                        }
+                    }
+                    None => return Ok(()),
+                },
+                Some(completed) = completions.recv() => self.complete(completed).await,
+                Some((replica, digest)) = corrections.recv() => {
+                    self.say(WorkerMessage::Corrected { replica, digest }).await;
+                }
+                _ = heartbeat.tick() => self.beat().await,
+            }
+        }
+    }
+
+    fn stop_computing(&self) {
+        for control in self.under_way.values() {
+            control.cancel();
+        }
+    }
+
+    /// Says something to the coordinator if the link is up; what must not be lost is in `uncounted`.
+    async fn say(&self, message: WorkerMessage) {
+        if let Some(peer) = &self.peer {
+            // A link that has just gone down drops it.
+            let _ = peer.outbox.send(message).await;
+        }
+    }
+
+    async fn handle_link(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Introducing(reply) => {
+                let resumes = self.uncounted.keys().chain(self.under_way.keys()).copied();
+                // The attempt may have been given up meanwhile.
+                let _ = reply.send(resumes.take(RESUMES_MAX).collect());
+            }
+            LinkEvent::Up { outbox, connection, operator, heartbeat } => {
+                self.peer = Some(Peer { outbox, connection, heartbeat });
+                self.operator = operator;
+                let again: Vec<WorkerMessage> = self.uncounted.values().flatten().cloned().collect();
+                for message in again {
+                    self.say(message).await;
+                }
+            }
+            LinkEvent::Down => self.peer = None,
+            LinkEvent::Message(message) => self.handle_message(message).await,
+            LinkEvent::Refused(_) => {}
+        }
+    }
+
+    async fn handle_message(&mut self, message: CoordinatorMessage) {
+        match message {
+            CoordinatorMessage::Lease(lease) => self.start(lease).await,
+            CoordinatorMessage::Cancel { replica } => {
+                if let Some(control) = self.under_way.remove(&replica) {
+                    control.cancel();
+                }
+            }
+            CoordinatorMessage::Counted { replica } => {
+                self.uncounted.remove(&replica);
+            }
+            CoordinatorMessage::Correct { replica, accepted } => self.correct(replica, accepted),
+        }
+    }
+
+    async fn start(&mut self, lease: Lease) {
+        let replica = lease.replica;
+        let refusal = if self.under_way.len() >= UNDER_WAY_MAX {
+            Some(format!("{UNDER_WAY_MAX} replicas are under way here, which is the limit"))
+        } else if lease.engine != Engine::Cpu {
+            Some("this worker has no GPU in service".to_owned())
+        } else {
+            None
+        };
+        if let Some(reason) = refusal {
+            return self.say(WorkerMessage::Failed { replica, reason }).await;
+        }
+        let Some(peer) = &self.peer else { return };
+        let control = Control::default();
+        if self.under_way.insert(replica, control.clone()).is_none() {
+            self.quorums.note(replica, lease.quorum);
+            debug!(task = %replica.task, number = replica.number, formula = %lease.formula, "leased");
+            self.executor.start(lease, control, peer.connection.clone());
+        }
+    }
+
+    async fn complete(&mut self, completed: Completed) {
+        let Completed { replica, result } = completed;
+        // A cancelled replica is no longer under way, and its ballot is not missed.
+        let wanted = self.under_way.remove(&replica).is_some();
+        if self.misbehaviour == Some(Misbehaviour::Silent) {
+            return;
+        }
+        match result {
+            Ok(computed) if wanted => {
+                let messages = self.ballots(replica, computed);
+                self.uncounted.insert(replica, messages.clone());
+                for message in messages {
+                    self.say(message).await;
+                }
+            }
+            Ok(_) | Err(NotComputed::Cancelled) => {}
+            Err(NotComputed::Failed(mut reason)) => {
+                reason.truncate(reason.floor_char_boundary(TEXT_BYTES_MAX));
+                warn!(task = %replica.task, %reason, "cannot run a replica");
+                self.say(WorkerMessage::Failed { replica, reason }).await;
+            }
+        }
+    }
+
+    fn ballots(&self, replica: ReplicaId, computed: Computed) -> Vec<WorkerMessage> {
+        let Computed { bytes, digest, contradiction, formula, elapsed } = computed;
+        let domain = FailureDomain {
+            operator: self.operator.clone(),
+            engine: Engine::Cpu,
+            formula,
+            device: compute::engine::processor_name(),
+            build: WorkerConfig::build(),
+        };
+        let compute_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        let cast = |digest, outcome| {
+            let ballot = Ballot { replica, worker: self.key.node_id(), digest, domain: domain.clone() };
+            WorkerMessage::Cast { ballot: ballot.sign(&self.key), outcome, compute_us }
+        };
+        let outcome = (bytes.len() <= INLINE_OUTCOME_BYTES_MAX).then_some(bytes);
+        let mut messages = vec![cast(digest, outcome)];
+        messages.extend(contradiction.map(|digest| cast(digest, None)));
+        messages
+    }
+
+    fn correct(&mut self, replica: ReplicaId, accepted: Digest) {
+        let Some(peer) = &self.peer else { return };
+        warn!(task = %replica.task, %accepted, "outvoted: fetching the accepted outcome");
+        let (connection, store) = (peer.connection.clone(), Arc::clone(&self.store));
+        let (quorum, corrected) = (self.quorums.of(&replica), self.corrected.clone());
+        tokio::spawn(async move {
+            match correction::obey(&connection, &store, replica, accepted, quorum).await {
+                Ok(()) => {
+                    info!(task = %replica.task, "corrected");
+                    // The owner is gone only when the worker stops.
+                    let _ = corrected.send((replica, accepted)).await;
+                }
+                Err(error) => warn!(task = %replica.task, %error, "not corrected"),
+            }
+        });
+    }
+
+    async fn beat(&mut self) {
+        if self.misbehaviour == Some(Misbehaviour::Silent) {
+            return;
+        }
+        let under_way: Vec<(ReplicaId, u16)> =
+            self.under_way.iter().map(|(replica, control)| (*replica, control.permille())).collect();
+        for part in under_way.chunks(HEARTBEAT_REPLICAS_MAX) {
+            self.say(WorkerMessage::Heartbeat { under_way: part.to_vec() }).await;
+        }
+    }
+}

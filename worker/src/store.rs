@@ -1,0 +1,235 @@
+//! What a worker keeps: the outcomes that it voted for, until they are corrected or old.
+//!
+//! Long outcomes are files named by their task, so that a correction replaces the very file that was wrong; short
+//! ones, which travel with their ballots, stay in memory. Both are bounded; the oldest go first.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use protocol::{
+    digest::Digest, limits::INLINE_OUTCOME_BYTES_MAX, message::BlobName, outcome::Outcome, task::TaskId,
+};
+use transport::blob::{Blob, BlobSource};
+
+/// How many long outcomes are kept.
+const FILES_MAX: usize = 256;
+/// How many short outcomes are kept.
+const SHORT_MAX: usize = 16 * 1024;
+
+/// The outcomes of one worker.
+#[derive(Debug)]
+pub struct OutcomeStore {
+    folder: PathBuf,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_task: HashMap<TaskId, Entry>,
+    by_digest: HashMap<Digest, TaskId>,
+    files: VecDeque<TaskId>,
+    short: VecDeque<TaskId>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    digest: Digest,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Vec<u8>),
+    File,
+}
+
+/// An outcome that could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot keep outcomes in {}: {source}; free some space or name another --state-dir", folder.display())]
+pub struct StoreError {
+    folder: PathBuf,
+    source: io::Error,
+}
+
+impl OutcomeStore {
+    /// Opens the folder `outcomes` in a worker's state directory, with what an earlier run left there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder can be neither made nor read.
+    pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
+        let folder = state_dir.join("outcomes");
+        let failed = |source| StoreError { folder: folder.clone(), source };
+        fs::create_dir_all(&folder).map_err(failed)?;
+        let mut kept = Kept::default();
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let task = path.file_name().and_then(|name| name.to_str()).and_then(Digest::from_hex).map(TaskId);
+            let Some(task) = task else { continue };
+            let bytes = fs::read(&path).map_err(failed)?;
+            kept.note(task, Outcome::digest_of_bytes(&bytes), Place::File);
+        }
+        Ok(Self { folder, kept: Mutex::new(kept) })
+    }
+
+    /// Keeps the outcome of a task in place of any earlier one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk refuses; then the earlier one stands.
+    pub fn put(&self, task: TaskId, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        let failed = |source| StoreError { folder: self.folder.clone(), source };
+        let in_memory = bytes.len() <= INLINE_OUTCOME_BYTES_MAX;
+        let place = if in_memory {
+            Place::Memory(bytes.to_vec())
+        } else {
+            let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
+            io::Write::write_all(&mut file, bytes).map_err(failed)?;
+            file.persist(self.path(&task)).map_err(|error| failed(error.error))?;
+            Place::File
+        };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_file = kept.by_task.get(&task).is_some_and(|entry| matches!(entry.place, Place::File));
+        if in_memory && was_file {
+            fs::remove_file(self.path(&task)).map_err(failed)?;
+        }
+        for old in kept.note(task, digest, place) {
+            // A file that is gone already is as good as removed.
+            let _ = fs::remove_file(self.path(&old));
+        }
+        Ok(())
+    }
+
+    /// The digest that is kept for a task.
+    pub fn digest_of(&self, task: &TaskId) -> Option<Digest> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.by_task.get(task).map(|entry| entry.digest)
+    }
+
+    /// Where the outcome with this digest is.
+    fn locate(&self, digest: &Digest) -> Option<Located> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let task = kept.by_digest.get(digest)?;
+        Some(match &kept.by_task.get(task)?.place {
+            Place::Memory(bytes) => Located::Memory(bytes.clone()),
+            Place::File => Located::File(self.path(task)),
+        })
+    }
+
+    fn path(&self, task: &TaskId) -> PathBuf {
+        self.folder.join(task.to_string())
+    }
+}
+
+enum Located {
+    Memory(Vec<u8>),
+    File(PathBuf),
+}
+
+/// Outcomes are served as they stand on the disk; whoever receives one checks its digest.
+impl BlobSource for OutcomeStore {
+    async fn open(&self, name: BlobName) -> io::Result<Option<Blob>> {
+        let BlobName::Outcome(digest) = name else { return Ok(None) };
+        match self.locate(&digest) {
+            None => Ok(None),
+            Some(Located::Memory(bytes)) => Ok(Some(Blob::Memory(bytes.into()))),
+            Some(Located::File(path)) => Blob::from_file(&path).await,
+        }
+    }
+}
+
+impl Kept {
+    /// Notes an outcome; returns the tasks whose files are to be removed to stay within the bounds.
+    fn note(&mut self, task: TaskId, digest: Digest, place: Place) -> Vec<TaskId> {
+        let is_file = matches!(place, Place::File);
+        if let Some(before) = self.by_task.insert(task, Entry { digest, place }) {
+            self.by_digest.remove(&before.digest);
+            let was_file = matches!(before.place, Place::File);
+            if was_file != is_file {
+                let queue = if was_file { &mut self.files } else { &mut self.short };
+                queue.retain(|kept| *kept != task);
+                if is_file { self.files.push_back(task) } else { self.short.push_back(task) };
+            }
+        } else if is_file {
+            self.files.push_back(task);
+        } else {
+            self.short.push_back(task);
+        }
+        self.by_digest.insert(digest, task);
+        let mut removed = Vec::new();
+        while self.files.len() > FILES_MAX {
+            removed.extend(self.files.pop_front());
+        }
+        let mut forgotten = Vec::new();
+        while self.short.len() > SHORT_MAX {
+            forgotten.extend(self.short.pop_front());
+        }
+        for task in removed.iter().chain(&forgotten) {
+            if let Some(entry) = self.by_task.remove(task) {
+                self.by_digest.remove(&entry.digest);
+            }
+        }
+        removed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(number: u8) -> TaskId {
+        TaskId(Digest([number; 32]))
+    }
+
+    fn get(store: &OutcomeStore, digest: &Digest) -> Option<Vec<u8>> {
+        match store.locate(digest)? {
+            Located::Memory(bytes) => Some(bytes),
+            Located::File(path) => fs::read(path).ok(),
+        }
+    }
+
+    fn put(store: &OutcomeStore, number: u8, bytes: &[u8]) -> Digest {
+        let digest = Outcome::digest_of_bytes(bytes);
+        store.put(task(number), digest, bytes).expect("the folder is there");
+        digest
+    }
+
+    #[test]
+    fn an_outcome_is_found_by_its_digest_until_it_is_replaced() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+        for (wrong, right) in [(vec![1; 10], vec![2; 10]), (vec![1; 9000], vec![2; 9000]), (vec![3; 9000], vec![4; 5])] {
+            let before = put(&store, 7, &wrong);
+            assert_eq!(get(&store, &before), Some(wrong));
+            let after = put(&store, 7, &right);
+            assert_eq!(get(&store, &before), None);
+            assert_eq!(get(&store, &after), Some(right));
+            assert_eq!(store.digest_of(&task(7)), Some(after));
+        }
+    }
+
+    #[test]
+    fn long_outcomes_survive_a_restart() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let digest = put(&OutcomeStore::open(folder.path()).expect("a fresh folder"), 1, &[5; 9000]);
+        let store = OutcomeStore::open(folder.path()).expect("the same folder");
+        assert_eq!(get(&store, &digest), Some(vec![5; 9000]));
+    }
+
+    #[test]
+    fn the_oldest_long_outcome_makes_room() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+        let oldest = put(&store, 0, &[0; 5000]);
+        for number in 1..=FILES_MAX {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&number.to_le_bytes());
+            let bytes = [id.to_vec(), vec![9; 5000]].concat();
+            store.put(TaskId(Digest(id)), Outcome::digest_of_bytes(&bytes), &bytes).expect("room");
+        }
+        assert_eq!(get(&store, &oldest), None);
+        assert_eq!(fs::read_dir(folder.path().join("outcomes")).expect("the folder").count(), FILES_MAX);
+    }
+}
