@@ -1,6 +1,6 @@
 //! Each mistake in a job file has one message, word for word: what, where, the value, the limit, the remedy.
 
-use protocol::job::JobSpec;
+use protocol::job::{JobFileFault, JobSpec};
 
 const DIGITS: &str = "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = \"pi\"\ndecimals = 10\n";
 
@@ -184,4 +184,26 @@ fn each_mistake_in_the_expressions_has_its_message() {
 #[test]
 fn each_mistake_in_a_policy_has_its_message() {
     check(POLICY, |lines| format!("{DIGITS}[policy]\n{lines}"));
+}
+
+/// Reaching these takes hundreds of megabytes; what they say is shown all the same.
+#[test]
+fn the_messages_of_the_largest_limits_name_value_limit_and_remedy() {
+    assert_eq!(
+        JobFileFault::FileTooLong { bytes: 300_000_000 }.to_string(),
+        "the file has 300000000 bytes and the limit is 268435456; split it into several jobs"
+    );
+    assert_eq!(
+        JobFileFault::TooManyExpressions.to_string(),
+        "the job has more than 10000000 expressions; split it into several jobs"
+    );
+}
+
+#[test]
+fn every_key_of_a_later_version_is_told_apart_from_an_unknown_one() {
+    for key in ["sealed", "audit", "mode", "adaptive", "error"] {
+        let errors =
+            JobSpec::parse(&format!("{DIGITS}[policy]\n{key} = 1\n")).expect_err("not supported yet");
+        assert_eq!(errors.to_string(), format!("7:1: `{key}` is not supported by this version; remove it"));
+    }
 }
