@@ -83,7 +83,7 @@ impl Client {
             introduction: Introduction::Client,
         };
         let mut control = connection.open_stream(&Opening::Control(hello)).await?;
-        match control.reader.expect_within::<Welcome>(ANSWER_TIMEOUT).await? {
+        match control.reader.require_within::<Welcome>(ANSWER_TIMEOUT).await? {
             Welcome::Accepted { .. } => Ok(Self { connection, _control: control }),
             Welcome::Refused { reason, .. } => Err(CommandError::Refused(reason)),
         }
@@ -99,7 +99,7 @@ impl Client {
     /// [`CommandError`] when the connection breaks, or the coordinator says no.
     pub async fn ask(&self, request: Request) -> Result<Response, CommandError> {
         let mut stream = self.open(request).await?;
-        accepted(stream.reader.expect_within(ANSWER_TIMEOUT).await?)
+        accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)
     }
 
     /// Submits a job.
@@ -116,7 +116,7 @@ impl Client {
         if let Some(file) = file {
             stream.writer.send_bytes(Bytes::from(file)).await?;
         }
-        match accepted(stream.reader.expect_within(ANSWER_TIMEOUT).await?)? {
+        match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
             Response::Submitted(job) => Ok(job),
             other => Err(unexpected(&other)),
         }
@@ -133,7 +133,7 @@ impl Client {
     ) -> Result<JobProgress, CommandError> {
         let mut stream = self.open(Request::Watch(job)).await?;
         loop {
-            match accepted(stream.reader.expect().await?)? {
+            match accepted(stream.reader.require().await?)? {
                 Response::Progress(progress) => {
                     show(&progress);
                     if progress.state.is_over() {
@@ -151,7 +151,7 @@ impl Client {
     /// As [`Client::ask`].
     pub async fn result(&self, job: JobId) -> Result<ResultStream, CommandError> {
         let mut stream = self.open(Request::Result(job)).await?;
-        let header = accepted(stream.reader.expect_within(ANSWER_TIMEOUT).await?)?;
+        let header = accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)?;
         let Response::Result { report_bytes, ballots_bytes, job_bytes, file_bytes, tasks } = header else {
             return Err(unexpected(&header));
         };

@@ -41,7 +41,7 @@ enum Unanswered {
 }
 
 /// Serves a client that was let in until its connection ends.
-pub async fn serve(connection: Connection, shared: &Shared) {
+pub(crate) async fn serve(connection: Connection, shared: &Shared) {
     loop {
         let mut stream = match connection.accept_stream().await {
             Ok(stream) => stream,
@@ -178,13 +178,8 @@ async fn next_progress(
 ) -> Result<(), Unanswered> {
     progress.changed().await.map_err(|_| Unanswered::Stopping)?;
     let over = progress.wait_for(|progress| progress.state.is_over());
-    match tokio::time::timeout(PROGRESS_PAUSE, over).await {
-        Ok(Ok(_)) | Err(_) => {
-            progress.mark_changed();
-            Ok(())
-        }
-        Ok(Err(_)) => Err(Unanswered::Stopping),
-    }
+    let gone = matches!(tokio::time::timeout(PROGRESS_PAUSE, over).await, Ok(Err(_)));
+    if gone { Err(Unanswered::Stopping) } else { Ok(()) }
 }
 
 async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {

@@ -66,7 +66,7 @@ pub async fn collect(mut stream: ResultStream, folder: &Path) -> Result<Written,
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |source| CommandError::File { action: "write", path: folder.to_owned(), source };
     fs::create_dir_all(parent).map_err(failed)?;
-    let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(parent).map_err(failed)?;
+    let partial = make_partial(parent).map_err(failed)?;
     let mut value = BufWriter::new(File::create(partial.path().join("value.txt")).map_err(failed)?);
     let mut assembler = ResultAssembler::new(&plan);
     for index in 0..stream.tasks {
@@ -81,6 +81,7 @@ pub async fn collect(mut stream: ResultStream, folder: &Path) -> Result<Written,
         assembler.push(outcome.as_ref(), &mut value).map_err(failed)?;
     }
     let counts = assembler.finish(&mut value).map_err(failed)?;
+    let counts = plan.expressions().map_or_else(AnswerCounts::default, |_| counts);
     value.flush().map_err(failed)?;
     let write = |name: &str, bytes: &[u8]| fs::write(partial.path().join(name), bytes).map_err(failed);
     write(REPORT_FILE, &stream.report)?;
@@ -89,6 +90,18 @@ pub async fn collect(mut stream: ResultStream, folder: &Path) -> Result<Written,
     let moved_aside = move_aside(folder).map_err(failed)?;
     fs::rename(partial.keep(), folder).map_err(failed)?;
     Ok(Written { folder: folder.to_owned(), moved_aside, report, counts })
+}
+
+/// A folder beside the final one that others may read, as they may read the final one.
+fn make_partial(parent: &Path) -> std::io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".partial-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o755));
+    }
+    builder.tempdir_in(parent)
 }
 
 /// Moves an earlier result to the first free name beside it.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Serves a worker that was let in until its connection ends.
-pub async fn serve(
+pub(crate) async fn serve(
     connection: Connection,
     stream: Stream,
     introduction: WorkerIntroduction,

@@ -65,6 +65,7 @@ pub async fn keep(
             attempt = attempt(&config, &key, &store, &events, &stop) => attempt,
         };
         match attempt {
+            _ if stop.is_cancelled() => return,
             Attempt::Stopped => return,
             Attempt::Refused(reason) => {
                 // The owner is gone only when the worker stops.
@@ -136,7 +137,7 @@ async fn attempt(
         Ok(stream) => stream,
         Err(error) => return Attempt::Failed(error.to_string()),
     };
-    let (operator, heartbeat_ms) = match stream.reader.expect_within::<Welcome>(WELCOME_TIMEOUT).await {
+    let (operator, heartbeat_ms) = match stream.reader.require_within::<Welcome>(WELCOME_TIMEOUT).await {
         Ok(Welcome::Accepted { operator, heartbeat_ms }) => (operator, heartbeat_ms),
         Ok(Welcome::Refused { reason, temporary: false }) => return Attempt::Refused(reason),
         Ok(Welcome::Refused { reason, temporary: true }) => return Attempt::Failed(reason),

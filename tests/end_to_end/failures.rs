@@ -1,0 +1,84 @@
+//! Processes that die and wires that are cut: the job is delayed, and nothing else changes.
+
+use std::time::Duration;
+
+use quorate_tests::{
+    cluster::{Cluster, WorkerSpec, last_json},
+    relay::Relay,
+};
+
+const E: &str = "name = \"e\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 30_000\n[policy]\nquorum = 3\n";
+
+/// The first decimals of e, as published.
+const E_BEGINS: &str = "2.71828182845904523536028747135266249775724709369995";
+
+#[test]
+fn a_worker_killed_in_the_middle_of_a_task_delays_the_job_and_changes_nothing_else() {
+    let mut cluster = Cluster::start();
+    let _workers = cluster.honest_workers(&["ada", "bea"]);
+    let never = WorkerSpec { name: "cai", operator: "cai", misbehave: Some("slow=1h"), ..WorkerSpec::default() };
+    let mut doomed = cluster.worker(&never);
+    let job = cluster.job_file("e", E);
+    let submitted = cluster.submit(&job);
+    doomed.wait_for("leased");
+    doomed.kill();
+    let _replacement = cluster.worker(&WorkerSpec { name: "dan", operator: "dan", ..WorkerSpec::default() });
+    let (code, printed) = submitted.wait();
+    assert_eq!(code, Some(0), "{printed}");
+    let summary = last_json(&printed);
+    assert_eq!((&summary["accepted"], &summary["disputes"]), (&1.into(), &0.into()));
+    let results = cluster.results();
+    assert!(results.value.starts_with(E_BEGINS));
+    let voters = results.report["verdicts"][0]["ballots"].as_array().expect("a list");
+    let mut names: Vec<&str> = voters.iter().filter_map(|ballot| ballot["name"].as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["ada", "bea", "dan"]);
+}
+
+#[test]
+fn a_killed_worker_that_starts_again_with_its_state_finishes_the_job() {
+    let mut cluster = Cluster::start();
+    let _workers = cluster.honest_workers(&["ada", "bea"]);
+    let never = WorkerSpec { name: "cai", operator: "cai", misbehave: Some("slow=1h"), ..WorkerSpec::default() };
+    let mut doomed = cluster.worker(&never);
+    let job = cluster.job_file("e", E);
+    let submitted = cluster.submit(&job);
+    doomed.wait_for("leased");
+    doomed.kill();
+    let _again = cluster.worker(&WorkerSpec { name: "cai", operator: "cai", ..WorkerSpec::default() });
+    let (code, printed) = submitted.wait();
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(cluster.results().value.starts_with(E_BEGINS));
+    let workers = cluster.ask(&["workers", "--json"]);
+    let workers: serde_json::Value = serde_json::from_slice(&workers.stdout).expect("JSON");
+    assert_eq!(workers.as_array().map(Vec::len), Some(3), "it came back under its own key");
+}
+
+#[test]
+fn a_connection_cut_for_ten_seconds_delays_the_job_and_changes_nothing_else() {
+    let mut cluster = Cluster::start();
+    let _workers = cluster.honest_workers(&["ada", "bea"]);
+    let relay = Relay::to(cluster.address());
+    let mut far = cluster.worker(&WorkerSpec {
+        name: "cai",
+        operator: "cai",
+        misbehave: Some("slow=3s"),
+        through: Some(relay.address()),
+    });
+    let job = cluster.job_file("e", E);
+    let submitted = cluster.submit(&job);
+    far.wait_for("leased");
+    // Its answer is ready while the wire is cut, and the coordinator gives the connection up.
+    relay.cut_for(Duration::from_secs(13));
+    far.wait_for("the connection to the coordinator is gone");
+    far.wait_for("joined");
+    let (code, printed) = submitted.wait();
+    assert_eq!(code, Some(0), "{printed}");
+    let summary = last_json(&printed);
+    assert_eq!((&summary["accepted"], &summary["disputes"]), (&1.into(), &0.into()));
+    let results = cluster.results();
+    assert!(results.value.starts_with(E_BEGINS));
+    let voters = results.report["verdicts"][0]["ballots"].as_array().expect("a list");
+    let far = voters.iter().find(|ballot| ballot["name"] == "cai").expect("its ballot was counted");
+    assert_eq!(far["standing"], "agrees");
+}
