@@ -6,7 +6,7 @@
 //! on the formula, the number of threads or the version of GMP.
 //!
 //! The formulas of one constant share no series. They do not share the way from bits to decimals either
-//! ([`decimal`]): the first formula of each constant is read off by our own divide and conquer, the second by GMP's
+//! (`decimal.rs`): the first formula of each constant is read off by our own divide and conquer, the second by GMP's
 //! radix conversion, so that a fault in one of the two shows as a dispute and not as an agreed wrong answer.
 
 mod chudnovsky;
