@@ -69,7 +69,7 @@ pub enum Answer {
     },
     /// An expression without a comparison: its value.
     Value {
-        /// Exact where `exact`, else truncated and followed by `…`.
+        /// Exact where `exact`, else truncated, with `…` after the last digit.
         text: String,
         /// Whether the text is the whole value.
         exact: bool,
@@ -115,23 +115,23 @@ pub enum RangeAnswer {
         /// Over both sides at every value.
         checksum: Checksum,
     },
-    /// The smallest value for which it is false.
+    /// The smallest value for which it is false, and it is refused for none before.
     Counterexample {
         /// That value.
         value: i128,
         /// Over both sides at every value up to it.
         checksum: Checksum,
     },
-    /// Neither: at the smallest such value the answer is only "agrees to D digits" (and it is false for none before).
+    /// Neither: false for none, refused for none, but for some the answer is only "agrees to D digits".
     Unsettled {
         /// The smallest value that is not settled.
         value: i128,
         /// See [`Answer::Agrees`].
         digits: u32,
-        /// Over both sides at every value up to it.
+        /// Over both sides at every value of the range.
         checksum: Checksum,
     },
-    /// At the smallest such value the expression is refused.
+    /// At the smallest such value the expression is refused, and it is false for none before.
     Refused {
         /// The value.
         value: i128,
@@ -171,8 +171,7 @@ impl fmt::Display for Answer {
             }
             Self::False { parts_after: None, .. } => f.write_str("false"),
             Self::Agrees { digits, .. } => write!(f, "agrees to {digits} digits"),
-            Self::Value { text, exact: true } => f.write_str(text),
-            Self::Value { text, exact: false } => write!(f, "{text}…"),
+            Self::Value { text, .. } => f.write_str(text),
             Self::Refused(refusal) => write!(f, "refused: {}", refusal.message),
         }
     }

@@ -110,9 +110,12 @@ fn statement(input: &mut Input<'_>) -> Parsed<Statement> {
         return Ok(Statement::Plain(input.state.restart(None)));
     }
     let header = range::header(input)?;
+    // Not the operand's own span: a leading `not`, sign or parenthesis is part of the body.
+    let start = input.current_token_start();
+    let remaining = rest(input);
+    let body_span = start..start + remaining.trim_end().len();
     let operand = whole(input)?;
     require_truth(&operand)?;
-    let body_span = operand.span();
     let body = input.state.restart(None);
     Ok(Statement::Range(RangeStatement {
         variable: header.variable,
