@@ -15,6 +15,8 @@ use crate::{
 
 /// How long [`Connection::close_and_tell`] waits for the peer to have been told.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
+/// How long it waits where it cannot see whether the peer has been told.
+const FAREWELL_MARGIN: Duration = Duration::from_millis(5);
 
 /// Blobs that are fetched over one connection at a time; further fetches wait before they ask. With the windows of
 /// [`ConnectionConfig::default`](crate::ConnectionConfig) these can fill three quarters of what a connection buffers,
@@ -99,15 +101,27 @@ impl Connection {
         if self.quic.close_reason().is_some() {
             return;
         }
+        // quinn has no signal for this, and its `wait_idle` lasts three probe timeouts longer than the farewell. But a
+        // closed connection sends nothing except the farewell: the next datagram is it.
+        let before = self.sent_datagrams();
         self.close(code, reason);
+        let at_close = self.sent_datagrams();
+        if at_close != before {
+            // The farewell, or a packet that was on its way; which of them cannot be known.
+            tokio::time::sleep(FAREWELL_MARGIN).await;
+            return;
+        }
         let told = async {
-            // quinn has no signal for this, and its `wait_idle` lasts three probe timeouts longer than the farewell.
-            while self.quic.stats().frame_tx.connection_close == 0 {
+            while self.sent_datagrams() == at_close {
                 tokio::task::yield_now().await;
             }
         };
         // The peer notices by its idle timeout if this runs out.
         let _ = tokio::time::timeout(FAREWELL_MAX, told).await;
+    }
+
+    fn sent_datagrams(&self) -> u64 {
+        self.quic.stats().udp_tx.datagrams
     }
 
     /// Waits for one of the [`FETCHES_MAX`] turns to fetch a blob.

@@ -1,6 +1,6 @@
 //! How it travels: QUIC between nodes that are their Ed25519 keys, framed streams on it, and blobs.
 //!
-//! A [`Listener`] accepts and [`connect`] reaches; both give a [`Connection`] whose other side has proven its
+//! A [`Listener`] accepts and [`connect()`] reaches; both give a [`Connection`] whose other side has proven its
 //! [`NodeId`](protocol::identity::NodeId). On it run bidirectional [`Stream`]s. The first frame of each is an
 //! [`Opening`] that says what the stream is for: the control stream (a hello, then messages both ways), one request
 //! of a client, or one blob. A connection says hello before anything else; who is let in is decided above this crate.
