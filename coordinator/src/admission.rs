@@ -64,7 +64,8 @@ impl Admission {
         };
         let parse = |line: &str| {
             NodeId::from_hex(line).ok_or_else(|| {
-                let message = format!("{}: `{line}` is not a key of 64 hexadecimal digits", revoked_path.display());
+                let message =
+                    format!("{}: `{line}` is not a key of 64 hexadecimal digits", revoked_path.display());
                 io::Error::new(io::ErrorKind::InvalidData, message)
             })
         };
@@ -161,7 +162,10 @@ mod tests {
         let refusal = |hello: &Hello| admission.check(stranger, hello).expect_err("refused").to_string();
         let later = unix_now_s() + 60;
         assert!(refusal(&client(None)).contains("a join token is needed"));
-        assert!(refusal(&client(Some(token(&key(3), Role::Client, later)))).contains("not issued by this coordinator"));
+        assert!(
+            refusal(&client(Some(token(&key(3), Role::Client, later))))
+                .contains("not issued by this coordinator")
+        );
         assert!(refusal(&client(Some(token(&key(1), Role::Worker, later)))).contains("is for a worker"));
         assert!(refusal(&client(Some(token(&key(1), Role::Client, 5)))).contains("expired"));
         let other_version = Hello { protocol_version: 9, ..client(None) };

@@ -155,8 +155,10 @@ impl Client {
         let Response::Result { report_bytes, ballots_bytes, job_bytes, file_bytes, tasks } = header else {
             return Err(unexpected(&header));
         };
-        let mut part = async |count| stream.reader.exact_bytes(count, RESULT_PART_BYTES_MAX, ANSWER_TIMEOUT).await;
-        let (report, ballots, text) = (part(report_bytes).await?, part(ballots_bytes).await?, part(job_bytes).await?);
+        let mut part =
+            async |count| stream.reader.exact_bytes(count, RESULT_PART_BYTES_MAX, ANSWER_TIMEOUT).await;
+        let (report, ballots, text) =
+            (part(report_bytes).await?, part(ballots_bytes).await?, part(job_bytes).await?);
         let file = match file_bytes {
             Some(count) => Some(part(count).await?),
             None => None,

@@ -66,12 +66,10 @@ async fn answer(stream: &mut Stream, request: Request, shared: &Shared) -> Resul
         Request::Submit { job_bytes, file_bytes } => submit(stream, job_bytes, file_bytes, shared).await?,
         Request::Watch(job) => return watch_job(stream, job, shared).await,
         Request::Result(job) => return send_result(stream, job, shared).await,
-        Request::Abandon(job) => {
-            match ask(shared, |reply| Asked::Abandon { job, reply }).await? {
-                true => Response::Done,
-                false => unknown_job(job),
-            }
-        }
+        Request::Abandon(job) => match ask(shared, |reply| Asked::Abandon { job, reply }).await? {
+            true => Response::Done,
+            false => unknown_job(job),
+        },
         Request::Status => Response::Status(ask(shared, Asked::Status).await?),
         Request::Workers => Response::Workers(ask(shared, Asked::Workers).await?),
         Request::Revoke(node) => revoke(node, shared).await?,
@@ -113,7 +111,9 @@ async fn submit(
 ) -> Result<Response, Unanswered> {
     let text = match stream.reader.exact_bytes(job_bytes, JOB_FILE_BYTES_MAX as u64, STALL).await {
         Ok(bytes) => bytes,
-        Err(error @ FrameError::OverLimit { .. }) => return Ok(Response::Error(format!("job file: {error}"))),
+        Err(error @ FrameError::OverLimit { .. }) => {
+            return Ok(Response::Error(format!("job file: {error}")));
+        }
         Err(error) => return Err(error.into()),
     };
     let file = match file_bytes {

@@ -30,7 +30,8 @@ impl Display {
             return Self(Kind::Lines { last: None });
         }
         let bar = ProgressBar::new(1000);
-        let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  [{elapsed_precise}, {eta} left]");
+        let style =
+            ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  [{elapsed_precise}, {eta} left]");
         if let Ok(style) = style {
             bar.set_style(style.progress_chars("=> "));
         }

@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use protocol::{identity::SecretKey, limits::PROTOCOL_VERSION, message::{Introduction, Welcome}};
+use protocol::{
+    identity::SecretKey,
+    limits::PROTOCOL_VERSION,
+    message::{Introduction, Welcome},
+};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
@@ -27,6 +31,9 @@ use crate::{
 
 /// How often workers are asked to say that they are alive.
 pub const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// How long a connection may take to say hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a coordinator did not start.
 #[derive(Debug, thiserror::Error)]
@@ -89,14 +96,8 @@ pub fn start(
     let (core, events) = Core::new(config, Arc::clone(&outcomes), Arc::clone(&long_tasks));
     let tasks = TaskTracker::new();
     tasks.spawn(core.run(stop.clone()));
-    let shared = Shared {
-        admission,
-        events,
-        outcomes,
-        long_tasks,
-        sessions: Arc::default(),
-        stop: stop.clone(),
-    };
+    let shared =
+        Shared { admission, events, outcomes, long_tasks, sessions: Arc::default(), stop: stop.clone() };
     tasks.spawn(accept(listener, shared, tasks.clone()));
     tasks.close();
     Ok(Server { address, tasks })
@@ -124,9 +125,10 @@ async fn accept(mut listener: Listener, shared: Shared, tasks: TaskTracker) {
 /// Serves one connection from its hello to its end.
 async fn serve(connection: Connection, shared: Shared) {
     let peer = connection.peer();
-    let mut stream = match connection.accept_stream().await {
-        Ok(stream) => stream,
-        Err(lost) => return debug!(peer = %peer.short(), %lost, "a connection ended before its hello"),
+    let mut stream = match tokio::time::timeout(HELLO_TIMEOUT, connection.accept_stream()).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(lost)) => return debug!(peer = %peer.short(), %lost, "a connection ended before its hello"),
+        Err(_) => return connection.close(CloseCode::BadInput, "no hello came in time"),
     };
     let hello = match stream.opening().await {
         Ok(Opening::Control(hello)) => hello,

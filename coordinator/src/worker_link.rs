@@ -13,7 +13,7 @@ use transport::{
 };
 
 use crate::{
-    core::{Asked, Event, WorkerIn, Word},
+    core::{Asked, Event, Word, WorkerIn},
     server::Shared,
 };
 
@@ -28,14 +28,8 @@ pub(crate) async fn serve(
 ) {
     let worker = connection.peer();
     let (outbox, messages) = mpsc::channel(PEER_QUEUE_MAX);
-    let worker_in = WorkerIn {
-        worker,
-        operator,
-        introduction,
-        outbox,
-        connection: connection.clone(),
-        session,
-    };
+    let worker_in =
+        WorkerIn { worker, operator, introduction, outbox, connection: connection.clone(), session };
     if shared.events.send(Event::WorkerIn(worker_in)).await.is_err() {
         return;
     }
@@ -92,7 +86,9 @@ fn checked(worker: protocol::identity::NodeId, message: WorkerMessage) -> Result
             if let Some(bytes) = &outcome {
                 let (length, limit) = (bytes.len(), INLINE_OUTCOME_BYTES_MAX);
                 if length > limit {
-                    return Err(format!("an outcome of {length} bytes came with its ballot, the limit is {limit}"));
+                    return Err(format!(
+                        "an outcome of {length} bytes came with its ballot, the limit is {limit}"
+                    ));
                 }
                 if Outcome::digest_of_bytes(bytes) != ballot.ballot.digest {
                     return Err("an outcome does not have the digest of its ballot".to_owned());
@@ -177,4 +173,5 @@ impl BlobSource for ForWorkers {
     }
 }
 
-const _: () = assert!(INLINE_OUTCOME_BYTES_MAX * 2 < FRAME_BYTES_MAX, "a ballot with its outcome fits a frame");
+const _: () =
+    assert!(INLINE_OUTCOME_BYTES_MAX * 2 < FRAME_BYTES_MAX, "a ballot with its outcome fits a frame");

@@ -7,7 +7,8 @@ use quorate_tests::{
     relay::Relay,
 };
 
-const E: &str = "name = \"e\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 30_000\n[policy]\nquorum = 3\n";
+const E: &str =
+    "name = \"e\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 30_000\n[policy]\nquorum = 3\n";
 
 /// The first decimals of e, as published.
 const E_BEGINS: &str = "2.71828182845904523536028747135266249775724709369995";
@@ -16,7 +17,8 @@ const E_BEGINS: &str = "2.71828182845904523536028747135266249775724709369995";
 fn a_worker_killed_in_the_middle_of_a_task_delays_the_job_and_changes_nothing_else() {
     let mut cluster = Cluster::start();
     let _workers = cluster.honest_workers(&["ada", "bea"]);
-    let never = WorkerSpec { name: "cai", operator: "cai", misbehave: Some("slow=1h"), ..WorkerSpec::default() };
+    let never =
+        WorkerSpec { name: "cai", operator: "cai", misbehave: Some("slow=1h"), ..WorkerSpec::default() };
     let mut doomed = cluster.worker(&never);
     let job = cluster.job_file("e", E);
     let submitted = cluster.submit(&job);
@@ -39,7 +41,8 @@ fn a_worker_killed_in_the_middle_of_a_task_delays_the_job_and_changes_nothing_el
 fn a_killed_worker_that_starts_again_with_its_state_finishes_the_job() {
     let mut cluster = Cluster::start();
     let _workers = cluster.honest_workers(&["ada", "bea"]);
-    let never = WorkerSpec { name: "cai", operator: "cai", misbehave: Some("slow=1h"), ..WorkerSpec::default() };
+    let never =
+        WorkerSpec { name: "cai", operator: "cai", misbehave: Some("slow=1h"), ..WorkerSpec::default() };
     let mut doomed = cluster.worker(&never);
     let job = cluster.job_file("e", E);
     let submitted = cluster.submit(&job);

@@ -7,7 +7,8 @@ use quorate_tests::{
 
 fn exit_code(cluster: &Cluster, expression: &str) -> (Option<i32>, String) {
     let output = cluster.ask(&["ask", expression]);
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let printed =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.code(), printed)
 }
 
@@ -27,7 +28,10 @@ fn true_is_zero_false_is_one_and_anything_else_is_two() {
     ] {
         let (actual, printed) = exit_code(&cluster, expression);
         assert_eq!(actual, Some(code), "{expression}: {printed}");
-        assert!(printed.lines().next().is_some_and(|answer| answer.contains(says)), "{expression}: {printed}");
+        assert!(
+            printed.lines().next().is_some_and(|answer| answer.contains(says)),
+            "{expression}: {printed}"
+        );
         assert!(printed.contains("agrees") && printed.contains("operator"), "who voted what: {printed}");
     }
 }

@@ -27,7 +27,10 @@ fn a_lying_worker_among_four_is_outvoted_named_and_corrected() {
     assert_eq!(code, Some(0), "{printed}");
     let summary = last_json(&printed);
     assert_eq!(summary["status"], "reconciled");
-    assert_eq!((&summary["accepted"], &summary["disputes"], &summary["corrections"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&summary["accepted"], &summary["disputes"], &summary["corrections"]),
+        (&1.into(), &1.into(), &1.into())
+    );
     let results = cluster.results();
     assert!(results.value.starts_with(PI_BEGINS));
     assert_eq!(results.value.len(), "3.".len() + 50_000);
@@ -38,7 +41,8 @@ fn a_lying_worker_among_four_is_outvoted_named_and_corrected() {
     assert!(place.starts_with("decimal "), "{place}");
     liar.wait_for("corrected");
     let task = results.report["verdicts"][0]["task"].as_str().expect("a task id");
-    let stored = |name: &str| std::fs::read(cluster.worker_dir(name).join("outcomes").join(task)).expect("it is kept");
+    let stored =
+        |name: &str| std::fs::read(cluster.worker_dir(name).join("outcomes").join(task)).expect("it is kept");
     assert_eq!(stored("mallory"), stored("ada"), "the liar now holds the accepted outcome");
     drop(honest);
 }
@@ -98,7 +102,8 @@ fn two_liars_lose_among_five_where_the_quorum_is_three() {
 #[test]
 fn two_different_ballots_for_one_replica_are_kept_as_proof() {
     let mut cluster = Cluster::start();
-    let equivocator = WorkerSpec { name: "eve", operator: "eve", misbehave: Some("equivocate"), ..WorkerSpec::default() };
+    let equivocator =
+        WorkerSpec { name: "eve", operator: "eve", misbehave: Some("equivocate"), ..WorkerSpec::default() };
     let _eve = cluster.worker(&equivocator);
     let _honest = ["ada", "bea"].map(|name| cluster.worker(&slow(name, name)));
     let job = cluster.job_file("pi", PI);

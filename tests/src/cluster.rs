@@ -105,10 +105,21 @@ impl Cluster {
     /// Starts a worker without waiting for it.
     #[must_use]
     pub fn spawn_worker(&self, spec: &WorkerSpec<'_>) -> Process {
-        let through: Vec<&str> = spec.through.iter().flat_map(|address| ["--address", address.as_str()]).collect();
+        let through: Vec<&str> =
+            spec.through.iter().flat_map(|address| ["--address", address.as_str()]).collect();
         let token = self.token(spec.operator, &through);
         let mut worker = command("worker");
-        worker.args(["--join", &token, "--name", spec.name, "--threads", "2", "--log", "worker=debug", "--state-dir"]);
+        worker.args([
+            "--join",
+            &token,
+            "--name",
+            spec.name,
+            "--threads",
+            "2",
+            "--log",
+            "worker=debug",
+            "--state-dir",
+        ]);
         worker.arg(self.worker_dir(spec.name));
         worker.args(spec.misbehave.iter().flat_map(|kind| ["--misbehave", kind]));
         Process::start(&mut worker)
@@ -124,7 +135,10 @@ impl Cluster {
 
     /// Starts honest workers, each of an operator of its own.
     pub fn honest_workers(&mut self, names: &[&str]) -> Vec<Process> {
-        names.iter().map(|name| self.worker(&WorkerSpec { name, operator: name, ..WorkerSpec::default() })).collect()
+        names
+            .iter()
+            .map(|name| self.worker(&WorkerSpec { name, operator: name, ..WorkerSpec::default() }))
+            .collect()
     }
 
     /// Writes a job file.

@@ -64,8 +64,12 @@ impl Process {
         let output = child.stdout.take().expect("it is piped");
         let errors = child.stderr.take().expect("it is piped");
         let to_output = sender.clone();
-        thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|l| to_output.send(l)));
-        thread::spawn(move || BufReader::new(errors).lines().map_while(Result::ok).try_for_each(|l| sender.send(l)));
+        thread::spawn(move || {
+            BufReader::new(output).lines().map_while(Result::ok).try_for_each(|l| to_output.send(l))
+        });
+        thread::spawn(move || {
+            BufReader::new(errors).lines().map_while(Result::ok).try_for_each(|l| sender.send(l))
+        });
         Self { child, lines, seen: Vec::new() }
     }
 
@@ -111,7 +115,9 @@ impl Process {
             match self.lines.recv_timeout(left) {
                 Ok(line) => self.seen.push(line),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("it does not end; it said:\n{}", self.seen.join("\n")),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("it does not end; it said:\n{}", self.seen.join("\n"))
+                }
             }
         }
         let status = self.child.wait().expect("our own child can be waited for");

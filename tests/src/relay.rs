@@ -50,7 +50,8 @@ impl Relay {
         for socket in [&front, &back] {
             socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a positive time");
         }
-        let (front_too, back_too) = (front.try_clone().expect("a socket"), back.try_clone().expect("a socket"));
+        let (front_too, back_too) =
+            (front.try_clone().expect("a socket"), back.try_clone().expect("a socket"));
         let (there, here) = (Arc::clone(&state), Arc::clone(&state));
         thread::spawn(move || {
             pump(&there, &front, |bytes, from| {

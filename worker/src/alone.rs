@@ -134,8 +134,7 @@ fn compute_all(plan: &Plan, arguments: &Compute, pool: &rayon::ThreadPool) -> Re
         }
         let control = Control::default();
         let outcome = pool.install(|| engine::run_on_cpu(&task, formula, &control));
-        let outcome =
-            outcome.map_err(|error| AloneError::Engine { index, reason: error.to_string() })?;
+        let outcome = outcome.map_err(|error| AloneError::Engine { index, reason: error.to_string() })?;
         for phase in control.phases() {
             match phases.iter_mut().find(|(name, _)| *name == phase.name) {
                 Some((_, total)) => *total += phase.elapsed,

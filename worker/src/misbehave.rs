@@ -107,7 +107,8 @@ pub fn falsified(outcome: &Outcome) -> Outcome {
 /// Changes the digit in the middle.
 fn with_a_wrong_digit(text: &str) -> String {
     let middle = text.len() / 2;
-    let at = text.bytes().enumerate().skip(middle).find(|(_, byte)| byte.is_ascii_digit()).map_or(0, |(at, _)| at);
+    let at =
+        text.bytes().enumerate().skip(middle).find(|(_, byte)| byte.is_ascii_digit()).map_or(0, |(at, _)| at);
     let changed = |(place, character): (usize, char)| match character.to_digit(10) {
         Some(digit) if place == at => char::from_digit((digit + 1) % 10, 10).unwrap_or(character),
         _ => character,

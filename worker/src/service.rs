@@ -71,13 +71,8 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
     }
     info!(worker = %key.node_id(), name = %config.name, threads = config.threads, "starting");
     let (events, link_events) = mpsc::channel(PEER_QUEUE_MAX);
-    let linked = tokio::spawn(link::keep(
-        config.clone(),
-        key.clone(),
-        Arc::clone(&store),
-        events,
-        stop.child_token(),
-    ));
+    let linked =
+        tokio::spawn(link::keep(config.clone(), key.clone(), Arc::clone(&store), events, stop.child_token()));
     let (corrected, corrections) = mpsc::channel(PEER_QUEUE_MAX);
     let service = Service {
         misbehaviour: config.misbehaviour,

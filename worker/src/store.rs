@@ -150,7 +150,11 @@ impl Kept {
             if was_file != is_file {
                 let queue = if was_file { &mut self.files } else { &mut self.short };
                 queue.retain(|kept| *kept != task);
-                if is_file { self.files.push_back(task) } else { self.short.push_back(task) };
+                if is_file {
+                    self.files.push_back(task)
+                } else {
+                    self.short.push_back(task)
+                };
             }
         } else if is_file {
             self.files.push_back(task);
@@ -200,7 +204,9 @@ mod tests {
     fn an_outcome_is_found_by_its_digest_until_it_is_replaced() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
-        for (wrong, right) in [(vec![1; 10], vec![2; 10]), (vec![1; 9000], vec![2; 9000]), (vec![3; 9000], vec![4; 5])] {
+        for (wrong, right) in
+            [(vec![1; 10], vec![2; 10]), (vec![1; 9000], vec![2; 9000]), (vec![3; 9000], vec![4; 5])]
+        {
             let before = put(&store, 7, &wrong);
             assert_eq!(get(&store, &before), Some(wrong));
             let after = put(&store, 7, &right);

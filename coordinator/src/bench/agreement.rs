@@ -96,7 +96,10 @@ async fn rate(client: &Client, items: u32, batch: u32) -> Result<Rate, CommandEr
     let progress = client.watch(job, |_| {}).await?;
     let elapsed_s = started.elapsed().as_secs_f64();
     if progress.state != JobState::Reconciled {
-        return Err(CommandError::Broken(format!("{} of {} checks were not accepted", progress.unaccepted, items)));
+        return Err(CommandError::Broken(format!(
+            "{} of {} checks were not accepted",
+            progress.unaccepted, items
+        )));
     }
     Ok(Rate { items, elapsed_s, per_s: f64::from(items) / elapsed_s })
 }

@@ -42,7 +42,11 @@ async fn ask(arguments: &Ask) -> Result<u8, CommandError> {
     if let Err(error) = expression::parse(expression)
         && error.kind == RefusalKind::Syntax
     {
-        return Err(CommandError::Input(format!("{}\n{}", error.message, error.render(expression).trim_end())));
+        return Err(CommandError::Input(format!(
+            "{}\n{}",
+            error.message,
+            error.render(expression).trim_end()
+        )));
     }
     match session::target(&arguments.reach)? {
         Some(target) => ask_on(&target, arguments).await,

@@ -19,9 +19,15 @@ pub(super) async fn agreement(arguments: BenchAgreement) -> Result<ExitCode, Com
 }
 
 fn print(figures: &Figures) {
-    println!("check `{}` on {} workers, majority of three, real QUIC on loopback", figures.check, figures.workers);
+    println!(
+        "check `{}` on {} workers, majority of three, real QUIC on loopback",
+        figures.check, figures.workers
+    );
     let single = &figures.single;
-    println!("  single, each its own task  {:>12.0} verdicts/s   ({} in {:.2} s)", single.per_s, single.items, single.elapsed_s);
+    println!(
+        "  single, each its own task  {:>12.0} verdicts/s   ({} in {:.2} s)",
+        single.per_s, single.items, single.elapsed_s
+    );
     let batched = &figures.batched;
     println!(
         "  batched, {:>5} a task      {:>12.0} verdicts/s   ({} in {:.2} s)",

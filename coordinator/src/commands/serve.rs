@@ -21,14 +21,19 @@ pub(super) async fn run(arguments: Serve) -> Result<ExitCode, CommandError> {
     let server = server::start(&key, arguments.listen, &state_dir, Config::default(), &stop)?;
     server::log_start(server.address, &key);
     let advertised = arguments.advertise.unwrap_or_else(|| server.address.to_string());
-    state::write_address(&state_dir, &advertised).map_err(|source| ServeError::State {
-        path: state_dir.display().to_string(),
-        source,
-    })?;
-    println!("coordinator {} listening on {} (state in {})", key.node_id().short(), server.address, state_dir.display());
+    state::write_address(&state_dir, &advertised)
+        .map_err(|source| ServeError::State { path: state_dir.display().to_string(), source })?;
+    println!(
+        "coordinator {} listening on {} (state in {})",
+        key.node_id().short(),
+        server.address,
+        state_dir.display()
+    );
     println!("let workers join: coordinator token --operator NAME");
     if server.address.ip().is_unspecified() && advertised == server.address.to_string() {
-        eprintln!("tokens will name {advertised}, which other machines cannot reach; start with --advertise HOST:PORT");
+        eprintln!(
+            "tokens will name {advertised}, which other machines cannot reach; start with --advertise HOST:PORT"
+        );
     }
     interrupted().await;
     eprintln!("stopping");

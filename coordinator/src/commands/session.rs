@@ -76,7 +76,10 @@ pub(super) async fn find_job(client: &Client, text: &str) -> Result<JobId, Comma
         [] => Err(CommandError::Input(format!(
             "no job's id starts with `{text}`; `coordinator status` lists the jobs"
         ))),
-        _ => Err(CommandError::Input(format!("{} jobs' ids start with `{text}`; give more digits", fitting.len()))),
+        _ => Err(CommandError::Input(format!(
+            "{} jobs' ids start with `{text}`; give more digits",
+            fitting.len()
+        ))),
     }
 }
 

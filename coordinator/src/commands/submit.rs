@@ -69,8 +69,8 @@ fn check(path: &Path) -> Result<CheckedJob, CommandError> {
     check_size(path, JOB_FILE_BYTES_MAX as u64)?;
     let text = read_text(path)?;
     let shown = path.display().to_string();
-    let spec =
-        JobSpec::parse(&text).map_err(|errors| CommandError::Input(errors.render(&shown).trim_end().to_owned()))?;
+    let spec = JobSpec::parse(&text)
+        .map_err(|errors| CommandError::Input(errors.render(&shown).trim_end().to_owned()))?;
     let file = match &spec.work {
         Work::Expressions { source: ExpressionSource::File(name), .. } => {
             let beside = path.parent().unwrap_or(Path::new("")).join(name);

@@ -93,16 +93,26 @@ fn to_text(written: &Written, elapsed: Duration) -> String {
             (counts.refused, "refused"),
             (counts.undecided, "undecided"),
         ];
-        let parts: Vec<String> =
-            named.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+        let parts: Vec<String> = named
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| format!("{count} {name}"))
+            .collect();
         let _ = writeln!(text, "answers: {}", parts.join(", "));
     }
     for verdict in report.verdicts.iter().filter(|verdict| verdict.verdict != "accepted").take(5) {
         let reason = verdict.reason.as_deref().unwrap_or("no reason is known");
-        let _ = writeln!(text, "task {} ({}) is {}: {reason}", verdict.index, verdict.summary, verdict.verdict);
+        let _ =
+            writeln!(text, "task {} ({}) is {}: {reason}", verdict.index, verdict.summary, verdict.verdict);
     }
     for dissenter in &report.dissenters {
-        let _ = write!(text, "dissenter: {} ({}, operator {})", dissenter.name, &dissenter.worker[..8], dissenter.operator);
+        let _ = write!(
+            text,
+            "dissenter: {} ({}, operator {})",
+            dissenter.name,
+            &dissenter.worker[..8],
+            dissenter.operator
+        );
         if dissenter.dissents > 0 {
             let _ = write!(text, ": wrong on {}, corrected on {}", dissenter.dissents, dissenter.corrected);
         }

@@ -37,7 +37,8 @@ impl Core {
     pub(super) fn compare(&mut self, worker: NodeId, replica: ReplicaId, accepted: Digest) {
         let index = replica.index;
         let cast = self.machine.job(replica.job).and_then(|job| job.tally(index));
-        let said = cast.and_then(|tally| tally.ballots().get(&worker)).map(|cast| cast.ballot.ballot().digest);
+        let said =
+            cast.and_then(|tally| tally.ballots().get(&worker)).map(|cast| cast.ballot.ballot().digest);
         let (Some(record), Some(said), Some(sender)) =
             (self.jobs.get_mut(&replica.job), said, self.sender.upgrade())
         else {

@@ -34,7 +34,7 @@ use tracing::{debug, info, warn};
 use transport::{CloseCode, Connection};
 use verdict::{Config, Input, Machine, Output, Rejected, TaskTerms, Tasks};
 
-pub use event::{Asked, Event, Submission, WorkerIn, Word};
+pub use event::{Asked, Event, Submission, Word, WorkerIn};
 pub use result::{JobResult, TaskBallots};
 
 use crate::outcomes::AcceptedOutcomes;
@@ -252,8 +252,12 @@ impl Core {
                 Output::Lease { worker, replica, engine, formula, lease_ms, quorum } => {
                     self.lease(worker, replica, (engine, formula), lease_ms, quorum);
                 }
-                Output::Cancel { worker, replica } => self.send(worker, CoordinatorMessage::Cancel { replica }),
-                Output::Counted { worker, replica } => self.send(worker, CoordinatorMessage::Counted { replica }),
+                Output::Cancel { worker, replica } => {
+                    self.send(worker, CoordinatorMessage::Cancel { replica })
+                }
+                Output::Counted { worker, replica } => {
+                    self.send(worker, CoordinatorMessage::Counted { replica })
+                }
                 Output::Announce { job, index, verdict } => self.announce(job, index, &verdict),
                 Output::Fetch { worker, job, index, digest } => self.fetch(worker, job, index, digest),
                 Output::Correct { worker, replica, accepted } => self.compare(worker, replica, accepted),
@@ -322,7 +326,8 @@ impl Core {
     }
 
     fn keep_note(&mut self, job: JobId, index: u64) {
-        let decision = self.machine.job(job).and_then(|job| job.tally(index)).and_then(|tally| tally.decision());
+        let decision =
+            self.machine.job(job).and_then(|job| job.tally(index)).and_then(|tally| tally.decision());
         if let (Some(decision), Some(record)) = (decision, self.jobs.get_mut(&job)) {
             record.kept.insert(decision.accepted);
         }

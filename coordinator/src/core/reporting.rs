@@ -42,7 +42,9 @@ impl Core {
             Asked::Status(reply) => drop(reply.send(self.status())),
             Asked::Workers(reply) => drop(reply.send(self.workers())),
             Asked::Result { job, reply } => drop(reply.send(self.result(job).map(Box::new))),
-            Asked::Certificate { job, index, reply } => drop(reply.send(self.machine.certificate(job, index))),
+            Asked::Certificate { job, index, reply } => {
+                drop(reply.send(self.machine.certificate(job, index)))
+            }
             Asked::Expel(worker) => {
                 if let Some(peer) = self.peers.get(&worker) {
                     info!(worker = %worker.short(), "expelled");
@@ -281,7 +283,10 @@ fn describe_worth(fewest: usize, alike: &BTreeSet<Axis>) -> String {
             } else {
                 "different formulas agreed; this guards against passing faults and an error in one formula"
             };
-            format!("at least {fewest} workers agreed on each task, with the same {}: {guards}", names.join(", "))
+            format!(
+                "at least {fewest} workers agreed on each task, with the same {}: {guards}",
+                names.join(", ")
+            )
         }
     }
 }

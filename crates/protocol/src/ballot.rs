@@ -76,7 +76,11 @@ impl SignedBallot {
     /// # Errors
     /// [`Forged`] when the worker that the ballot names has not signed it.
     pub fn authenticate(self) -> Result<AuthenticBallot, Forged> {
-        if self.is_authentic() { Ok(AuthenticBallot(self)) } else { Err(Forged { worker: self.ballot.worker }) }
+        if self.is_authentic() {
+            Ok(AuthenticBallot(self))
+        } else {
+            Err(Forged { worker: self.ballot.worker })
+        }
     }
 }
 

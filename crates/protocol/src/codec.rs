@@ -44,7 +44,8 @@ pub enum DecodeError {
 /// The canonical bytes of a value: MessagePack with structs as arrays.
 #[must_use]
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    rmp_serde::to_vec(value).expect("our own types always encode: no map with unknown length, no failing serializer")
+    rmp_serde::to_vec(value)
+        .expect("our own types always encode: no map with unknown length, no failing serializer")
 }
 
 /// Decodes a value of at most `limit_bytes`, with nothing after it.

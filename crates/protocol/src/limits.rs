@@ -42,7 +42,7 @@ pub const EXPRESSIONS_MAX: usize = 10_000_000;
 /// Most tasks in one job.
 pub const TASKS_MAX: u64 = 10_000_000;
 /// Most expressions in one task.
-pub const TASK_EXPRESSIONS_MAX: usize = 1024;
+pub const TASK_EXPRESSIONS_MAX: u16 = 1024;
 /// Most bytes of expression text gathered into one task (a longer expression is a task of its own).
 pub const TASK_TEXT_BYTES_MAX: usize = 48 * 1024;
 /// Most values of the variable in one range task.

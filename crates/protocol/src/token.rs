@@ -59,7 +59,9 @@ pub enum TokenError {
     #[error("this is not a join token: it must start with `{PREFIX}`; print one with `coordinator token`")]
     Prefix,
     /// Too long.
-    #[error("a join token has at most {TOKEN_CHARS_MAX} characters and this one has {0}; was it pasted twice?")]
+    #[error(
+        "a join token has at most {TOKEN_CHARS_MAX} characters and this one has {0}; was it pasted twice?"
+    )]
     TooLong(usize),
     /// Characters are missing or wrong.
     #[error("the join token is damaged ({0}); copy the whole line that `coordinator token` printed")]

@@ -118,7 +118,11 @@ impl Certificate {
             if !signed.is_authentic() {
                 return Err(CertificateError::Signature { worker: worker() });
             }
-            if wins { agreeing.insert(ballot.worker) } else { against.insert(ballot.worker) };
+            if wins {
+                agreeing.insert(ballot.worker)
+            } else {
+                against.insert(ballot.worker)
+            };
         }
         let needed = self.quorum.max(quorum_min);
         if agreeing.len() < needed as usize {

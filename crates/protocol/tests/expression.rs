@@ -371,7 +371,14 @@ fn every_function_knows_its_own_name() {
 
 #[test]
 fn the_span_of_a_range_body_is_all_of_the_body() {
-    for body in ["not is_prime(n)", "-n < n", "(n) == n", "(n == n)", "not (n == n) or (n == n)", "n! == n or not n == 2"] {
+    for body in [
+        "not is_prime(n)",
+        "-n < n",
+        "(n) == n",
+        "(n == n)",
+        "not (n == n) or (n == n)",
+        "n! == n or not n == 2",
+    ] {
         let text = format!("for n in 1..=9:  {body} ");
         let Ok(Statement::Range(range)) = parse(&text) else { panic!("`{text}` is a range") };
         assert_eq!(&text[range.body_span], body);

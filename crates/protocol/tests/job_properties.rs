@@ -75,7 +75,7 @@ fn work() -> impl Strategy<Value = Work> {
     let inline = prop::collection::vec(expression, 1..5).prop_map(ExpressionSource::Inline);
     let file = "[a-zé\"' ]{1,9}(/[a-z0-9.]{0,2}[a-z])?".prop_map(ExpressionSource::File);
     let expressions = (1..=10_000_u32, prop_oneof![inline, file])
-        .prop_map(|(agree_digits, source)| Work::Expressions { agree_digits, source });
+        .prop_map(|(agree_digits, source)| Work::Expressions { agree_digits, batch: 1024, source });
     prop_oneof![digits, expressions]
 }
 

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use protocol::{
     job::{JobFileErrors, JobSpec, ask_job_text},
-    limits::{TASK_BYTES_MAX, TASK_EXPRESSIONS_MAX, TASK_RANGE_VALUES_MAX, TASK_TEXT_BYTES_MAX},
+    limits::{TASK_BYTES_MAX, TASK_RANGE_VALUES_MAX, TASK_TEXT_BYTES_MAX},
     plan::Plan,
     task::{Task, TaskId},
 };
+
+/// Most expressions in one task, as a length.
+const EXPRESSIONS_PER_TASK: usize = protocol::limits::TASK_EXPRESSIONS_MAX as usize;
 
 fn file_job() -> JobSpec {
     let text = "name = \"lines\"\nkind = \"expressions\"\n[expressions]\nfile = \"sub/lines.txt\"\n";
@@ -147,9 +150,9 @@ fn the_body_of_a_range_is_an_expression_by_itself() {
 fn batches_end_at_their_number_of_expressions() {
     for (lines, expected) in [
         (1, vec![1]),
-        (TASK_EXPRESSIONS_MAX, vec![TASK_EXPRESSIONS_MAX]),
-        (TASK_EXPRESSIONS_MAX + 1, vec![TASK_EXPRESSIONS_MAX, 1]),
-        (2 * TASK_EXPRESSIONS_MAX, vec![TASK_EXPRESSIONS_MAX; 2]),
+        (EXPRESSIONS_PER_TASK, vec![EXPRESSIONS_PER_TASK]),
+        (EXPRESSIONS_PER_TASK + 1, vec![EXPRESSIONS_PER_TASK, 1]),
+        (2 * EXPRESSIONS_PER_TASK, vec![EXPRESSIONS_PER_TASK; 2]),
     ] {
         assert_eq!(batch_sizes(&plan_of_file(&"1==1\n".repeat(lines)).expect("valid")), expected);
     }
@@ -265,7 +268,7 @@ proptest! {
             prop_assert_eq!(again.task(index), Some(task.clone()));
             match task {
                 Task::Expressions { expressions, .. } => {
-                    prop_assert!((1..=TASK_EXPRESSIONS_MAX).contains(&expressions.len()));
+                    prop_assert!((1..=EXPRESSIONS_PER_TASK).contains(&expressions.len()));
                     let bytes: usize = expressions.iter().map(String::len).sum();
                     prop_assert!(expressions.len() == 1 || bytes <= TASK_TEXT_BYTES_MAX);
                     seen.extend(expressions);
@@ -298,5 +301,17 @@ proptest! {
                 prop_assert!(!plan.summary(index).is_empty());
             }
         }
+    }
+}
+
+#[test]
+fn a_job_says_how_many_expressions_a_task_holds_at_most() {
+    for (batch, sizes) in [(1, vec![1; 5]), (2, vec![2, 2, 1]), (5, vec![5]), (1024, vec![5])] {
+        let text = format!(
+            "name = \"j\"\nkind = \"expressions\"\n[expressions]\nbatch = {batch}\ncheck = {:?}\n",
+            vec!["1 == 1"; 5]
+        );
+        let spec = JobSpec::parse(&text).expect("valid");
+        assert_eq!(batch_sizes(&Plan::new(&spec, None).expect("valid")), sizes);
     }
 }

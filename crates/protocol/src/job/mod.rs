@@ -26,7 +26,7 @@ pub(crate) use errors::Faults;
 pub use errors::{JobFileError, JobFileErrors};
 pub use fault::JobFileFault;
 pub(crate) use fault::quoted;
-pub use parse::AGREE_DIGITS_DEFAULT;
+pub use parse::{AGREE_DIGITS_DEFAULT, BATCH_DEFAULT};
 pub use write::ask_job_text;
 
 /// A job's name in one coordinator: made from what was submitted and a nonce of the coordinator.
@@ -96,6 +96,8 @@ pub enum Work {
     Expressions {
         /// To how many significant digits sides are compared.
         agree_digits: u32,
+        /// Most expressions in one task, at most [`crate::limits::TASK_EXPRESSIONS_MAX`].
+        batch: u16,
         /// Where the expressions are.
         source: ExpressionSource,
     },

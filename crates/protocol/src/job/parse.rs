@@ -16,12 +16,14 @@ use crate::{
     constant::{Constant, ConstantError},
     limits::{
         AGREE_DIGITS_MAX, DECIMALS_MAX, EXPRESSIONS_MAX, JOB_FILE_BYTES_MAX, JOB_FILE_RECOVERY_BYTES_MAX,
-        NAME_BYTES_MAX, TASKS_MAX, TEXT_BYTES_MAX,
+        NAME_BYTES_MAX, TASK_EXPRESSIONS_MAX, TASKS_MAX, TEXT_BYTES_MAX,
     },
 };
 
 /// To how many significant digits sides are compared when the job file does not say.
 pub const AGREE_DIGITS_DEFAULT: u32 = 100;
+/// Most expressions in one task, where the job does not say, and at most.
+pub const BATCH_DEFAULT: u16 = TASK_EXPRESSIONS_MAX;
 
 const TOP: Keys = Keys {
     table: "",
@@ -30,7 +32,7 @@ const TOP: Keys = Keys {
 };
 const DIGITS: Keys = Keys { table: "digits", known: &["constant", "decimals"], later: &[] };
 const EXPRESSIONS: Keys =
-    Keys { table: "expressions", known: &["check", "file", "agree_digits"], later: &[] };
+    Keys { table: "expressions", known: &["check", "file", "agree_digits", "batch"], later: &[] };
 const POLICY: Keys = Keys {
     table: "policy",
     known: &["tolerate", "quorum", "replicas", "max_replicas", "distinct", "electorate", "lease"],
@@ -239,6 +241,12 @@ fn expressions(text: &str, section: &Section<'_>, faults: &mut Faults) -> Option
         Field::Bad => None,
         Field::Good(located) => u32::try_from(located.value).ok(),
     };
+    let batch = section.integer("batch", 1..=u64::from(BATCH_DEFAULT), "`batch = 1024`", faults);
+    let batch = match batch {
+        Field::Absent => Some(BATCH_DEFAULT),
+        Field::Bad => None,
+        Field::Good(located) => u16::try_from(located.value).ok(),
+    };
     if !check.is_absent() && !file.is_absent() {
         let later = section.offset_of("check").max(section.offset_of("file"));
         faults.push(later, JobFileFault::TwoSources);
@@ -249,7 +257,7 @@ fn expressions(text: &str, section: &Section<'_>, faults: &mut Faults) -> Option
     let check = check.good().and_then(|located| inline(text, &located, faults));
     let file = file.good().and_then(|located| file_path(located, faults));
     let source = check.map(ExpressionSource::Inline).or(file.map(ExpressionSource::File));
-    Some(Work::Expressions { agree_digits: agree_digits?, source: source? })
+    Some(Work::Expressions { agree_digits: agree_digits?, batch: batch?, source: source? })
 }
 
 fn inline(text: &str, check: &Located<Texts<'_>>, faults: &mut Faults) -> Option<Vec<String>> {

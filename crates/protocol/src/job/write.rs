@@ -24,13 +24,14 @@ impl JobSpec {
                 line("constant", &string(&constant.to_string()));
                 line("decimals", &decimals.to_string());
             }
-            Work::Expressions { agree_digits, source } => {
+            Work::Expressions { agree_digits, batch, source } => {
                 line("kind", "\"expressions\"\n\n[expressions]");
                 match source {
                     ExpressionSource::Inline(expressions) => line("check", &list(expressions)),
                     ExpressionSource::File(path) => line("file", &string(path)),
                 }
                 line("agree_digits", &agree_digits.to_string());
+                line("batch", &batch.to_string());
             }
         }
         text.push_str(&policy_to_toml(&self.policy));

@@ -6,7 +6,7 @@
 use super::source::{Found, Source};
 use crate::{
     job::{Faults, JobFileFault, expression::Reading, expression::read},
-    limits::{EXPRESSIONS_MAX, TASK_EXPRESSIONS_MAX, TASK_TEXT_BYTES_MAX, TASKS_MAX},
+    limits::{EXPRESSIONS_MAX, TASK_TEXT_BYTES_MAX, TASKS_MAX},
 };
 
 /// One stretch of expressions.
@@ -31,7 +31,7 @@ pub(super) enum Shape {
     Range(u32),
 }
 
-const _: () = assert!(TASK_EXPRESSIONS_MAX <= u16::MAX as usize && TASKS_MAX <= u32::MAX as u64);
+const _: () = assert!(TASKS_MAX <= u32::MAX as u64);
 
 impl Unit {
     pub(super) fn tasks(&self) -> u32 {
@@ -50,8 +50,8 @@ impl Unit {
 }
 
 /// Cuts every expression of a source; what is wrong goes to `faults`.
-pub(super) fn cut(source: &Source, faults: &mut Faults) -> Vec<Unit> {
-    let mut cutter = Cutter::default();
+pub(super) fn cut(source: &Source, batch: u16, faults: &mut Faults) -> Vec<Unit> {
+    let mut cutter = Cutter { batch, ..Cutter::default() };
     for (number, found) in source.from(0).enumerate() {
         if number == EXPRESSIONS_MAX {
             faults.push(found.offset, JobFileFault::TooManyExpressions);
@@ -75,6 +75,8 @@ pub(super) fn cut(source: &Source, faults: &mut Faults) -> Vec<Unit> {
 
 #[derive(Debug, Default)]
 struct Cutter {
+    /// Most expressions in one task.
+    batch: u16,
     units: Vec<Unit>,
     tasks: u32,
     expressions: u32,
@@ -109,10 +111,7 @@ impl Cutter {
             return false;
         };
         match &mut unit.shape {
-            Shape::Batch(count)
-                if usize::from(*count) < TASK_EXPRESSIONS_MAX
-                    && open_bytes + bytes <= TASK_TEXT_BYTES_MAX =>
-            {
+            Shape::Batch(count) if *count < self.batch && open_bytes + bytes <= TASK_TEXT_BYTES_MAX => {
                 *count += 1;
                 self.open_batch_bytes = Some(open_bytes + bytes);
                 true

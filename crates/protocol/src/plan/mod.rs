@@ -52,11 +52,11 @@ impl Plan {
     /// [`JobFileErrors`] with everything that is wrong in the expression file, by line, or when the file is missing,
     /// too large or makes too many tasks. A job from [`JobSpec::parse`] without a file always has a plan.
     pub fn new(spec: &JobSpec, expression_file: Option<Arc<str>>) -> Result<Self, JobFileErrors> {
-        let (agree_digits, source) = match &spec.work {
+        let (agree_digits, batch, source) = match &spec.work {
             Work::Digits { constant, decimals } => {
                 return Ok(Self(Kind::Digits { constant: *constant, decimals: *decimals }));
             }
-            Work::Expressions { agree_digits, source } => (*agree_digits, source),
+            Work::Expressions { agree_digits, batch, source } => (*agree_digits, *batch, source),
         };
         let mut faults = Faults::default();
         let (source, text, path) = match (source, expression_file) {
@@ -75,7 +75,7 @@ impl Plan {
             faults.push(0, JobFileFault::FileTooLong { bytes: text.len() });
             return Err(faults.into_errors(&text, path));
         }
-        let units = cut(&source, &mut faults);
+        let units = cut(&source, batch, &mut faults);
         if !faults.is_empty() {
             return Err(faults.into_errors(&text, path));
         }
