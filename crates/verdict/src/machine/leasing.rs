@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{ballot::ReplicaId, identity::NodeId, job::JobId};
+use protocol::{ballot::ReplicaId, identity::NodeId, job::JobId, task::Weight};
 
 use super::{Machine, Timer};
 use crate::{
@@ -19,7 +19,9 @@ const HUNGRY_MAX: usize = 4096;
 impl Machine {
     /// Gives every worker that has room a replica at a time, in turns, until nothing fits any more.
     pub(super) fn lease_out(&mut self, now_ms: u64) {
-        if self.jobs.values().any(Job::wants_workers) {
+        if self.running.iter().filter_map(|id| self.jobs.get(id)).any(Job::wants_workers) {
+            let live = self.workers.values().filter(|worker| worker.connected).count();
+            let live = u32::try_from(live).unwrap_or(u32::MAX);
             let mut order: Vec<NodeId> =
                 self.workers.iter().filter(|(_, worker)| worker.connected).map(|(id, _)| *id).collect();
             if let Some(turn) = self.turn {
@@ -28,7 +30,7 @@ impl Machine {
             }
             while !order.is_empty() {
                 order.retain(|id| {
-                    let leased = self.lease_one(*id, now_ms);
+                    let leased = self.lease_one(*id, live, now_ms);
                     if leased {
                         self.turn = Some(*id);
                     }
@@ -42,11 +44,12 @@ impl Machine {
     }
 
     /// Leases one replica to a worker, of the oldest job that has one for it.
-    fn lease_one(&mut self, id: NodeId, now_ms: u64) -> bool {
-        let workers_live = self.workers.values().filter(|worker| worker.connected).count();
-        let Some(worker) = self.workers.get(&id) else { return false };
+    fn lease_one(&mut self, id: NodeId, workers_live: u32, now_ms: u64) -> bool {
+        let Some(worker) = self.workers.get(&id).filter(|worker| worker.has_room(Weight::Light)) else {
+            return false;
+        };
         let mut found = None;
-        for job_id in &self.queue {
+        for job_id in &self.running {
             let Some(job) = self.jobs.get_mut(job_id) else { continue };
             let fit = job.hungry.iter().take(SCAN_MAX).find_map(|index| {
                 let tally = job.tallies.get(index)?;
@@ -62,7 +65,10 @@ impl Machine {
             }
             let Some(terms) = job.next_terms() else { continue };
             if worker.has_room(terms.weight) {
-                let index = job.open(terms, u32::try_from(workers_live).unwrap_or(u32::MAX), now_ms);
+                let index = job.open(terms, workers_live, now_ms);
+                if self.config.electorate_closed {
+                    self.suspects.insert((*job_id, index));
+                }
                 let Some(tally) = job.tallies.get(&index) else { continue };
                 if let Ok(placement) = dispatch::place(tally, &id, worker) {
                     found = Some((*job_id, index, placement));
@@ -96,6 +102,7 @@ impl Machine {
             lease_ms: tally.rules().lease_ms,
             quorum: tally.rules().quorum,
         });
+        self.suspect(job_id, index);
     }
 
     /// A worker that came back keeps the leases that nobody took over meanwhile; the others are cancelled.
@@ -122,6 +129,7 @@ impl Machine {
                 job.hungry.remove(&replica.index);
             }
             self.timers.insert((expires_ms, Timer::Lease(*replica)));
+            self.suspect(replica.job, replica.index);
         }
     }
 
@@ -130,6 +138,7 @@ impl Machine {
         let Some(tally) = self.tally_mut(replica.job, replica.index) else { return };
         let Some(expires_ms) = tally.lease_expires_ms(replica.number) else { return };
         if expires_ms > now_ms {
+            tally.note_timer(replica.number, expires_ms);
             self.timers.insert((expires_ms, Timer::Lease(replica)));
             return;
         }
@@ -142,14 +151,21 @@ impl Machine {
         self.evaluate(replica.job, replica.index, now_ms);
     }
 
-    /// In a closed electorate, a seat that none of the known workers can take is not waited for.
+    /// Something happened to a task, after which its vacant seats may be more than the workers that can take one.
+    pub(super) fn suspect(&mut self, job: JobId, index: u64) {
+        if self.config.electorate_closed {
+            self.suspects.insert((job, index));
+        }
+    }
+
+    /// In a closed electorate, a seat that none of the known workers can take is not waited for. Whether one can
+    /// depends on the task's own history alone, so only tasks to which something happened are looked at.
     fn give_up_unfillable(&mut self, now_ms: u64) {
-        let hungry: Vec<(JobId, u64)> = self
-            .jobs
-            .iter()
-            .flat_map(|(id, job)| job.hungry.iter().map(move |index| (*id, *index)))
-            .filter(|(id, index)| self.nobody_fits(*id, *index))
-            .collect();
+        let suspects = std::mem::take(&mut self.suspects);
+        let is_hungry =
+            |(id, index): &(JobId, u64)| self.jobs.get(id).is_some_and(|job| job.hungry.contains(index));
+        let hungry: Vec<(JobId, u64)> =
+            suspects.into_iter().filter(|task| is_hungry(task) && self.nobody_fits(task.0, task.1)).collect();
         for (id, index) in hungry {
             let Some(tally) = self.tally_mut(id, index) else { continue };
             if !tally.is_open() {

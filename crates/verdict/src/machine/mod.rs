@@ -54,6 +54,10 @@ pub struct Machine {
     jobs: BTreeMap<JobId, Job>,
     /// Jobs in the order of their submission.
     queue: Vec<JobId>,
+    /// Those of them that are not over: the only ones that want workers.
+    running: Vec<JobId>,
+    /// In a closed electorate, the tasks for whose vacant seats fewer workers may be left than before.
+    suspects: BTreeSet<(JobId, u64)>,
     /// Workers that are to be told a correction when they come back.
     owed: BTreeMap<NodeId, BTreeSet<(JobId, u64)>>,
     timers: BTreeSet<(u64, Timer)>,
@@ -71,6 +75,8 @@ impl Machine {
             workers: BTreeMap::new(),
             jobs: BTreeMap::new(),
             queue: Vec::new(),
+            running: Vec::new(),
+            suspects: BTreeSet::new(),
             owed: BTreeMap::new(),
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -98,6 +104,7 @@ impl Machine {
                 }
                 self.jobs.insert(job, Job::new(policy, tasks, now_ms));
                 self.queue.push(job);
+                self.running.push(job);
             }
             Input::JobAbandoned { job } => self.abandon(job, now_ms)?,
             Input::BallotCast { ballot, outcome_held, compute_us } => {
@@ -182,6 +189,12 @@ impl Machine {
             }
         }
         self.settle_debts(id, now_ms);
+        if self.config.electorate_closed {
+            // With other engines it may fit where it did not, and the other way round.
+            let hungry =
+                self.jobs.iter().flat_map(|(id, job)| job.hungry.iter().map(move |index| (*id, *index)));
+            self.suspects.extend(hungry);
+        }
     }
 
     fn worker_lost(&mut self, id: NodeId, now_ms: u64) -> Result<(), Rejected> {
@@ -203,8 +216,12 @@ impl Machine {
     /// Ends a lease on both sides.
     fn end_lease(&mut self, replica: ReplicaId, id: NodeId) {
         if let Some(tally) = self.tally_mut(replica.job, replica.index) {
-            tally.end_lease(replica.number);
+            let due_ms = tally.end_lease(replica.number);
             let weight = tally.terms().weight;
+            // Leases are many, long and mostly over early: their timers must not pile up.
+            if let Some(due_ms) = due_ms {
+                self.timers.remove(&(due_ms, Timer::Lease(replica)));
+            }
             if let Some(worker) = self.workers.get_mut(&id) {
                 worker.release(&replica, weight);
             }

@@ -40,6 +40,7 @@ impl Machine {
         let missing = tally.decision().is_some_and(|decision| decision.rerun && !decision.held);
         if missing && tally.vacant_seats() > 0 {
             job.hungry.insert(index);
+            self.suspect(id, index);
         } else if missing && tally.outstanding().next().is_none() {
             self.lose_outcome(id, index, now_ms);
         } else {

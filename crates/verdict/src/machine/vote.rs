@@ -38,12 +38,12 @@ impl Machine {
             return self.end_if_done(job, now_ms);
         }
         let hungry = tally.vacant_seats() > 0;
-        if let Some(job) = self.jobs.get_mut(&job) {
-            if hungry {
-                job.hungry.insert(index)
-            } else {
-                job.hungry.remove(&index)
-            };
+        let Some(record) = self.jobs.get_mut(&job) else { return };
+        if hungry {
+            record.hungry.insert(index);
+            self.suspect(job, index);
+        } else {
+            record.hungry.remove(&index);
         }
     }
 
@@ -136,6 +136,7 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.state = state;
         job.over_ms = Some(now_ms);
+        self.running.retain(|running| *running != id);
         self.outputs.push_back(Output::JobOver { job: id, state });
         self.forget_oldest();
     }

@@ -59,6 +59,10 @@ pub struct Issued {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Lease {
     expires_ms: u64,
+    /// For when the machine's timer is set; a renewal moves only the expiry.
+    timer_ms: u64,
+    /// When the timer that looks after it goes off; a renewal does not move it.
+    timer_ms: u64,
     renewals: u32,
     permille: u16,
 }
@@ -304,7 +308,7 @@ impl Tally {
     ) -> (u32, u64) {
         let number = u32::try_from(self.issued.len()).unwrap_or(u32::MAX);
         let expires_ms = now_ms + self.rules.lease_ms;
-        let lease = Some(Lease { expires_ms, renewals: 0, permille: 0 });
+        let lease = Some(Lease { expires_ms, timer_ms: expires_ms, renewals: 0, permille: 0 });
         let (engine, device) = engine;
         self.issued.push(Issued { worker, operator, engine, device, formula, lease });
         (number, expires_ms)
@@ -314,7 +318,7 @@ impl Tally {
     pub(crate) fn resume(&mut self, number: u32, now_ms: u64) -> u64 {
         let expires_ms = now_ms + self.rules.lease_ms;
         if let Some(issued) = self.issued.get_mut(number as usize) {
-            issued.lease = Some(Lease { expires_ms, renewals: 0, permille: 0 });
+            issued.lease = Some(Lease { expires_ms, timer_ms: expires_ms, renewals: 0, permille: 0 });
         }
         expires_ms
     }
@@ -324,9 +328,16 @@ impl Tally {
         self.issued.get(number as usize).is_some_and(|issued| issued.worker == *worker)
     }
 
-    /// Ends a lease, if it is out.
-    pub(crate) fn end_lease(&mut self, number: u32) -> bool {
-        self.issued.get_mut(number as usize).is_some_and(|issued| issued.lease.take().is_some())
+    /// Ends a lease, if it is out; returns when its timer would go off.
+    pub(crate) fn end_lease(&mut self, number: u32) -> Option<u64> {
+        Some(self.issued.get_mut(number as usize)?.lease.take()?.timer_ms)
+    }
+
+    /// The timer of a lease that is out was set anew.
+    pub(crate) fn note_timer(&mut self, number: u32, timer_ms: u64) {
+        if let Some(lease) = self.issued.get_mut(number as usize).and_then(|issued| issued.lease.as_mut()) {
+            lease.timer_ms = timer_ms;
+        }
     }
 
     /// Renews a lease that is out.

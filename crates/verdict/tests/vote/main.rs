@@ -372,3 +372,35 @@ fn an_abandoned_job_cancels_its_leases() {
     assert_eq!(cluster.over, Some(JobState::Abandoned));
     assert_eq!(cluster.cancelled.len(), cluster.leases.len());
 }
+
+#[test]
+fn a_lease_that_ended_leaves_nothing_to_wait_for() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b", "c"] {
+        cluster.add(operator, Behaviour::Honest);
+    }
+    cluster.submit(Policy::default(), 200);
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled));
+    assert_eq!(cluster.machine.next_timeout_ms(), None);
+}
+
+#[test]
+fn workers_that_left_are_forgotten_when_too_many_are_known() {
+    let mut machine = verdict::Machine::new(verdict::Config { workers_known_max: 10, ..verdict::Config::default() });
+    for number in 0..1000_u16 {
+        let mut seed = [0; 32];
+        seed[..2].copy_from_slice(&number.to_le_bytes());
+        let worker = protocol::identity::SecretKey::from_seed(&seed).node_id();
+        let joined = Input::WorkerJoined {
+            worker,
+            operator: "x".to_owned(),
+            engines: vec![protocol::message::EngineIntroduction { engine: Engine::Cpu, device: String::new() }],
+            slots: 1,
+            resumes: Vec::new(),
+        };
+        machine.handle(joined, 0).expect("joining is always possible");
+        machine.handle(Input::WorkerLost { worker }, 0).expect("it had joined");
+    }
+    assert!(machine.workers().count() <= 10);
+}
