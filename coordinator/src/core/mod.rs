@@ -201,6 +201,10 @@ impl Core {
     fn worker_in(&mut self, worker_in: WorkerIn) {
         let WorkerIn { worker, operator, introduction, outbox, connection, session } = worker_in;
         let engines = introduction.engines.clone();
+        if self.known.len() >= 2 * Config::default().workers_known_max {
+            let known: BTreeSet<NodeId> = self.machine.workers().map(|(id, _)| id).collect();
+            self.known.retain(|id, _| known.contains(id));
+        }
         info!(worker = %worker.short(), name = %introduction.name, %operator, "worker joined");
         self.known.insert(
             worker,

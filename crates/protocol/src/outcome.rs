@@ -166,10 +166,10 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::True { .. } => f.write_str("true"),
-            Self::False { parts_after: Some(digits), .. } => {
+            Self::False { parts_after: Some(digits @ 1..), .. } => {
                 write!(f, "false (the sides part after {digits} significant digits)")
             }
-            Self::False { parts_after: None, .. } => f.write_str("false"),
+            Self::False { .. } => f.write_str("false"),
             Self::Agrees { digits, .. } => write!(f, "agrees to {digits} digits"),
             Self::Value { text, .. } => f.write_str(text),
             Self::Refused(refusal) => write!(f, "refused: {}", refusal.message),

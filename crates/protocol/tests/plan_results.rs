@@ -85,7 +85,7 @@ fn expressions_make_one_line_each_in_the_order_of_the_job() {
         Answer::False { parts_after: Some(3), checksum: CHECKSUM },
         Answer::Agrees { digits: 100, checksum: CHECKSUM },
         Answer::Value { text: "265252859812191058636308480000000".to_owned(), exact: true },
-        Answer::Value { text: "3.14159".to_owned(), exact: false },
+        Answer::Value { text: "3.14159…".to_owned(), exact: false },
         Answer::Refused(refusal()),
     ];
     let outcomes = [Some(Outcome::Answers(answers)), counterexample(9), None];

@@ -13,6 +13,7 @@ use protocol::{
     ballot::{AuthenticBallot, ReplicaId},
     identity::NodeId,
     job::JobId,
+    limits::WORKERS_MAX,
     message::EngineIntroduction,
     report::{JobProgress, JobState},
 };
@@ -32,11 +33,13 @@ pub struct Config {
     pub electorate_closed: bool,
     /// How many jobs that are over are kept for late ballots and reports; the oldest go first.
     pub jobs_kept_max: usize,
+    /// How many workers are known before those that left, and are owed nothing, are forgotten.
+    pub workers_known_max: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { electorate_closed: false, jobs_kept_max: 256 }
+        Self { electorate_closed: false, jobs_kept_max: 256, workers_known_max: 4 * WORKERS_MAX }
     }
 }
 
@@ -185,6 +188,7 @@ impl Machine {
         match self.workers.get_mut(&id) {
             Some(worker) => worker.rejoin(operator, engines, slots),
             None => {
+                self.forget_absent_workers();
                 self.workers.insert(id, Worker::new(operator, engines, slots));
             }
         }
@@ -194,6 +198,14 @@ impl Machine {
             let hungry =
                 self.jobs.iter().flat_map(|(id, job)| job.hungry.iter().map(move |index| (*id, *index)));
             self.suspects.extend(hungry);
+        }
+    }
+
+    /// Keeps the number of known workers within its bound.
+    fn forget_absent_workers(&mut self) {
+        if self.workers.len() >= self.config.workers_known_max {
+            let owed = &self.owed;
+            self.workers.retain(|id, worker| worker.connected || owed.contains_key(id));
         }
     }
 

@@ -59,8 +59,6 @@ pub struct Issued {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Lease {
     expires_ms: u64,
-    /// For when the machine's timer is set; a renewal moves only the expiry.
-    timer_ms: u64,
     /// When the timer that looks after it goes off; a renewal does not move it.
     timer_ms: u64,
     renewals: u32,
