@@ -138,8 +138,8 @@ pub(super) fn value_text(
 fn below_or_at(work: &mut Work<'_>, boundary: Decimal, value: &Rational) -> Result<Decimal, Stop> {
     let count = i64::try_from(boundary.digits.len()).unwrap_or(i64::MAX);
     let shift = boundary.exponent - count;
-    let size = bits(value) + 4 * (boundary.exponent.unsigned_abs() + count.unsigned_abs());
-    work.charge(8 * product_units(size))?;
+    let size = bits(value) + (boundary.exponent.unsigned_abs() + count.unsigned_abs()) * 10 / 3;
+    work.charge(3 * product_units(size))?;
     let power = Integer::from(10).pow(u32::try_from(shift.unsigned_abs()).unwrap_or(u32::MAX));
     let digits = Integer::from_str_radix(&boundary.digits, 10).unwrap_or_default();
     let exact =

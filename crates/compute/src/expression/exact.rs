@@ -4,8 +4,8 @@
 //! work, and only then computes. `None` means that the result is no rational, or is not looked for: then it becomes an
 //! enclosure.
 
-use protocol::{expression::BinaryOperator, outcome::RefusalKind};
-use rug::{Integer, Rational, ops::Pow};
+use protocol::{expression::BinaryOperator, limits::EXACT_BITS_MAX, outcome::RefusalKind};
+use rug::{Complete, Float, Integer, Rational, float::Round, ops::Pow};
 
 use super::work::{
     Stop, Work, bits, check_bits, gcd_units, integer_bits, linear_units, product_units, refuse, shown,
@@ -144,7 +144,9 @@ fn power(work: &mut Work<'_>, base: &Rational, exponent: &Rational) -> Result<Op
     let magnitude = Integer::from(exponent.numer().abs_ref());
     let times = magnitude.to_u64().map_or(u128::from(u64::MAX), u128::from);
     let size = power_bits(base.numer(), times) + power_bits(base.denom(), times);
-    check_bits(size, name)?;
+    let is_whole = is_integer(base) && *exponent > 0;
+    let hint = if is_whole { " (which powmod can take modulo a number)" } else { "" };
+    check_bits(size, || format!("{}{hint}", name()))?;
     let (Some(times), Ok(size)) = (magnitude.to_u32(), u64::try_from(size)) else {
         // Only ones and zeros have such powers within the limit, and they were answered above.
         return Err(refuse(RefusalKind::Size, format!("{} is too large", name())));
@@ -155,23 +157,29 @@ fn power(work: &mut Work<'_>, base: &Rational, exponent: &Rational) -> Result<Op
     Ok(Some(if *exponent < 0 { power.recip() } else { power }))
 }
 
+/// The size of a power from above: roughly where that fits the limit, by the logarithm where it may not.
 fn power_bits(base: &Integer, times: u128) -> u128 {
-    let bits = u128::from(integer_bits(base));
-    if base.is_power_of_two_magnitude() { (bits - 1) * times + 1 } else { bits * times }
+    const PRECISION_BITS: u32 = 128;
+    if base.is_one_or_minus_one() {
+        return 1;
+    }
+    let rough = u128::from(integer_bits(base)) * times;
+    if rough <= u128::from(EXACT_BITS_MAX) {
+        return rough;
+    }
+    let mut exact = Float::with_val_round(PRECISION_BITS, base.abs_ref().complete(), Round::Up).0;
+    exact.log2_round(Round::Up);
+    let exact = Float::with_val_round(PRECISION_BITS, exact * times, Round::Up).0;
+    exact.to_integer().and_then(|exact| exact.to_u128()).map_or(rough, |exact| exact + 1)
 }
 
 trait Shape {
     fn is_one_or_minus_one(&self) -> bool;
-    fn is_power_of_two_magnitude(&self) -> bool;
 }
 
 impl Shape for Integer {
     fn is_one_or_minus_one(&self) -> bool {
         self.cmp_abs(&Self::from(1)).is_eq()
-    }
-
-    fn is_power_of_two_magnitude(&self) -> bool {
-        !self.is_zero() && self.find_one(0) == Some(self.significant_bits() - 1)
     }
 }
 

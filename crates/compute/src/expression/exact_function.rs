@@ -226,7 +226,12 @@ fn binomial(work: &mut Work<'_>, n: &Integer, k: &Integer) -> Result<Integer, St
     let (Some(k), Ok(size)) = (k.to_u32(), u64::try_from(size)) else {
         return Err(refuse(RefusalKind::Size, format!("{} is too large", name())));
     };
-    work.charge(60 * u64::from(k) + 12 * product_units(size))?;
+    if let Some(n) = n.to_u32() {
+        // GMP sieves the prime factors of the result.
+        work.charge(20 * u64::from(n) + 8 * product_units(size))?;
+        return Ok(Integer::binomial_u(n, k).complete());
+    }
+    work.charge(1_000 * u64::from(k) + 12 * product_units(size))?;
     Ok(n.binomial_ref(k).complete())
 }
 

@@ -7,7 +7,7 @@
 //! n - 1 can be factored. Where neither applies there is no answer: "probably prime" is none.
 
 use protocol::{limits::PRIME_BITS_MAX, outcome::RefusalKind};
-use rug::{Integer, integer::IsPrime};
+use rug::{Complete, Integer, integer::IsPrime};
 
 use super::work::{Stop, Work, integer_bits, product_units, refuse};
 
@@ -202,7 +202,16 @@ fn pocklington(work: &mut Work<'_>, n: &Integer) -> Result<Option<bool>, Stop> {
         && is_prime_u64(rest_u64)
     {
         primes.push(rest.clone());
-        factored *= rest;
+        factored *= &rest;
+    }
+    if factored.square_ref().complete() <= *n && rest.to_u64().is_none() {
+        work.charge(4 * power_units(bits))?;
+        // What is left may be a large prime, to be proven in the same way; it has fewer bits.
+        if rest.is_probably_prime(24) == IsPrime::No || !is_prime(work, &rest)? {
+            return Ok(None);
+        }
+        factored *= &rest;
+        primes.push(rest);
     }
     if factored.square_ref().complete() <= *n {
         return Ok(None);
@@ -246,8 +255,6 @@ fn trial_factors(number: &Integer) -> (Vec<Integer>, Integer) {
     }
     (primes, rest)
 }
-
-use rug::Complete as _;
 
 #[cfg(test)]
 mod tests {

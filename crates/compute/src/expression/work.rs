@@ -85,7 +85,7 @@ pub(super) fn check_bits(bits: u128, what: impl FnOnce() -> String) -> Result<()
         return Ok(());
     }
     let message = format!(
-        "{} could need {} bits, more than the limit of {EXACT_BITS_MAX}; make the numbers smaller or use powmod",
+        "{} could need {} bits, more than the limit of {EXACT_BITS_MAX}; make the numbers smaller",
         what(),
         rounded(bits)
     );
@@ -136,7 +136,8 @@ pub(super) fn elementary_units(bits: u64) -> u64 {
 pub(super) fn shown(value: &Rational) -> String {
     const BITS_WHOLE: u64 = 100;
     if bits(value) <= BITS_WHOLE {
-        value.to_string()
+        let is_plain = *value.denom() == 1 && *value >= 0;
+        if is_plain { value.to_string() } else { format!("({value})") }
     } else if *value.denom() == 1 {
         format!("(an integer of {} bits)", integer_bits(value.numer()))
     } else {
