@@ -38,6 +38,42 @@ fn a_worker_killed_in_the_middle_of_a_task_delays_the_job_and_changes_nothing_el
 }
 
 #[test]
+fn ctrl_c_abandons_the_job_writes_nothing_and_has_its_own_exit_code() {
+    let mut cluster = Cluster::start();
+    let never =
+        WorkerSpec { name: "ada", operator: "ada", misbehave: Some("slow=1h"), ..WorkerSpec::default() };
+    let mut worker = cluster.worker(&never);
+    let job = cluster.job_file("e", E);
+    let submitted = cluster.submit(&job);
+    worker.wait_for("leased");
+    submitted.interrupt();
+    let (code, printed) = submitted.wait();
+    assert_eq!(code, Some(130), "{printed}");
+    assert!(!cluster.folder().join("out").exists());
+    let status = cluster.ask(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    assert_eq!(status[0]["progress"]["state"], "abandoned");
+}
+
+#[test]
+fn a_detached_job_goes_on_and_its_results_are_fetched_later() {
+    let mut cluster = Cluster::start();
+    let _workers = cluster.honest_workers(&["ada", "bea", "cai"]);
+    let job = cluster.job_file("e", E);
+    let detached = cluster.ask(&["submit", job.to_str().expect("UTF-8"), "--detach", "--json"]);
+    let printed = last_json(&String::from_utf8_lossy(&detached.stdout));
+    let id = printed["job_id"].as_str().expect("an id").to_owned();
+    let out = cluster.folder().join("out");
+    // While it runs, `result` says so; every answer is one round trip, so this ends soon after the job does.
+    let fetched = (0..10_000)
+        .map(|_| cluster.ask(&["result", &id[..8], "--out", out.to_str().expect("UTF-8")]))
+        .find(|fetched| !String::from_utf8_lossy(&fetched.stderr).contains("still running"))
+        .expect("the job ends");
+    assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
+    assert!(cluster.results().value.starts_with(E_BEGINS));
+}
+
+#[test]
 fn a_killed_worker_that_starts_again_with_its_state_finishes_the_job() {
     let mut cluster = Cluster::start();
     let _workers = cluster.honest_workers(&["ada", "bea"]);

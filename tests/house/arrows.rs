@@ -12,16 +12,24 @@ const ARROWS: &[(&str, Uses)] = &[
     ("quorate-verdict", Uses::Only(&["quorate-protocol"])),
     ("quorate-compute", Uses::Only(&["quorate-protocol"])),
     ("quorate-transport", Uses::Only(&["quorate-protocol"])),
+    ("quorate-program", Uses::Only(&["quorate-protocol"])),
     ("quorate-simulator", Uses::Only(&["quorate-verdict", "quorate-protocol"])),
-    ("quorate-worker", Uses::Only(&["quorate-compute", "quorate-transport", "quorate-protocol"])),
+    ("quorate-worker", Uses::Only(WORKER)),
     ("quorate-coordinator", Uses::Only(COORDINATOR)),
     ("quorate-tests", Uses::Anything),
     ("quorate-benches", Uses::Anything),
     ("quorate-fuzz", Uses::Anything),
 ];
+const WORKER: &[&str] = &["quorate-compute", "quorate-transport", "quorate-program", "quorate-protocol"];
 /// The worker only for the embedded cluster: see [`worker_outside_embedded`].
-const COORDINATOR: &[&str] =
-    &["quorate-verdict", "quorate-transport", "quorate-protocol", "quorate-simulator", "quorate-worker"];
+const COORDINATOR: &[&str] = &[
+    "quorate-verdict",
+    "quorate-transport",
+    "quorate-program",
+    "quorate-protocol",
+    "quorate-simulator",
+    "quorate-worker",
+];
 /// What the tests inside any package may use as well: words and decisions, nothing that computes or connects.
 const TESTS_MAY_USE: &[&str] = &["quorate-protocol", "quorate-verdict"];
 /// Where the coordinator may start workers.

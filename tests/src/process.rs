@@ -95,6 +95,15 @@ impl Process {
         }
     }
 
+    /// Asks it to stop as Ctrl-C does.
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn interrupt(&self) {
+        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "our own child can be signalled");
+    }
+
     /// Ends it as a power cut would: SIGKILL, no goodbye.
     ///
     /// # Panics
