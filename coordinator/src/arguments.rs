@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use program::parse_name;
 
 /// Runs computations many times, independently, and only believes what survives.
 #[derive(Debug, Parser)]
@@ -11,21 +12,6 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// How logs are written to standard error.
-    #[arg(long, global = true, env = "QUORATE_LOG_FORMAT", default_value = "human", value_enum)]
-    pub log_format: LogFormat,
-    /// Which logs are written, as `warn`, `info`, `coordinator=debug`.
-    #[arg(long, global = true, env = "QUORATE_LOG", default_value = "warn")]
-    pub log: String,
-}
-
-/// How logs are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    /// Lines for people.
-    Human,
-    /// One JSON object a line.
-    Json,
 }
 
 /// The commands.
@@ -70,7 +56,7 @@ pub struct StateDir {
 #[derive(Debug, Clone, Args)]
 pub struct Reach {
     /// The coordinator: HOST:PORT where its state directory is on this machine, else a client token
-    #[arg(long, env = "QUORATE_COORDINATOR", value_name = "ADDR|TOKEN")]
+    #[arg(long, env = "QUORATE_COORDINATOR", value_name = "ADDR|TOKEN", hide_env_values = true)]
     pub coordinator: Option<String>,
     /// Where it keeps its state.
     #[command(flatten)]
@@ -171,7 +157,7 @@ pub struct Abandon {
 #[derive(Debug, Args)]
 pub struct TokenFor {
     /// Who runs the workers that join with it: workers of one operator may fail together
-    #[arg(long, value_name = "NAME", value_parser = parse_operator)]
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
     pub operator: String,
     /// How long it may be used to join, as `24h` or `30days`
     #[arg(long, default_value = "24h", value_parser = humantime::parse_duration)]
@@ -231,14 +217,6 @@ pub struct BenchAgreement {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-}
-
-fn parse_operator(text: &str) -> Result<String, String> {
-    let limit = protocol::limits::NAME_BYTES_MAX;
-    if text.is_empty() || text.len() > limit || text.chars().any(char::is_control) {
-        return Err(format!("an operator's name has from 1 to {limit} bytes and no control characters"));
-    }
-    Ok(text.to_owned())
 }
 
 fn parse_node(text: &str) -> Result<protocol::identity::NodeId, String> {

@@ -15,7 +15,6 @@ pub mod core;
 pub mod display;
 pub mod embedded;
 pub mod exit;
-pub mod logging;
 pub mod outcomes;
 pub mod results;
 pub mod server;

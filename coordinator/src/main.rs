@@ -1,13 +1,15 @@
-//! The program `coordinator`: parses its arguments, runs one command, and ends with that command's exit code.
+//! The program `coordinator`: reads its settings, runs one command, and ends with that command's exit code.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use coordinator::{arguments::Arguments, commands, logging};
+use coordinator::commands::{self, PROGRAM};
 
 fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
-    logging::start(&arguments.log, arguments.log_format)?;
+    let arguments = match program::start::<coordinator::arguments::Arguments>(&PROGRAM) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => return Ok(ExitCode::SUCCESS),
+        Err(error) => return Ok(error.report()),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(commands::run(arguments.command));
     // Nothing that still blocks a thread is waited for: what had to be finished is.

@@ -5,26 +5,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use directories::ProjectDirs;
+use program::folders;
 
 /// Name of the file with the address under which a coordinator is reached.
 const ADDRESS_FILE: &str = "address";
 
 /// The default state directory of the coordinator.
 pub fn coordinator_dir(given: Option<&Path>) -> PathBuf {
-    given.map_or_else(|| base().join("coordinator"), Path::to_owned)
+    given.map_or_else(|| folders::state("coordinator"), Path::to_owned)
 }
 
 /// The state directory of a client that comes with a token.
 pub fn client_dir() -> PathBuf {
-    base().join("client")
-}
-
-fn base() -> PathBuf {
-    match ProjectDirs::from("", "", "quorate") {
-        Some(dirs) => dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned(),
-        None => PathBuf::from(".quorate"),
-    }
+    folders::state("client")
 }
 
 /// Writes down under which address a coordinator is reached.

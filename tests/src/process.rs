@@ -25,14 +25,14 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
-/// A command without any of the user's own settings.
+/// A command without any of the user's own settings: no variable and no configuration file.
 #[must_use]
 pub fn command(name: &str) -> Command {
     let mut command = Command::new(program(name));
     for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("QUORATE_")) {
         command.env_remove(key);
     }
-    command.stdin(Stdio::null());
+    command.env("QUORATE_CONFIG", "").stdin(Stdio::null());
     command
 }
 

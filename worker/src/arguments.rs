@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use program::parse_name;
 use protocol::constant::Formula;
 
 use crate::misbehave::Misbehaviour;
@@ -17,21 +18,6 @@ pub struct Arguments {
     /// How to join a cluster.
     #[command(flatten)]
     pub join: Join,
-    /// How logs are written to standard error
-    #[arg(long, global = true, env = "QUORATE_LOG_FORMAT", default_value = "human", value_enum)]
-    pub log_format: LogFormat,
-    /// Which logs are written, as `warn`, `info`, `worker=debug`
-    #[arg(long, global = true, env = "QUORATE_LOG", default_value = "info")]
-    pub log: String,
-}
-
-/// How logs are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    /// Lines for people.
-    Human,
-    /// One JSON object a line.
-    Json,
 }
 
 /// The commands.
@@ -82,14 +68,6 @@ pub struct Compute {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-fn parse_name(text: &str) -> Result<String, String> {
-    let limit = protocol::limits::NAME_BYTES_MAX;
-    if text.is_empty() || text.len() > limit || text.chars().any(char::is_control) {
-        return Err(format!("a worker's name has from 1 to {limit} bytes and no control characters"));
-    }
-    Ok(text.to_owned())
 }
 
 fn parse_formula(text: &str) -> Result<Formula, String> {

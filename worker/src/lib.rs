@@ -11,7 +11,6 @@ pub mod config;
 pub mod correction;
 pub mod executor;
 pub mod link;
-pub mod logging;
 pub mod misbehave;
 pub mod program;
 pub mod service;

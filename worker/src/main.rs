@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use worker::{arguments::Arguments, logging, program};
+use worker::program::{self, PROGRAM};
 
-fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
-    logging::start(&arguments.log, arguments.log_format)?;
-    Ok(program::run(arguments).unwrap_or_else(|error| {
+fn main() -> ExitCode {
+    let arguments = match ::program::start(&PROGRAM) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => return error.report(),
+    };
+    program::run(arguments).unwrap_or_else(|error| {
         eprintln!("error: {error}");
         error.exit_code()
-    }))
+    })
 }

@@ -7,9 +7,9 @@
 //! | 5 | the coordinator refused |
 //! | 6 | a file or folder cannot be read or written |
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use directories::ProjectDirs;
+use program::{Program, folders, interrupted};
 use protocol::token::{Role, Token, TokenError};
 use tokio_util::sync::CancellationToken;
 use transport::ConnectionConfig;
@@ -19,6 +19,18 @@ use crate::{
     arguments::{Arguments, Command, Join},
     config::{self, WorkerConfig},
     service::{self, WorkerError},
+};
+
+/// The program, with what its settings are where nobody says.
+pub const PROGRAM: Program = Program {
+    table: "worker",
+    log: "info",
+    computed: |key| match key {
+        "state_dir" => Some(folders::state("worker").display().to_string()),
+        "threads" => Some(config::threads_available().to_string()),
+        "name" => Some(config::host_name()),
+        _ => None,
+    },
 };
 
 /// Why the program failed, in one sentence for its user.
@@ -80,7 +92,7 @@ fn join(arguments: Join) -> Result<ExitCode, ProgramError> {
     }
     let config = WorkerConfig {
         token,
-        state_dir: arguments.state_dir.unwrap_or_else(default_state_dir),
+        state_dir: arguments.state_dir.unwrap_or_else(|| folders::state("worker")),
         threads: arguments.threads.unwrap_or_else(config::threads_available),
         name: arguments.name.unwrap_or_else(config::host_name),
         misbehaviour: arguments.misbehave,
@@ -101,30 +113,4 @@ fn join(arguments: Join) -> Result<ExitCode, ProgramError> {
     runtime.shutdown_background();
     result?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn default_state_dir() -> PathBuf {
-    match ProjectDirs::from("", "", "quorate") {
-        Some(dirs) => dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("worker"),
-        None => PathBuf::from(".quorate/worker"),
-    }
-}
-
-/// Waits for Ctrl-C or a request to terminate.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Where signals cannot be listened for, the program runs until it is killed.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use program::interrupted;
 use protocol::{
     expression,
     job::{JobSpec, ask_job_text},
@@ -14,7 +15,7 @@ use protocol::{
 };
 use serde_json::json;
 
-use super::session::{self, interrupted};
+use super::session;
 use crate::{
     arguments::Ask,
     client::{Client, Target},

@@ -12,11 +12,18 @@ mod token;
 
 use std::process::ExitCode;
 
-use clap::CommandFactory;
+use program::{Program, folders};
 
 use crate::{
     arguments::{Arguments, BenchWhat, Command},
     exit::{CommandError, DONE},
+};
+
+/// The program, with what its settings are where nobody says.
+pub const PROGRAM: Program = Program {
+    table: "coordinator",
+    log: "warn",
+    computed: |key| (key == "state_dir").then(|| folders::state("coordinator").display().to_string()),
 };
 
 /// Runs one command.
@@ -38,7 +45,12 @@ pub async fn run(command: Command) -> Result<ExitCode, CommandError> {
             BenchWhat::Agreement(arguments) => bench::agreement(arguments).await,
         },
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "coordinator", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut PROGRAM.command::<Arguments>(),
+                "coordinator",
+                &mut std::io::stdout(),
+            );
             Ok(ExitCode::from(DONE))
         }
     }

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
+use program::interrupted;
 use tokio_util::sync::CancellationToken;
 use transport::identity;
 use verdict::Config;
 
 use crate::{
     arguments::Serve,
-    commands::session::interrupted,
     exit::{CommandError, DONE},
     server::{self, ServeError},
     state,

@@ -1,4 +1,4 @@
-//! What commands share when they talk to a coordinator: which one, and what Ctrl-C means.
+//! What commands share when they talk to a coordinator: which one, which job, and which file.
 
 use std::path::Path;
 
@@ -39,25 +39,6 @@ pub(super) async fn client(reach: &Reach) -> Result<Client, CommandError> {
         ));
     };
     Client::connect(&Target::resolve(&address, &coordinator_dir, &state::client_dir())?).await
-}
-
-/// Waits for Ctrl-C or a request to terminate.
-pub(super) async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Where signals cannot be listened for, the program runs until it is killed.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// The job that the user means by an id or the first digits of it.

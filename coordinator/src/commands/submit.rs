@@ -7,6 +7,7 @@ use std::{
     time::Instant,
 };
 
+use program::interrupted;
 use protocol::{
     job::{ExpressionSource, JobId, JobSpec, Work},
     limits::{EXPRESSION_FILE_BYTES_MAX, JOB_FILE_BYTES_MAX},
@@ -16,7 +17,7 @@ use protocol::{
 use transport::Backoff;
 
 use super::{
-    session::{self, interrupted, read_text},
+    session::{self, read_text},
     summary,
 };
 use crate::{

@@ -35,6 +35,10 @@ pub const JOB_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const JOB_FILE_RECOVERY_BYTES_MAX: usize = 256 * 1024;
 /// Most errors of a job file or expression file that are shown; the rest are counted.
 pub const JOB_FILE_ERRORS_MAX: usize = 20;
+/// Largest configuration file in bytes.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Most errors of a configuration file that are shown; the rest are counted.
+pub const CONFIG_FILE_ERRORS_MAX: usize = 20;
 /// Largest file with one expression a line, in bytes.
 pub const EXPRESSION_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most expressions in one job.
