@@ -22,17 +22,16 @@ impl Machine {
         if self.running.iter().filter_map(|id| self.jobs.get(id)).any(Job::wants_workers) {
             let live = self.workers.values().filter(|worker| worker.connected).count();
             let live = u32::try_from(live).unwrap_or(u32::MAX);
-            let mut order: Vec<NodeId> =
-                self.workers.iter().filter(|(_, worker)| worker.connected).map(|(id, _)| *id).collect();
-            if let Some(turn) = self.turn {
-                let start = order.partition_point(|id| *id <= turn);
-                order.rotate_left(start);
-            }
+            let connected = self.workers.iter().filter(|(_, worker)| worker.connected);
+            let mut order: Vec<(u64, NodeId)> = connected.map(|(id, worker)| (worker.number, *id)).collect();
+            order.sort_unstable();
+            let start = order.partition_point(|(number, _)| *number <= self.turn);
+            order.rotate_left(start);
             while !order.is_empty() {
-                order.retain(|id| {
+                order.retain(|(number, id)| {
                     let leased = self.lease_one(*id, live, now_ms);
                     if leased {
-                        self.turn = Some(*id);
+                        self.turn = *number;
                     }
                     leased
                 });

@@ -65,8 +65,10 @@ pub struct Machine {
     owed: BTreeMap<NodeId, BTreeSet<(JobId, u64)>>,
     timers: BTreeSet<(u64, Timer)>,
     outputs: VecDeque<Output>,
-    /// Whose turn it is to be asked first.
-    turn: Option<NodeId>,
+    /// Counts the workers that ever joined, from 1.
+    joined: u64,
+    /// Who was asked last: the next one in the order of joining is asked first.
+    turn: u64,
 }
 
 impl Machine {
@@ -83,7 +85,8 @@ impl Machine {
             owed: BTreeMap::new(),
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
-            turn: None,
+            joined: 0,
+            turn: 0,
         }
     }
 
@@ -189,7 +192,8 @@ impl Machine {
             Some(worker) => worker.rejoin(operator, engines, slots),
             None => {
                 self.forget_absent_workers();
-                self.workers.insert(id, Worker::new(operator, engines, slots));
+                self.joined += 1;
+                self.workers.insert(id, Worker::new(self.joined, operator, engines, slots));
             }
         }
         self.settle_debts(id, now_ms);
