@@ -142,3 +142,119 @@ fn inverse_trigonometric(function: Function, x: Interval) -> Result<Interval> {
     high.acos_round(Round::Up);
     Ok(Interval { low, high })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rug::Rational;
+
+    use super::*;
+
+    const BITS: u32 = 64;
+    const MANY_BITS: u32 = 400;
+
+    /// Every function, with the value that MPFR has for it to many more digits, rounded to nearest.
+    fn reference(function: Function, x: &Float) -> Float {
+        let x = x.clone();
+        match function {
+            Function::Sqrt => x.sqrt(),
+            Function::Root => x.root(5),
+            Function::Exp => x.exp(),
+            Function::Ln => x.ln(),
+            Function::Log10 => x.log10(),
+            Function::Sin => x.sin(),
+            Function::Cos => x.cos(),
+            Function::Tan => x.tan(),
+            Function::Asin => x.asin(),
+            Function::Acos => x.acos(),
+            Function::Atan => x.atan(),
+            Function::Sinh => x.sinh(),
+            Function::Cosh => x.cosh(),
+            Function::Tanh => x.tanh(),
+            Function::Abs => x.abs(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const ALL: [Function; 15] = [
+        Function::Sqrt,
+        Function::Root,
+        Function::Exp,
+        Function::Ln,
+        Function::Log10,
+        Function::Sin,
+        Function::Cos,
+        Function::Tan,
+        Function::Asin,
+        Function::Acos,
+        Function::Atan,
+        Function::Sinh,
+        Function::Cosh,
+        Function::Tanh,
+        Function::Abs,
+    ];
+
+    proptest! {
+        #[test]
+        fn the_interval_holds_the_value_of_every_point_inside(
+            function in prop::sample::select(ALL.to_vec()),
+            numerator in -4000_i64..4000,
+            denominator in 1_i64..1000,
+            width in 0_u32..1000,
+            inside in 0_u32..=1000,
+        ) {
+            let low = Rational::from((numerator, denominator));
+            let high = &low + Rational::from((width, 100_000));
+            let point = &low + Rational::from(&high - &low) * Rational::from((inside, 1000));
+            let x = Interval {
+                low: Float::with_val_round(BITS, &low, Round::Down).0,
+                high: Float::with_val_round(BITS, &high, Round::Up).0,
+            };
+            let degree = if function == Function::Sqrt { 2 } else { 5 };
+            if let Ok(y) = apply(function, degree, x) {
+                let value = reference(function, &Float::with_val(MANY_BITS, &point));
+                prop_assert!(y.low <= value && value <= y.high, "{:?}({}) = {} not in {:?}", function, point, value, y);
+            }
+        }
+
+        #[test]
+        fn arithmetic_holds_the_result_for_every_pair_inside(
+            ends in prop::array::uniform4(-50_i32..50),
+            inside in prop::array::uniform2(0_u32..=10),
+            exponent in -5_i32..6,
+        ) {
+            let interval = |a: i32, b: i32| Interval {
+                low: Float::with_val(BITS, a.min(b)),
+                high: Float::with_val(BITS, a.max(b)),
+            };
+            let point = |x: &Interval, part: u32| {
+                Float::with_val(MANY_BITS, &x.high - &x.low) * part / 10_u32 + &x.low
+            };
+            let (x, y) = (interval(ends[0], ends[1]), interval(ends[2], ends[3]));
+            let (a, b) = (point(&x, inside[0]), point(&y, inside[1]));
+            let holds = |z: &Interval, value: &Float| z.low <= *value && *value <= z.high;
+            prop_assert!(holds(&x.sum(&y), &Float::with_val(MANY_BITS, &a + &b)));
+            prop_assert!(holds(&x.difference(&y), &Float::with_val(MANY_BITS, &a - &b)));
+            prop_assert!(holds(&x.product(&y), &Float::with_val(MANY_BITS, &a * &b)));
+            if let Ok(z) = x.quotient(&y) {
+                prop_assert!(z.low <= Float::with_val(MANY_BITS, &a / &b) && Float::with_val(BITS, &a / &b) <= z.high);
+            }
+            if let Ok(z) = x.clone().integer_power(&exponent.into()) {
+                let power = Float::with_val(MANY_BITS, rug::ops::Pow::pow(&a, exponent));
+                prop_assert!(power.is_nan() || z.low <= Float::with_val(BITS, &power) && Float::with_val(BITS, &power) <= z.high);
+            }
+        }
+    }
+
+    #[test]
+    fn more_bits_make_the_interval_narrower() {
+        for function in ALL {
+            let width = |bits: u32| {
+                let x = Interval::of_rational(bits, &Rational::from((2, 3)));
+                let y = apply(function, 5, x).unwrap();
+                Float::with_val(bits, &y.high - &y.low)
+            };
+            assert!(width(512) < Float::with_val(64, 1) >> 480, "{function:?}");
+        }
+    }
+}

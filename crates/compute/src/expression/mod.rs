@@ -1,8 +1,8 @@
 //! Answers to expressions: proven where the arithmetic is exact, honest where it is not.
 //!
 //! A text is parsed ([`protocol::expression`]), its terms are evaluated exactly as far as they are rational and become
-//! programs for enclosures where they are not ([`term`], [`enclosed`]), and two sides are compared until they are told
-//! apart or agree to as many digits as were asked for ([`relation`]). What is *exact* is part of the language, because
+//! programs for enclosures where they are not (`term`, `enclosed`), and two sides are compared until they are told
+//! apart or agree to as many digits as were asked for (`relation`). What is *exact* is part of the language, because
 //! checksums depend on it:
 //!
 //! - numbers as they are written, and `+ - * / // %` and unary minus of exact values;
@@ -18,8 +18,12 @@
 //! agree to D digits, which is never "true". A value that cannot be told from what makes an operation undefined (a
 //! divisor from zero) at the last precision is refused.
 //!
-//! Bounds stop what would cost too much before it costs anything, with the same refusal on every machine ([`work`]).
-//! The checksum of the values behind an answer is defined in [`evidence`].
+//! Two sides agree to k digits where k is the floor of `-log10(|a - b| / max(|a|, |b|))`, not below 0, or of
+//! `-log10(|a - b|)` where one side is exactly zero. Enclosed sides that cannot be told from zero at the last precision
+//! agree if they are nearer to each other than `10^-D`.
+//!
+//! Bounds stop what would cost too much before it costs anything, with the same refusal on every machine (`work`).
+//! The checksum of the values behind an answer is defined at the head of `evidence`.
 
 mod circuit;
 mod digits;

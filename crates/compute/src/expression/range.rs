@@ -106,7 +106,8 @@ impl<'e> Walk<'e> {
                     return Ok(Stretch::default());
                 }
                 let start = first + i128::from(chunk * CHUNK_VALUES);
-                let stretch = self.chunk(start, (start + i128::from(CHUNK_VALUES - 1)).min(last))?;
+                let stretch =
+                    self.chunk(start, start.saturating_add(i128::from(CHUNK_VALUES - 1)).min(last))?;
                 if stretch.end.is_some() {
                     lowest_end.fetch_min(chunk, Ordering::Relaxed);
                 }
@@ -166,6 +167,88 @@ impl Stretch {
             self.sum = self.sum.wrapping_add(next.sum);
             self.open_at = self.open_at.or(next.open_at);
             self.end = next.end;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use protocol::expression::parse_body;
+
+    use super::*;
+
+    /// Random terms over a variable, of all that the quick way knows and some that it does not.
+    fn term() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            4 => Just("n".to_owned()),
+            3 => (0_u64..40).prop_map(|value| value.to_string()),
+            1 => Just("170141183460469231731687303715884105727".to_owned()),
+            1 => Just("18446744073709551615".to_owned()),
+            1 => Just("1.5".to_owned()),
+        ];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            let binary = prop::sample::select(vec!["+", "-", "*", "/", "//", "%", "^"]);
+            let unary = prop::sample::select(vec!["-", "abs", "floor", "ceil", "sqrt", "fib", "factorial"]);
+            let pair = prop::sample::select(vec!["gcd", "lcm", "binomial"]);
+            prop_oneof![
+                6 => (inner.clone(), binary, inner.clone()).prop_map(|(a, operator, b)| format!("({a}) {operator} ({b})")),
+                2 => (unary, inner.clone()).prop_map(|(function, a)| format!("{function}({a})")),
+                2 => (pair, inner.clone(), inner.clone()).prop_map(|(function, a, b)| format!("{function}({a}, {b})")),
+                1 => (inner.clone(), inner.clone(), inner).prop_map(|(a, b, c)| format!("powmod({a}, {b}, {c})")),
+            ]
+        })
+    }
+
+    fn body() -> impl Strategy<Value = String> {
+        let comparison = prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="]);
+        let atom = prop_oneof![
+            4 => (term(), comparison, term()).prop_map(|(a, operator, b)| format!("{a} {operator} {b}")),
+            1 => term().prop_map(|a| format!("is_prime({a})")),
+        ];
+        atom.prop_recursive(2, 4, 2, |inner| {
+            let connective = prop::sample::select(vec!["and", "or"]);
+            prop_oneof![
+                (inner.clone(), connective, inner.clone())
+                    .prop_map(|(a, word, b)| format!("({a}) {word} ({b})")),
+                inner.prop_map(|a| format!("not ({a})")),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn the_quick_way_and_the_general_way_give_the_same_answer(
+            body in body(),
+            first in prop_oneof![-20_i128..20, Just(i128::MAX - 3), Just(i128::MIN), Just(1_i128 << 62)],
+            count in 0_i128..12,
+        ) {
+            let expression = parse_body(&body, "n").unwrap();
+            let control = Control::default();
+            let last = first.saturating_add(count);
+            let quick = Walk::new(&expression, 20, &control).answer(first, last);
+            let general = Walk::new(&expression, 20, &control).without_fast().answer(first, last);
+            prop_assert_eq!(quick, general, "{}", body);
+        }
+    }
+
+    #[test]
+    fn integer_bodies_have_a_quick_way_and_it_is_taken() {
+        let control = Control::default();
+        for (body, is_quick) in [
+            ("n^5 % 30 == n % 30", true),
+            ("is_prime(n^2 + n + 41) or gcd(n, 6) > 1 and powmod(2, n, 7) != 3", true),
+            ("n + 1.5 > n", false),
+            ("sin(n) < 2", false),
+        ] {
+            let expression = parse_body(body, "n").unwrap();
+            let walk = Walk::new(&expression, 20, &control);
+            assert_eq!(walk.fast.is_some(), is_quick, "{body}");
+            if let Some(fast) = &walk.fast {
+                assert!(fast.answer(&walk.circuit, &mut Vec::new(), 12).is_some(), "{body}");
+            }
         }
     }
 }

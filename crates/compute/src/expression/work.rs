@@ -92,8 +92,15 @@ pub(super) fn check_bits(bits: u128, what: impl FnOnce() -> String) -> Result<()
     Err(refuse(RefusalKind::Size, message))
 }
 
+/// A count for a message; estimates stop counting at 64 bits.
 fn rounded(bits: u128) -> String {
-    if bits < 1_000_000_000_000 { bits.to_string() } else { format!("about 2^{}", bits.ilog2()) }
+    if bits < 1_000_000_000_000 {
+        bits.to_string()
+    } else if bits < u128::from(u64::MAX) {
+        format!("about 2^{}", bits.ilog2())
+    } else {
+        "more than 2^63".to_owned()
+    }
 }
 
 /// The size of an integer in bits, without its sign.
