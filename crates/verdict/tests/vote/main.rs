@@ -387,7 +387,8 @@ fn a_lease_that_ended_leaves_nothing_to_wait_for() {
 
 #[test]
 fn workers_that_left_are_forgotten_when_too_many_are_known() {
-    let mut machine = verdict::Machine::new(verdict::Config { workers_known_max: 10, ..verdict::Config::default() });
+    let mut machine =
+        verdict::Machine::new(verdict::Config { workers_known_max: 10, ..verdict::Config::default() });
     for number in 0..1000_u16 {
         let mut seed = [0; 32];
         seed[..2].copy_from_slice(&number.to_le_bytes());
@@ -395,7 +396,10 @@ fn workers_that_left_are_forgotten_when_too_many_are_known() {
         let joined = Input::WorkerJoined {
             worker,
             operator: "x".to_owned(),
-            engines: vec![protocol::message::EngineIntroduction { engine: Engine::Cpu, device: String::new() }],
+            engines: vec![protocol::message::EngineIntroduction {
+                engine: Engine::Cpu,
+                device: String::new(),
+            }],
             slots: 1,
             resumes: Vec::new(),
         };
