@@ -1,6 +1,7 @@
 //! The accepted outcomes: short ones in memory, long ones as files named by their digest.
 //!
-//! Whatever is read back is whole or absent: a file appears under its name only when it is complete.
+//! Whatever is read back is whole or absent: a file appears under its name only when it is complete. Jobs share an
+//! outcome that they have in common, and it stays until the last of them has forgotten it.
 
 use std::{
     collections::HashMap,
@@ -16,7 +17,15 @@ use transport::blob::Blob;
 #[derive(Debug)]
 pub struct AcceptedOutcomes {
     folder: PathBuf,
-    short: RwLock<HashMap<Digest, Vec<u8>>>,
+    kept: RwLock<HashMap<Digest, Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// How often it was put and not removed.
+    holders: u64,
+    /// The bytes of a short one; a long one is a file.
+    short: Option<Vec<u8>>,
 }
 
 impl AcceptedOutcomes {
@@ -27,30 +36,43 @@ impl AcceptedOutcomes {
     pub fn open(state_dir: &Path) -> io::Result<Self> {
         let folder = state_dir.join("outcomes");
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder, short: RwLock::default() })
+        Ok(Self { folder, kept: RwLock::default() })
     }
 
-    /// Keeps an outcome under its digest, which the caller has checked. Blocks on the disk for long ones.
+    /// Keeps an outcome under its digest, which the caller has checked, for one more holder. Blocks on the disk for
+    /// long ones.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk refuses; then there is no further holder.
     pub fn put(&self, digest: Digest, bytes: Vec<u8>) -> io::Result<()> {
-        if bytes.len() <= INLINE_OUTCOME_BYTES_MAX {
-            self.short.write().unwrap_or_else(PoisonError::into_inner).insert(digest, bytes);
+        let is_short = bytes.len() <= INLINE_OUTCOME_BYTES_MAX;
+        let file = if is_short {
+            None
+        } else {
+            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+            io::Write::write_all(&mut file, &bytes)?;
+            Some(file)
+        };
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get_mut(&digest) {
+            known.holders += 1;
             return Ok(());
         }
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        io::Write::write_all(&mut file, &bytes)?;
-        file.persist(self.path(&digest)).map_err(|error| error.error)?;
+        if let Some(file) = file {
+            file.persist(self.path(&digest)).map_err(|error| error.error)?;
+        }
+        kept.insert(digest, Kept { holders: 1, short: is_short.then_some(bytes) });
         Ok(())
     }
 
     /// The outcome with this digest. Blocks on the disk for long ones.
     pub fn get(&self, digest: &Digest) -> Option<Vec<u8>> {
-        if let Some(bytes) = self.short.read().unwrap_or_else(PoisonError::into_inner).get(digest) {
-            return Some(bytes.clone());
-        }
-        fs::read(self.path(digest)).ok()
+        self.short(digest).or_else(|| fs::read(self.path(digest)).ok())
+    }
+
+    /// The outcome with this digest if it is a short one; never blocks.
+    pub fn short(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner).get(digest)?.short.clone()
     }
 
     /// The outcome with this digest as a blob, without holding a long one in memory.
@@ -58,22 +80,49 @@ impl AcceptedOutcomes {
     /// # Errors
     /// When the disk fails.
     pub async fn open_blob(&self, digest: &Digest) -> io::Result<Option<Blob>> {
-        let short = self.short.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
-        match short {
+        match self.short(digest) {
             Some(bytes) => Ok(Some(Blob::Memory(bytes.into()))),
             None => Blob::from_file(&self.path(digest)).await,
         }
     }
 
-    /// Forgets an outcome.
+    /// One holder needs an outcome no longer; with the last one it is gone.
     pub fn remove(&self, digest: &Digest) {
-        if self.short.write().unwrap_or_else(PoisonError::into_inner).remove(digest).is_none() {
-            // It may be gone already, or be shared by two jobs of which one forgot it first.
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = kept.get_mut(digest) else { return };
+        known.holders -= 1;
+        if known.holders == 0 && kept.remove(digest).is_some_and(|known| known.short.is_none()) {
+            // A file that somebody has removed already is as good as removed.
             let _ = fs::remove_file(self.path(digest));
         }
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
         self.folder.join(digest.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::outcome::Outcome;
+
+    use super::*;
+
+    #[test]
+    fn an_outcome_that_jobs_share_stays_until_the_last_has_forgotten_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let outcomes = AcceptedOutcomes::open(folder.path()).expect("a fresh folder");
+        for length in [10, INLINE_OUTCOME_BYTES_MAX + 1] {
+            let bytes = vec![7; length];
+            let digest = Outcome::digest_of_bytes(&bytes);
+            outcomes.put(digest, bytes.clone()).expect("room");
+            outcomes.put(digest, bytes.clone()).expect("room");
+            outcomes.remove(&digest);
+            assert_eq!(outcomes.get(&digest), Some(bytes));
+            outcomes.remove(&digest);
+            assert_eq!(outcomes.get(&digest), None);
+            outcomes.remove(&digest);
+        }
+        assert_eq!(fs::read_dir(folder.path().join("outcomes")).expect("the folder").count(), 0);
     }
 }

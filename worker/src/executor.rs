@@ -1,4 +1,7 @@
 //! Computing: leases wait for a slot, run on the worker's own thread pool, and come back as outcomes to be signed.
+//!
+//! A task goes straight to the pool's queue and its end straight back: a small task costs less than a thread's sleep
+//! and waking, so light tasks share a slot and the pool finds the next one waiting.
 
 use std::{
     num::NonZeroUsize,
@@ -17,15 +20,18 @@ use protocol::{
     limits::TASK_BYTES_MAX,
     message::{BlobName, Lease},
     outcome::Outcome,
-    task::{Task, TaskId},
+    task::{Task, TaskId, Weight},
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use transport::{Connection, blob};
 
 use crate::{
     misbehave::{self, Misbehaviour},
     store::OutcomeStore,
 };
+
+/// How many light tasks share the slot of a heavy one; coordinators lease by the same measure.
+pub const LIGHT_PER_HEAVY: u32 = 32;
 
 /// The end of a computation.
 #[derive(Debug)]
@@ -71,7 +77,8 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor with `threads` threads that computes at most `slots` tasks at once.
+    /// An executor with `threads` threads that takes at most `slots` heavy tasks at once, or [`LIGHT_PER_HEAVY`] light
+    /// ones in the place of each.
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -85,8 +92,10 @@ impl Executor {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.get())
             .thread_name(|number| format!("compute-{number}"))
+            // The panic was printed where it happened, and whoever waits for the outcome sees that none comes.
+            .panic_handler(|_| {})
             .build()?;
-        let slots = Arc::new(Semaphore::new(slots as usize));
+        let slots = Arc::new(Semaphore::new((slots * LIGHT_PER_HEAVY) as usize));
         Ok(Self { pool: Arc::new(pool), slots, store, misbehaviour, completed })
     }
 
@@ -121,12 +130,20 @@ impl Executor {
             return Err(failed("the task's bytes do not have the task's id".to_owned()));
         }
         let task = Task::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
-        let _slot = self.slots.acquire().await.map_err(|_| NotComputed::Cancelled)?;
+        let share = match task.weight() {
+            Weight::Light => 1,
+            Weight::Heavy => LIGHT_PER_HEAVY,
+        };
+        let _slot = self.slots.acquire_many(share).await.map_err(|_| NotComputed::Cancelled)?;
         let executor = self.clone();
         let formula = lease.formula;
-        let computed = tokio::task::spawn_blocking(move || executor.compute(&task, id, formula, &control))
-            .await
-            .map_err(|_| failed("the computation panicked; please report this task".to_owned()))??;
+        let (done, computed) = oneshot::channel();
+        self.pool.spawn_fifo(move || {
+            // Whoever waited is gone only when the worker stops.
+            let _ = done.send(executor.compute(&task, id, formula, &control));
+        });
+        let panicked = |_| failed("the computation panicked; please report this task".to_owned());
+        let computed = computed.await.map_err(panicked)??;
         if let Some(Misbehaviour::Slow(delay)) = self.misbehaviour {
             tokio::time::sleep(delay).await;
         }
@@ -142,8 +159,7 @@ impl Executor {
     ) -> Result<Computed, NotComputed> {
         control.check().map_err(|_| NotComputed::Cancelled)?;
         let start = Instant::now();
-        let truth = self.pool.install(|| engine::run_on_cpu(task, formula, control));
-        let truth = truth.map_err(|error| match error {
+        let truth = engine::run_on_cpu(task, formula, control).map_err(|error| match error {
             EngineError::Cancelled(_) => NotComputed::Cancelled,
             other @ EngineError::Digits(_) => NotComputed::Failed(other.to_string()),
         })?;

@@ -12,6 +12,7 @@ use std::{
 use compute::control::Control;
 use protocol::{
     ballot::{Ballot, ReplicaId},
+    constant::Formula,
     digest::Digest,
     domain::{Engine, FailureDomain},
     identity::SecretKey,
@@ -26,14 +27,14 @@ use transport::{Connection, identity, identity::IdentityError};
 use crate::{
     config::WorkerConfig,
     correction,
-    executor::{Completed, Computed, Executor, NotComputed},
+    executor::{Completed, Computed, Executor, LIGHT_PER_HEAVY, NotComputed},
     link::{self, LinkEvent},
     misbehave::Misbehaviour,
     store::{OutcomeStore, StoreError},
 };
 
 /// Most replicas that a coordinator may have under way here: what its leases may fill, and as much again.
-const UNDER_WAY_MAX: usize = SLOTS_MAX as usize * 32 * 2;
+const UNDER_WAY_MAX: usize = (SLOTS_MAX * LIGHT_PER_HEAVY * 2) as usize;
 /// How many leases' quorums are remembered for corrections.
 const QUORUMS_MAX: usize = 64 * 1024;
 /// Most replicas that one heartbeat names, so that it fits a frame.
@@ -80,7 +81,13 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
         store,
         executor,
         peer: None,
-        operator: String::new(),
+        domain: FailureDomain {
+            operator: String::new(),
+            engine: Engine::Cpu,
+            formula: Formula::Direct,
+            device: compute::engine::processor_name(),
+            build: WorkerConfig::build(),
+        },
         under_way: BTreeMap::new(),
         uncounted: BTreeMap::new(),
         quorums: Quorums::default(),
@@ -100,8 +107,9 @@ struct Service {
     executor: Executor,
     /// The coordinator, while the link is up.
     peer: Option<Peer>,
-    /// Under which operator the coordinator knows this worker; told before the first lease.
-    operator: String,
+    /// What every ballot's answer depends on, except the formula. The coordinator tells the operator before the first
+    /// lease.
+    domain: FailureDomain,
     under_way: BTreeMap<ReplicaId, Control>,
     /// Ballots that were cast, or wait to be, and were not counted yet.
     uncounted: BTreeMap<ReplicaId, Vec<WorkerMessage>>,
@@ -204,7 +212,7 @@ impl Service {
             }
             LinkEvent::Up { outbox, connection, operator, heartbeat } => {
                 self.peer = Some(Peer { outbox, connection, heartbeat });
-                self.operator = operator;
+                self.domain.operator = operator;
                 let again: Vec<WorkerMessage> = self.uncounted.values().flatten().cloned().collect();
                 for message in again {
                     self.say(message).await;
@@ -278,13 +286,7 @@ impl Service {
 
     fn ballots(&self, replica: ReplicaId, computed: Computed) -> Vec<WorkerMessage> {
         let Computed { bytes, digest, contradiction, formula, elapsed } = computed;
-        let domain = FailureDomain {
-            operator: self.operator.clone(),
-            engine: Engine::Cpu,
-            formula,
-            device: compute::engine::processor_name(),
-            build: WorkerConfig::build(),
-        };
+        let domain = FailureDomain { formula, ..self.domain.clone() };
         let compute_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let cast = |digest, outcome| {
             let ballot = Ballot { replica, worker: self.key.node_id(), digest, domain: domain.clone() };

@@ -145,7 +145,7 @@ impl Kept {
     fn note(&mut self, task: TaskId, digest: Digest, place: Place) -> Vec<TaskId> {
         let is_file = matches!(place, Place::File);
         if let Some(before) = self.by_task.insert(task, Entry { digest, place }) {
-            self.by_digest.remove(&before.digest);
+            self.unname(&before.digest, &task);
             let was_file = matches!(before.place, Place::File);
             if was_file != is_file {
                 let queue = if was_file { &mut self.files } else { &mut self.short };
@@ -172,10 +172,17 @@ impl Kept {
         }
         for task in removed.iter().chain(&forgotten) {
             if let Some(entry) = self.by_task.remove(task) {
-                self.by_digest.remove(&entry.digest);
+                self.unname(&entry.digest, task);
             }
         }
         removed
+    }
+
+    /// A task has this outcome no longer; another one with the same outcome keeps the name.
+    fn unname(&mut self, digest: &Digest, task: &TaskId) {
+        if self.by_digest.get(digest) == Some(task) {
+            self.by_digest.remove(digest);
+        }
     }
 }
 

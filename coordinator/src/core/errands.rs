@@ -29,7 +29,7 @@ impl Core {
                 None => Err("it is not connected".to_owned()),
             };
             // The owner is gone only when the coordinator stops.
-            let _ = sender.send(Event::Fetched { job, index, worker, result }).await;
+            let _ = sender.send(Event::Fetched { job, index, worker, result: result.map(|()| digest) }).await;
         });
     }
 

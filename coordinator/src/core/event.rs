@@ -44,8 +44,8 @@ pub enum Event {
         index: u64,
         /// Who was asked.
         worker: NodeId,
-        /// Why not.
-        result: Result<(), String>,
+        /// The digest under which it is kept, or why not.
+        result: Result<Digest, String>,
     },
     /// It is known where a dissenter's outcome parts from the accepted one, or that it cannot be known.
     Compared {

@@ -173,8 +173,12 @@ impl Core {
             }
             Event::Heard { worker, word } => self.heard(worker, word),
             Event::Fetched { job, index, worker, result } => match result {
-                Ok(()) => {
-                    self.keep_note(job, index);
+                Ok(digest) => {
+                    // The errand kept it for the job, which may have had it already, or be gone.
+                    let kept_first = self.jobs.get_mut(&job).is_some_and(|record| record.kept.insert(digest));
+                    if !kept_first {
+                        self.outcomes.remove(&digest);
+                    }
                     self.tell_or_log(Input::OutcomeHeld { job, index });
                 }
                 Err(reason) => {
@@ -232,7 +236,10 @@ impl Core {
             Word::Cast { ballot, outcome, compute_us } => {
                 let said = ballot.ballot();
                 let outcome_held = outcome.is_some();
-                if let (Some(bytes), Some(record)) = (outcome, self.jobs.get_mut(&said.replica.job)) {
+                // What is kept already, by an earlier ballot or another task, is not needed again.
+                if let (Some(bytes), Some(record)) = (outcome, self.jobs.get_mut(&said.replica.job))
+                    && !record.kept.contains(&said.digest)
+                {
                     record.inline.entry(said.replica.index).or_default().insert(said.digest, bytes);
                 }
                 Input::BallotCast { ballot, outcome_held, compute_us }
@@ -319,21 +326,15 @@ impl Core {
             return;
         };
         if let Some(bytes) = record.inline.get_mut(&index).and_then(|outcomes| outcomes.remove(accepted)) {
-            record.kept.insert(*accepted);
-            if let Err(error) = self.outcomes.put(*accepted, bytes) {
+            if record.kept.insert(*accepted)
+                && let Err(error) = self.outcomes.put(*accepted, bytes)
+            {
                 warn!(%error, "an accepted outcome cannot be kept");
+                record.kept.remove(accepted);
             }
         }
         if record.inline.get(&index).is_some_and(BTreeMap::is_empty) {
             record.inline.remove(&index);
-        }
-    }
-
-    fn keep_note(&mut self, job: JobId, index: u64) {
-        let decision =
-            self.machine.job(job).and_then(|job| job.tally(index)).and_then(|tally| tally.decision());
-        if let (Some(decision), Some(record)) = (decision, self.jobs.get_mut(&job)) {
-            record.kept.insert(decision.accepted);
         }
     }
 
