@@ -271,23 +271,26 @@ impl Core {
 
 fn describe_worth(fewest: usize, alike: &BTreeSet<Axis>) -> String {
     match fewest {
-        usize::MAX => "no task is accepted: nothing is established".to_owned(),
-        0 | 1 => "a single worker's word: nobody has checked it".to_owned(),
-        _ if alike.is_empty() => format!(
-            "at least {fewest} workers agreed on each task; they differ in operator, engine, formula and device"
+        usize::MAX => return "no task is accepted: nothing is established".to_owned(),
+        0 | 1 => return "a single worker's word: nobody has checked it".to_owned(),
+        _ => {}
+    }
+    let named = |same: bool| {
+        let axes = Axis::ALL.into_iter().filter(|axis| alike.contains(axis) == same);
+        axes.map(Axis::name).collect::<Vec<_>>().join(", ")
+    };
+    let (same, different) = (named(true), named(false));
+    let agreed = format!("at least {fewest} workers agreed on each task");
+    match (same.is_empty(), different.is_empty()) {
+        (true, _) => format!("{agreed}; they differed in {different}"),
+        (false, true) => format!(
+            "{agreed}, all with the same {same}: this guards against a passing fault, and against nothing that they \
+             have in common"
         ),
-        _ => {
-            let names: Vec<&str> = alike.iter().map(|axis| axis.name()).collect();
-            let guards = if alike.contains(&Axis::Formula) {
-                "this guards against a passing fault, and not against what they have in common"
-            } else {
-                "different formulas agreed; this guards against passing faults and an error in one formula"
-            };
-            format!(
-                "at least {fewest} workers agreed on each task, with the same {}: {guards}",
-                names.join(", ")
-            )
-        }
+        (false, false) => format!(
+            "{agreed}; they differed in {different} and had the same {same}: this guards against passing faults and \
+             an error in what differed, not in what was the same"
+        ),
     }
 }
 
@@ -308,8 +311,10 @@ mod tests {
     #[test]
     fn a_report_says_what_agreeing_workers_have_in_common() {
         let all: BTreeSet<Axis> = Axis::ALL.into_iter().collect();
-        assert!(describe_worth(2, &all).contains("the same operator, engine, formula, device"));
-        assert!(describe_worth(3, &BTreeSet::new()).contains("they differ"));
+        assert!(describe_worth(2, &all).contains("all with the same operator, engine, formula, device"));
+        assert!(describe_worth(3, &BTreeSet::new()).contains("they differed in operator"));
+        let same = BTreeSet::from([Axis::Operator, Axis::Device]);
+        assert!(describe_worth(2, &same).contains("differed in engine, formula and had the same operator, device"));
         assert!(describe_worth(1, &all).contains("nobody has checked it"));
         assert!(describe_worth(usize::MAX, &all).contains("nothing is established"));
     }
