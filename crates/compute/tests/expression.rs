@@ -198,6 +198,15 @@ fn a_value_is_shown_whole_or_truncated() {
         let Answer::Value { text: shown, exact } = ask(text) else { panic!("{text}: {}", ask(text)) };
         assert_eq!((shown.as_str(), exact), (expected, is_exact), "{text}");
     }
+    for (text, digits, expected) in [
+        ("pi", 1, "3.…"),
+        ("exp(10)", 5, "22026.…"),
+        ("exp(10)", 4, "2.202…e4"),
+        ("pi", 0, "3.…"),
+        ("-e/10^9", 2, "-2.7…e-9"),
+    ] {
+        assert_eq!(ask_to(text, digits), Answer::Value { text: expected.to_owned(), exact: false }, "{text}");
+    }
     let Answer::Value { text, exact } = ask("10^999") else { panic!() };
     assert!(exact && text.len() == 1000);
     let Answer::Value { text, exact } = ask_to("2^100000", 10_000) else { panic!() };

@@ -61,7 +61,7 @@ impl Decimal {
             let zeros = "0".repeat(usize::try_from(-self.exponent).unwrap_or(0));
             return format!("{sign}0.{zeros}{digits}{end}");
         }
-        if self.exponent > 0 && self.exponent < count {
+        if self.exponent > 0 && self.exponent <= count {
             let (whole, fraction) = digits.split_at(usize::try_from(self.exponent).unwrap_or(0));
             return format!("{sign}{whole}.{fraction}{end}");
         }
