@@ -4,4 +4,5 @@ mod bad_input;
 mod failures;
 mod jobs;
 mod questions;
+mod settings;
 mod votes;

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// How long a test waits for anything before it fails.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The path of one of our programs, built beside the test.
 ///

@@ -66,7 +66,7 @@ pub(crate) fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(offset)];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
-    (line, 1 + before[line_start..].chars().count())
+    (line, 1 + before[line_start..].trim_start_matches('\u{feff}').chars().count())
 }
 
 /// A word from the file, fit for a terminal.

@@ -239,3 +239,98 @@ fn type_of(value: &DeValue<'_>) -> &'static str {
         DeValue::Table(_) => "a table",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, num::NonZeroUsize};
+
+    use clap::{Arg, ArgAction, Command, value_parser};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::settings;
+
+    fn settings() -> Vec<Setting> {
+        let arg = |id: &'static str| Arg::new(id).long(id).env(id.to_uppercase());
+        let command = Command::new("worker")
+            .arg(arg("listen").value_parser(value_parser!(SocketAddr)).default_value("127.0.0.1:1"))
+            .arg(arg("threads").value_parser(value_parser!(NonZeroUsize)))
+            .arg(arg("gpu").action(ArgAction::SetTrue))
+            .arg(arg("join").hide_env_values(true).value_parser(["abcdefgh"]))
+            .arg(Arg::new("drill").long("drill"));
+        settings::of(&command)
+    }
+
+    fn read_text(text: &str) -> Result<FileValues, String> {
+        let read = parse(Path::new("c.toml"), text.as_bytes().to_vec(), "worker", &settings());
+        read.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn values_become_what_flags_would_say() {
+        let text = "[worker]\nlisten = \"[::1]:5\"\nthreads = 0x1_0\n\ngpu = true\n";
+        let found = read_text(text).unwrap();
+        let value = |key: &str| (found.values[key].as_str(), found.lines[key]);
+        assert_eq!(
+            [value("listen"), value("threads"), value("gpu")],
+            [("[::1]:5", 2), ("16", 3), ("true", 5)]
+        );
+        assert_eq!(read_text("").unwrap().values.len(), 0);
+        // A byte order mark is what some editors put there.
+        assert_eq!(read_text("\u{feff}[worker]\nthreads = 2\n").unwrap().values["threads"], "2");
+    }
+
+    #[test]
+    fn each_mistake_has_its_sentence() {
+        for (text, says) in [
+            (
+                "[worker]\nthreads = 99999999999999999999\n",
+                "c.toml:2:11: `threads` is `99999999999999999999`, which",
+            ),
+            ("[worker]\nthreads = -1\n", "c.toml:2:11: `threads` is `-1`, which"),
+            ("[worker]\ngpu = \"yes\"\n", "c.toml:2:7: `gpu` must be true or false, not a string"),
+            ("[worker]\ndrill = \"x\"\n", "unknown key `drill`"),
+            ("[worker]\njoin = \"hunter2hunter2\"\n", "`join` is `hun…`, which"),
+            ("\u{feff}tasks = 1\n", "c.toml:1:1: `tasks` stands"),
+            ("worker = 1\n", "c.toml:1:1: `worker` must be a table"),
+            ("[worker]\nthreads = 1\nthreads = 2\n", "c.toml:3:"),
+            ("[[worker]]\nthreads = 1\n", "`worker` must be a table, not a list"),
+            ("[worker]\n\"thr\\u001beads\" = 1\n", "unknown key `thr eads`"),
+        ] {
+            let told = read_text(text).err().unwrap_or_else(|| panic!("{text} is accepted"));
+            assert!(told.contains(says), "{told}");
+        }
+        assert!(!read_text("[worker]\njoin = \"hunter2hunter2\"\n").unwrap_err().contains("hunter2"));
+    }
+
+    #[test]
+    fn more_mistakes_than_a_screen_holds_are_counted() {
+        let many: String = (0..25).map(|number| format!("key{number} = 1\n")).collect();
+        let told = read_text(&format!("[worker]\n{many}")).unwrap_err();
+        assert_eq!(told.lines().count(), 22, "{told}");
+        assert!(told.ends_with("and 5 more errors"), "{told}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_breaks_the_reading(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(Path::new("c.toml"), bytes, "worker", &settings());
+        }
+
+        #[test]
+        fn no_nearly_good_file_breaks_the_reading(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "[worker]", "[coordinator]", "threads", "listen", "=", " ", "\n", "\"", "1", "é", "\u{feff}", "[",
+                    "]", "{", "}", ".", "true", "#", "'''",
+                ]),
+                0..40,
+            ),
+        ) {
+            let text: String = parts.concat();
+            if let Err(told) = read_text(&text) {
+                prop_assert!(told.contains("c.toml:"), "{}", told);
+            }
+        }
+    }
+}
