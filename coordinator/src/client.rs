@@ -11,6 +11,7 @@ use protocol::{
     report::JobProgress,
     token::{Credential, Role, Token},
 };
+use tokio::sync::Mutex;
 use transport::{Connection, Opening, Stream, connect, identity};
 
 use crate::exit::CommandError;
@@ -66,15 +67,21 @@ impl Target {
 /// A client that was let in.
 pub struct Client {
     connection: Connection,
-    // The control stream stays open as long as the client is there.
-    _control: Stream,
+    /// The stream of the hello. It stays open as long as the client is there.
+    control: Mutex<Control>,
+}
+
+struct Control {
+    stream: Stream,
+    welcomed: bool,
 }
 
 impl Client {
-    /// Connects and says hello.
+    /// Connects and says hello. Whether the client is let in shows with the answer to its first request, which travels
+    /// with the hello and saves a round trip.
     ///
     /// # Errors
-    /// [`CommandError`] when nobody answers, or the client is not let in.
+    /// [`CommandError`] when nobody answers.
     pub async fn connect(target: &Target) -> Result<Self, CommandError> {
         let connection = connect(&target.key, target.coordinator, &target.address, CONNECT_TIMEOUT).await?;
         let hello = Hello {
@@ -82,15 +89,37 @@ impl Client {
             credential: target.credential.clone(),
             introduction: Introduction::Client,
         };
-        let mut control = connection.open_stream(&Opening::Control(hello)).await?;
-        match control.reader.require_within::<Welcome>(ANSWER_TIMEOUT).await? {
-            Welcome::Accepted { .. } => Ok(Self { connection, _control: control }),
-            Welcome::Refused { reason, .. } => Err(CommandError::Refused(reason)),
+        let stream = connection.open_stream(&Opening::Control(hello)).await?;
+        Ok(Self { connection, control: Mutex::new(Control { stream, welcomed: false }) })
+    }
+
+    /// Sends a request and what belongs to it, and waits until the client is let in.
+    async fn send(&self, request: Request, parts: Vec<Bytes>) -> Result<Stream, CommandError> {
+        let sent = async {
+            let mut stream = self.connection.open_stream(&Opening::Request(request)).await?;
+            for part in parts {
+                stream.writer.send_bytes(part).await?;
+            }
+            Ok::<_, CommandError>(stream)
+        };
+        let (sent, welcomed) = tokio::join!(sent, self.welcomed());
+        // A refusal explains best why nothing could be sent.
+        welcomed.and(sent)
+    }
+
+    async fn welcomed(&self) -> Result<(), CommandError> {
+        let mut control = self.control.lock().await;
+        if !control.welcomed {
+            match control.stream.reader.require_within::<Welcome>(ANSWER_TIMEOUT).await? {
+                Welcome::Accepted { .. } => control.welcomed = true,
+                Welcome::Refused { reason, .. } => return Err(CommandError::Refused(reason)),
+            }
         }
+        Ok(())
     }
 
     async fn open(&self, request: Request) -> Result<Stream, CommandError> {
-        Ok(self.connection.open_stream(&Opening::Request(request)).await?)
+        self.send(request, Vec::new()).await
     }
 
     /// Asks for one answer.
@@ -111,11 +140,9 @@ impl Client {
             job_bytes: text.len() as u64,
             file_bytes: file.as_ref().map(|bytes| bytes.len() as u64),
         };
-        let mut stream = self.open(request).await?;
-        stream.writer.send_bytes(Bytes::copy_from_slice(text.as_bytes())).await?;
-        if let Some(file) = file {
-            stream.writer.send_bytes(Bytes::from(file)).await?;
-        }
+        let mut parts = vec![Bytes::copy_from_slice(text.as_bytes())];
+        parts.extend(file.map(Bytes::from));
+        let mut stream = self.send(request, parts).await?;
         match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
             Response::Submitted(job) => Ok(job),
             other => Err(unexpected(&other)),

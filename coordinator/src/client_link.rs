@@ -7,7 +7,7 @@ use protocol::{
     digest::{Digest, Domain},
     identity::NodeId,
     job::{JobId, JobSpec},
-    limits::{EXPRESSION_FILE_BYTES_MAX, JOB_FILE_BYTES_MAX},
+    limits::{EXPRESSION_FILE_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, JOB_FILE_BYTES_MAX},
     message::{NO_OUTCOME, Request, Response},
     plan::Plan,
 };
@@ -24,6 +24,13 @@ use crate::{
 const STALL: Duration = Duration::from_secs(30);
 /// The least time between two words on the progress of a job that goes on.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest job file that is planned at once, because that takes less than waking another thread.
+const PLAN_AT_ONCE_BYTES_MAX: usize = 4 * 1024;
+/// Most tasks of a job whose report is encoded at once, for the same reason.
+const ENCODE_AT_ONCE_TASKS_MAX: usize = 16;
+/// How many bytes of short outcomes are collected before they are sent.
+const SEND_TOGETHER_BYTES: usize = 64 * 1024;
 
 /// Why a request was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -126,8 +133,13 @@ async fn submit(
             Err(error) => return Err(error.into()),
         },
     };
-    let planned = tokio::task::spawn_blocking(move || plan(text, file)).await;
-    let submission = match planned.map_err(|_| Unanswered::Stopping)? {
+    let planned = if file.is_none() && text.len() <= PLAN_AT_ONCE_BYTES_MAX {
+        plan(text, file)
+    } else {
+        let planned = tokio::task::spawn_blocking(move || plan(text, file)).await;
+        planned.map_err(|_| Unanswered::Stopping)?
+    };
+    let submission = match planned {
         Ok(submission) => Box::new(submission),
         Err(reason) => return Ok(Response::Error(reason)),
     };
@@ -192,10 +204,11 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
         }
     };
     let JobResult { text, file, report, ballots, outcomes } = result;
-    let encoded = tokio::task::spawn_blocking(move || {
-        Some((serde_json::to_vec_pretty(&report).ok()?, serde_json::to_vec_pretty(&ballots).ok()?))
-    });
-    let (report, ballots) = encoded.await.ok().flatten().ok_or(Unanswered::Stopping)?;
+    let few = outcomes.len() <= ENCODE_AT_ONCE_TASKS_MAX;
+    let encode =
+        move || Some((serde_json::to_vec_pretty(&report).ok()?, serde_json::to_vec_pretty(&ballots).ok()?));
+    let encoded = if few { encode() } else { tokio::task::spawn_blocking(encode).await.ok().flatten() };
+    let (report, ballots) = encoded.ok_or(Unanswered::Stopping)?;
     let header = Response::Result {
         report_bytes: report.len() as u64,
         ballots_bytes: ballots.len() as u64,
@@ -210,13 +223,29 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
     if let Some(file) = file {
         stream.writer.send_bytes(Bytes::copy_from_slice(file.as_bytes())).await?;
     }
+    // Outcomes are many and short, or few and long.
+    let mut together = Vec::new();
     for digest in outcomes {
-        let store = Arc::clone(&shared.outcomes);
-        let read = tokio::task::spawn_blocking(move || store.get(&digest?)).await;
-        let bytes = read.ok().flatten();
+        let bytes = match digest.and_then(|digest| shared.outcomes.short(&digest)) {
+            Some(bytes) => Some(bytes),
+            None => {
+                let store = Arc::clone(&shared.outcomes);
+                tokio::task::spawn_blocking(move || store.get(&digest?)).await.ok().flatten()
+            }
+        };
         let length = bytes.as_ref().map_or(NO_OUTCOME, |bytes| bytes.len() as u64);
-        stream.writer.send_bytes(Bytes::copy_from_slice(&length.to_be_bytes())).await?;
-        stream.writer.send_bytes(Bytes::from(bytes.unwrap_or_default())).await?;
+        together.extend_from_slice(&length.to_be_bytes());
+        match bytes {
+            Some(bytes) if bytes.len() > INLINE_OUTCOME_BYTES_MAX => {
+                stream.writer.send_bytes(Bytes::from(std::mem::take(&mut together))).await?;
+                stream.writer.send_bytes(Bytes::from(bytes)).await?;
+            }
+            bytes => together.extend_from_slice(&bytes.unwrap_or_default()),
+        }
+        if together.len() >= SEND_TOGETHER_BYTES {
+            stream.writer.send_bytes(Bytes::from(std::mem::take(&mut together))).await?;
+        }
     }
+    stream.writer.send_bytes(Bytes::from(together)).await?;
     Ok(stream.writer.finish().await?)
 }

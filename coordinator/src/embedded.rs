@@ -29,6 +29,7 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct EmbeddedCluster {
     server: Server,
     workers: JoinSet<Result<(), worker::service::WorkerError>>,
+    stop_workers: CancellationToken,
     stop: CancellationToken,
     key: SecretKey,
     // Removed when the cluster is gone.
@@ -59,7 +60,8 @@ impl EmbeddedCluster {
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
         let config = Config { electorate_closed: true, ..Config::default() };
         let server = server::start(&key, listen, &coordinator_dir, config, &stop)?;
-        let mut cluster = Self { server, workers: JoinSet::new(), stop, key, folder };
+        let stop_workers = stop.child_token();
+        let mut cluster = Self { server, workers: JoinSet::new(), stop_workers, stop, key, folder };
         let total = composition.workers + u32::from(composition.liar);
         let threads = worker::config::threads_available().get() / composition.workers.max(1) as usize;
         let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
@@ -89,7 +91,7 @@ impl EmbeddedCluster {
             misbehaviour,
             connection: ConnectionConfig::default(),
         };
-        self.workers.spawn(worker::service::run(config, self.stop.child_token()));
+        self.workers.spawn(worker::service::run(config, self.stop_workers.child_token()));
     }
 
     async fn wait_for_workers_in_time(&mut self, total: u32) -> Result<(), CommandError> {
@@ -132,10 +134,11 @@ impl EmbeddedCluster {
         self.folder.path()
     }
 
-    /// Stops workers and coordinator, and removes their state.
+    /// Stops the workers, then the coordinator, and removes their state.
     pub async fn stop(mut self) {
-        self.stop.cancel();
+        self.stop_workers.cancel();
         while self.workers.join_next().await.is_some() {}
+        self.stop.cancel();
         self.server.tasks.wait().await;
     }
 }

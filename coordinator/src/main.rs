@@ -10,7 +10,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Ok(None) => return Ok(ExitCode::SUCCESS),
         Err(error) => return Ok(error.report()),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = commands::runtime(&arguments.command)?;
     let result = runtime.block_on(commands::run(arguments.command));
     // Nothing that still blocks a thread is waited for: what had to be finished is.
     runtime.shutdown_background();

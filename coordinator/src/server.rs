@@ -114,12 +114,15 @@ async fn accept(mut listener: Listener, shared: Shared, tasks: TaskTracker) {
         tasks.spawn(async move {
             let stop = shared.stop.clone();
             tokio::select! {
-                () = stop.cancelled() => {}
-                () = serve(connection, shared) => {}
+                () = stop.cancelled() => {
+                    connection.close_and_tell(CloseCode::ShuttingDown, "the coordinator stops").await;
+                }
+                () = serve(connection.clone(), shared) => {}
             }
         });
     }
-    listener.close(CloseCode::ShuttingDown, "the coordinator stops").await;
+    // Each connection's own task says farewell; waiting until QUIC has forgotten them all would take far longer.
+    drop(listener);
 }
 
 /// Serves one connection from its hello to its end.

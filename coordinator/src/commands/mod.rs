@@ -10,9 +10,10 @@ mod submit;
 mod summary;
 mod token;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use program::{Program, folders};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     arguments::{Arguments, BenchWhat, Command},
@@ -25,6 +26,22 @@ pub const PROGRAM: Program = Program {
     log: "warn",
     computed: |key| (key == "state_dir").then(|| folders::state("coordinator").display().to_string()),
 };
+
+/// The threads that a command runs on. A question that goes to a coordinator elsewhere takes a few milliseconds, of
+/// which threads that wake each other would be a good part; whatever serves, computes or writes much has them.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime(command: &Command) -> io::Result<Runtime> {
+    let threads = match command {
+        Command::Ask(arguments) => arguments.reach.coordinator.is_none(),
+        Command::Status(_) | Command::Workers(_) | Command::Abandon(_) | Command::Revoke(_) => false,
+        Command::Token(_) | Command::Completions { .. } => false,
+        Command::Serve(_) | Command::Submit(_) | Command::Result(_) | Command::Bench(_) => true,
+    };
+    let mut builder = if threads { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    builder.enable_all().build()
+}
 
 /// Runs one command.
 ///
