@@ -281,6 +281,26 @@ fn the_default_file_has_every_setting_at_its_default() {
 }
 
 #[test]
+fn the_page_about_settings_names_each_with_its_default() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    for program in ["coordinator", "worker"] {
+        let (_, section) = page.split_once(&format!("## Settings of `{program}`")).expect("a section");
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let (_, machines) = switched_on(&said(&run(command(program).arg("--print-default-config"))));
+        let rows = rows(&mut command(program));
+        for Row { setting, value, .. } in &rows {
+            let start = format!("| `--{}` | `QUORATE_", setting.replace('_', "-"));
+            let line = section.lines().find(|line| line.starts_with(&start));
+            let line = line.unwrap_or_else(|| panic!("docs/configuration.md has no line `{start}`"));
+            let default = if machines.contains(setting) { " | " } else { &format!(" | `{value}` | ") };
+            assert!(line.contains(&format!("` | `{setting}`, a ")) && line.contains(default), "{line}");
+        }
+        assert_eq!(section.lines().filter(|line| line.starts_with("| `--")).count(), rows.len(), "{program}");
+    }
+}
+
+#[test]
 fn asking_for_the_settings_asks_for_nothing_else() {
     for arguments in
         [&["--print-config"][..], &["submit", "--print-config"], &["token", "--print-default-config"]]

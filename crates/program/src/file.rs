@@ -174,14 +174,12 @@ impl Reading<'_> {
     fn settings_in(&mut self, table: &DeTable<'_>) {
         for (key, value) in table {
             let (name, offset): (&str, usize) = (key.get_ref(), key.span().start);
-            match self.settings.iter().find(|setting| setting.key() == name) {
-                Some(setting) => self.setting(setting, offset, value),
-                None => {
-                    let known: Vec<&str> = self.settings.iter().map(Setting::key).collect();
-                    let help = did_you_mean(name, &known);
-                    self.faults
-                        .push((offset, Fault::UnknownKey { key: quoted(name), table: self.table, help }));
-                }
+            if let Some(setting) = self.settings.iter().find(|setting| setting.key() == name) {
+                self.setting(setting, offset, value);
+            } else {
+                let known: Vec<&str> = self.settings.iter().map(Setting::key).collect();
+                let help = did_you_mean(name, &known);
+                self.faults.push((offset, Fault::UnknownKey { key: quoted(name), table: self.table, help }));
             }
         }
     }
@@ -305,8 +303,8 @@ mod tests {
 
     #[test]
     fn more_mistakes_than_a_screen_holds_are_counted() {
-        let many: String = (0..25).map(|number| format!("key{number} = 1\n")).collect();
-        let told = read_text(&format!("[worker]\n{many}")).unwrap_err();
+        let many: Vec<String> = (0..25).map(|number| format!("key{number} = 1")).collect();
+        let told = read_text(&format!("[worker]\n{}", many.join("\n"))).unwrap_err();
         assert_eq!(told.lines().count(), 22, "{told}");
         assert!(told.ends_with("and 5 more errors"), "{told}");
     }

@@ -3,7 +3,7 @@
 //! [`start`] reads the command line, the environment and the configuration file, each of which speaks louder than the
 //! one after it, and starts logging. A *setting* is an argument that has an environment variable; nothing else makes
 //! it one, so a new setting is declared once, beside its flag, and is at once a variable and a key of the file.
-//! [`folders`], [`name`] and [`interrupted`] are the rest of what the programs share.
+//! [`folders`], [`parse_name`] and [`interrupted`] are the rest of what the programs share.
 #![forbid(unsafe_code)]
 
 mod fault;

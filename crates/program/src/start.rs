@@ -99,16 +99,16 @@ impl Program {
 /// # Errors
 /// [`StartError`], which tells the user by [`StartError::report`].
 pub fn start<A: CommandFactory + FromArgMatches>(program: &Program) -> Result<Option<A>, StartError> {
-    start_with(program, std::env::args_os().collect())
+    start_with(program, &std::env::args_os().collect::<Vec<_>>())
 }
 
 fn start_with<A: CommandFactory + FromArgMatches>(
     program: &Program,
-    arguments: Vec<OsString>,
+    arguments: &[OsString],
 ) -> Result<Option<A>, StartError> {
     let command = program.command::<A>();
     // Who asks for the settings need not say what else to do.
-    if let Ok(matches) = relaxed(command.clone()).try_get_matches_from(&arguments) {
+    if let Ok(matches) = relaxed(command.clone()).try_get_matches_from(arguments) {
         let shared = Shared::from_arg_matches(&matches)?;
         if shared.print_default_config {
             io::stdout().write_all(DEFAULT_CONFIG.as_bytes())?;
@@ -120,10 +120,10 @@ fn start_with<A: CommandFactory + FromArgMatches>(
         }
     }
     // What is wrong on the command line, and help, need no file.
-    let matches = command.clone().try_get_matches_from(&arguments)?;
+    let matches = command.clone().try_get_matches_from(arguments)?;
     let place = place(Shared::from_arg_matches(&matches)?.config);
     let matches = match file::read(&place, program.table, &settings::of(&command))? {
-        Some(file) => settings::with_defaults(command, &file.values).try_get_matches_from(&arguments)?,
+        Some(file) => settings::with_defaults(command, &file.values).try_get_matches_from(arguments)?,
         None => matches,
     };
     let shared = Shared::from_arg_matches(&matches)?;
