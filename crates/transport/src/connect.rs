@@ -177,7 +177,10 @@ pub async fn connect_with(
     for (delay, target) in (0_u32..).map(|n| STAGGER * n).zip(targets?) {
         let attempt = Attempt::new(key, expected, address, target, config)?;
         attempts.spawn(async move {
-            sleep(delay).await;
+            // A sleep of no length would still last until the timer's next millisecond.
+            if !delay.is_zero() {
+                sleep(delay).await;
+            }
             attempt.run().await
         });
     }
