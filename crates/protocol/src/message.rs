@@ -1,6 +1,6 @@
 //! The messages that travel: small frames on one control stream per connection, and requests for blobs.
 //!
-//! A worker opens one stream and says [`WorkerMessage::Hello`]; then it pulls work by granting credit, and answers
+//! A worker opens one stream and says a [`Hello`]; then it pulls work by granting credit, and answers
 //! with ballots. A client opens one stream per [`Request`]. Whatever is long (a task, an outcome, a certificate, a
 //! result) is named here and fetched on a stream of its own.
 
