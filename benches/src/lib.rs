@@ -5,4 +5,5 @@
 //! same conditions. A process each, because a peak of memory belongs to one contender only if nobody else ran in it.
 
 pub mod contender;
+pub mod program;
 pub mod timing;

@@ -27,6 +27,19 @@ impl Rounds {
     }
 }
 
+/// The value below which this fraction of the others lies (the nearest rank); `None` of nothing. `sorted` goes up.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rank is a whole number within the length"
+)]
+pub fn quantile(sorted: &[f64], fraction: f64) -> Option<f64> {
+    let rank = (sorted.len() as f64 * fraction).ceil() as usize;
+    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
+}
+
 /// The middle value, or the mean of the two middle ones; `None` of nothing.
 #[must_use]
 pub fn median(mut values: Vec<f64>) -> Option<f64> {
@@ -48,6 +61,16 @@ mod tests {
         assert_eq!(median(vec![3.0]), Some(3.0));
         assert_eq!(median(vec![9.0, 1.0, 5.0]), Some(5.0));
         assert_eq!(median(vec![9.0, 1.0, 5.0, 6.0]), Some(5.5));
+    }
+
+    #[test]
+    fn a_quantile_is_one_of_the_values() {
+        let values: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert_eq!(quantile(&values, 0.5), Some(100.0));
+        assert_eq!(quantile(&values, 0.99), Some(198.0));
+        assert_eq!(quantile(&values, 1.0), Some(200.0));
+        assert_eq!(quantile(&values, 0.0), Some(1.0));
+        assert_eq!(quantile(&[], 0.5), None);
     }
 
     #[test]
