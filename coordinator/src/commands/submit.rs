@@ -126,6 +126,8 @@ async fn run_on(
 ) -> Result<ExitCode, CommandError> {
     let client = Client::connect(target).await?;
     let started = Instant::now();
+    // From here on there may be a job to abandon.
+    let interrupted = interrupted();
     let id = client.submit(&job.text, job.file.clone().map(String::into_bytes)).await?;
     if arguments.detach {
         client.close().await;
@@ -136,7 +138,7 @@ async fn run_on(
     display.say(&format!("job {} ({id}): {}", job.spec.name, describe_plan(&job.plan)));
     let watched = tokio::select! {
         watched = watch(client, target, id, &mut display) => watched,
-        () = interrupted() => {
+        () = interrupted => {
             display.finish();
             let client = Client::connect(target).await?;
             client.ask(protocol::message::Request::Abandon(id)).await?;
