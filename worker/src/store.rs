@@ -151,10 +151,10 @@ impl Kept {
                 let queue = if was_file { &mut self.files } else { &mut self.short };
                 queue.retain(|kept| *kept != task);
                 if is_file {
-                    self.files.push_back(task)
+                    self.files.push_back(task);
                 } else {
-                    self.short.push_back(task)
-                };
+                    self.short.push_back(task);
+                }
             }
         } else if is_file {
             self.files.push_back(task);

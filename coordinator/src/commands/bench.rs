@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::{
     arguments::BenchAgreement,
-    bench::agreement::{self, Figures},
+    bench::agreement::{self, Figures, Rate},
     exit::{CommandError, DONE},
 };
 
@@ -23,19 +23,23 @@ fn print(figures: &Figures) {
         "check `{}` on {} workers, majority of three, real QUIC on loopback",
         figures.check, figures.workers
     );
-    let single = &figures.single;
-    println!(
-        "  single, each its own task  {:>12.0} verdicts/s   ({} in {:.2} s)",
-        single.per_s, single.items, single.elapsed_s
-    );
-    let batched = &figures.batched;
-    println!(
-        "  batched, {:>5} a task      {:>12.0} verdicts/s   ({} in {:.2} s)",
-        figures.batch, batched.per_s, batched.items, batched.elapsed_s
-    );
+    print_rate("single, each its own task", &figures.single);
+    print_rate(&format!("batched, {} a task", figures.batch), &figures.batched);
     let latency = &figures.latency;
     println!(
-        "  one verdict, idle cluster  p50 {:.2} ms   p99 {:.2} ms   max {:.2} ms   ({} asked)",
-        latency.p50_ms, latency.p99_ms, latency.max_ms, latency.items
+        "  {:<26}p50 {:.2} ms   p99 {:.2} ms   max {:.2} ms   ({} asked)",
+        "one verdict, idle cluster", latency.p50_ms, latency.p99_ms, latency.max_ms, latency.items
+    );
+}
+
+fn print_rate(name: &str, rate: &Rate) {
+    let cpu = rate.cpu_us_per_check.map(|us| format!("   {us:.1} us of processor time a check"));
+    println!(
+        "  {name:<26}{:>9.0} checks/s {:>8.0} tasks/s   ({} checks in {:.2} s){}",
+        rate.checks_per_s,
+        rate.tasks_per_s,
+        rate.checks,
+        rate.elapsed_s,
+        cpu.unwrap_or_default()
     );
 }

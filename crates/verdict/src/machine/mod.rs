@@ -188,13 +188,12 @@ impl Machine {
     ) {
         // A worker that comes back with a new connection holds no lease of the old one.
         self.free_leases_of(id, now_ms);
-        match self.workers.get_mut(&id) {
-            Some(worker) => worker.rejoin(operator, engines, slots),
-            None => {
-                self.forget_absent_workers();
-                self.joined += 1;
-                self.workers.insert(id, Worker::new(self.joined, operator, engines, slots));
-            }
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.rejoin(operator, engines, slots);
+        } else {
+            self.forget_absent_workers();
+            self.joined += 1;
+            self.workers.insert(id, Worker::new(self.joined, operator, engines, slots));
         }
         self.settle_debts(id, now_ms);
         if self.config.electorate_closed {
