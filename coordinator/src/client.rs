@@ -19,7 +19,7 @@ use crate::exit::CommandError;
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the coordinator may take for the next piece of an answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where a coordinator is, and how this client proves that it may come in.
 #[derive(Debug, Clone)]

@@ -73,10 +73,10 @@ async fn answer(stream: &mut Stream, request: Request, shared: &Shared) -> Resul
         Request::Submit { job_bytes, file_bytes } => submit(stream, job_bytes, file_bytes, shared).await?,
         Request::Watch(job) => return watch_job(stream, job, shared).await,
         Request::Result(job) => return send_result(stream, job, shared).await,
-        Request::Abandon(job) => match ask(shared, |reply| Asked::Abandon { job, reply }).await? {
-            true => Response::Done,
-            false => unknown_job(job),
-        },
+        Request::Abandon(job) => {
+            let known = ask(shared, |reply| Asked::Abandon { job, reply }).await?;
+            if known { Response::Done } else { unknown_job(job) }
+        }
         Request::Status => Response::Status(ask(shared, Asked::Status).await?),
         Request::Workers => Response::Workers(ask(shared, Asked::Workers).await?),
         Request::Revoke(node) => revoke(node, shared).await?,
@@ -226,13 +226,11 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
     // Outcomes are many and short, or few and long.
     let mut together = Vec::new();
     for digest in outcomes {
-        let bytes = match digest.and_then(|digest| shared.outcomes.short(&digest)) {
-            Some(bytes) => Some(bytes),
-            None => {
-                let store = Arc::clone(&shared.outcomes);
-                tokio::task::spawn_blocking(move || store.get(&digest?)).await.ok().flatten()
-            }
-        };
+        let mut bytes = digest.and_then(|digest| shared.outcomes.short(&digest));
+        if bytes.is_none() {
+            let store = Arc::clone(&shared.outcomes);
+            bytes = tokio::task::spawn_blocking(move || store.get(&digest?)).await.ok().flatten();
+        }
         let length = bytes.as_ref().map_or(NO_OUTCOME, |bytes| bytes.len() as u64);
         together.extend_from_slice(&length.to_be_bytes());
         match bytes {

@@ -95,7 +95,7 @@ fn checked(worker: protocol::identity::NodeId, message: WorkerMessage) -> Result
                 }
             }
             let ballot = ballot.authenticate().map_err(|forged| forged.to_string())?;
-            Word::Cast { ballot, outcome, compute_us }
+            Word::Cast { ballot: Box::new(ballot), outcome, compute_us }
         }
         WorkerMessage::Failed { replica, mut reason } => {
             reason.truncate(reason.floor_char_boundary(TEXT_BYTES_MAX));

@@ -35,8 +35,12 @@ pub const PROGRAM: Program = Program {
 pub fn runtime(command: &Command) -> io::Result<Runtime> {
     let threads = match command {
         Command::Ask(arguments) => arguments.reach.coordinator.is_none(),
-        Command::Status(_) | Command::Workers(_) | Command::Abandon(_) | Command::Revoke(_) => false,
-        Command::Token(_) | Command::Completions { .. } => false,
+        Command::Status(_)
+        | Command::Workers(_)
+        | Command::Abandon(_)
+        | Command::Revoke(_)
+        | Command::Token(_)
+        | Command::Completions { .. } => false,
         Command::Serve(_) | Command::Submit(_) | Command::Result(_) | Command::Bench(_) => true,
     };
     let mut builder = if threads { Builder::new_multi_thread() } else { Builder::new_current_thread() };

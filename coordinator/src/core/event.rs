@@ -85,7 +85,7 @@ pub enum Word {
     /// A ballot whose signature is its own, with an outcome that has the ballot's digest.
     Cast {
         /// The ballot.
-        ballot: AuthenticBallot,
+        ballot: Box<AuthenticBallot>,
         /// The outcome's bytes, where they came along.
         outcome: Option<Vec<u8>>,
         /// How long it computed, in microseconds.

@@ -242,7 +242,7 @@ impl Core {
                 {
                     record.inline.entry(said.replica.index).or_default().insert(said.digest, bytes);
                 }
-                Input::BallotCast { ballot, outcome_held, compute_us }
+                Input::BallotCast { ballot: *ballot, outcome_held, compute_us }
             }
             Word::Failed { replica, reason } => {
                 warn!(worker = %worker.short(), index = replica.index, %reason, "a worker cannot run a replica");
@@ -264,10 +264,10 @@ impl Core {
                     self.lease(worker, replica, (engine, formula), lease_ms, quorum);
                 }
                 Output::Cancel { worker, replica } => {
-                    self.send(worker, CoordinatorMessage::Cancel { replica })
+                    self.send(worker, CoordinatorMessage::Cancel { replica });
                 }
                 Output::Counted { worker, replica } => {
-                    self.send(worker, CoordinatorMessage::Counted { replica })
+                    self.send(worker, CoordinatorMessage::Counted { replica });
                 }
                 Output::Announce { job, index, verdict } => self.announce(job, index, &verdict),
                 Output::Fetch { worker, job, index, digest } => self.fetch(worker, job, index, digest),
@@ -325,13 +325,12 @@ impl Core {
             record.inline.remove(&index);
             return;
         };
-        if let Some(bytes) = record.inline.get_mut(&index).and_then(|outcomes| outcomes.remove(accepted)) {
-            if record.kept.insert(*accepted)
-                && let Err(error) = self.outcomes.put(*accepted, bytes)
-            {
-                warn!(%error, "an accepted outcome cannot be kept");
-                record.kept.remove(accepted);
-            }
+        if let Some(bytes) = record.inline.get_mut(&index).and_then(|outcomes| outcomes.remove(accepted))
+            && record.kept.insert(*accepted)
+            && let Err(error) = self.outcomes.put(*accepted, bytes)
+        {
+            warn!(%error, "an accepted outcome cannot be kept");
+            record.kept.remove(accepted);
         }
         if record.inline.get(&index).is_some_and(BTreeMap::is_empty) {
             record.inline.remove(&index);

@@ -43,7 +43,7 @@ impl Core {
             Asked::Workers(reply) => drop(reply.send(self.workers())),
             Asked::Result { job, reply } => drop(reply.send(self.result(job).map(Box::new))),
             Asked::Certificate { job, index, reply } => {
-                drop(reply.send(self.machine.certificate(job, index)))
+                drop(reply.send(self.machine.certificate(job, index)));
             }
             Asked::Expel(worker) => {
                 if let Some(peer) = self.peers.get(&worker) {
@@ -132,7 +132,7 @@ impl Core {
             job: name,
             job_id: id.to_string(),
             status: job.state(),
-            worth: self.worth(job),
+            worth: Self::worth(job),
             policy: job.policy().clone(),
             tasks: job.task_count(),
             accepted: progress.as_ref().map_or(0, |progress| progress.accepted),
@@ -247,7 +247,7 @@ impl Core {
     }
 
     /// What the verdicts are worth: how many voters agreed at least, and on which axes those of some task were all alike.
-    fn worth(&self, job: &Job) -> String {
+    fn worth(job: &Job) -> String {
         let mut fewest = usize::MAX;
         let mut alike: BTreeSet<Axis> = BTreeSet::new();
         for (_, tally) in (0..job.task_count()).filter_map(|index| Some((index, job.tally(index)?))) {
@@ -314,7 +314,10 @@ mod tests {
         assert!(describe_worth(2, &all).contains("all with the same operator, engine, formula, device"));
         assert!(describe_worth(3, &BTreeSet::new()).contains("they differed in operator"));
         let same = BTreeSet::from([Axis::Operator, Axis::Device]);
-        assert!(describe_worth(2, &same).contains("differed in engine, formula and had the same operator, device"));
+        assert!(
+            describe_worth(2, &same)
+                .contains("differed in engine, formula and had the same operator, device")
+        );
         assert!(describe_worth(1, &all).contains("nobody has checked it"));
         assert!(describe_worth(usize::MAX, &all).contains("nothing is established"));
     }
