@@ -119,10 +119,10 @@ impl Admission {
         let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
         let mut next = revoked.clone();
         next.insert(node);
-        let text: String = next.iter().map(|node| format!("{node}\n")).collect();
+        let lines: Vec<String> = next.iter().map(NodeId::to_string).collect();
         let folder = self.revoked_path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        io::Write::write_all(&mut file, text.as_bytes())?;
+        io::Write::write_all(&mut file, lines.join("\n").as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&self.revoked_path).map_err(|error| error.error)?;
         *revoked = next;

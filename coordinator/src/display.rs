@@ -83,15 +83,16 @@ impl Display {
 
 fn describe(progress: &JobProgress) -> String {
     let decided = progress.accepted + progress.unaccepted;
-    let mut text = format!("{decided} of {} tasks decided", progress.tasks);
+    let mut parts = vec![format!("{decided} of {} tasks decided", progress.tasks)];
     if progress.disputes > 0 {
-        text.push_str(&format!(", {} disputed", progress.disputes));
+        parts.push(format!("{} disputed", progress.disputes));
     }
     if progress.dissenting_ballots > 0 {
-        text.push_str(&format!(", {} dissenting ballots", progress.dissenting_ballots));
+        parts.push(format!("{} dissenting ballots", progress.dissenting_ballots));
     }
-    if let Some(waiting) = &progress.waiting {
-        text.push_str(&format!("; waiting: {waiting}"));
+    let text = parts.join(", ");
+    match &progress.waiting {
+        Some(waiting) => format!("{text}; waiting: {waiting}"),
+        None => text,
     }
-    text
 }

@@ -49,18 +49,16 @@ async fn ask(arguments: &Ask) -> Result<u8, CommandError> {
             error.render(expression).trim_end()
         )));
     }
-    match session::target(&arguments.reach)? {
-        Some(target) => ask_on(&target, arguments).await,
-        None => {
-            if !arguments.json {
-                eprintln!("no coordinator is configured: starting an embedded cluster of 3 workers");
-            }
-            let cluster = EmbeddedCluster::start(Composition { workers: 3, liar: false }).await?;
-            let result = ask_on(&cluster.target(), arguments).await;
-            cluster.stop().await;
-            result
-        }
+    if let Some(target) = session::target(&arguments.reach)? {
+        return ask_on(&target, arguments).await;
     }
+    if !arguments.json {
+        eprintln!("no coordinator is configured: starting an embedded cluster of 3 workers");
+    }
+    let cluster = EmbeddedCluster::start(Composition { workers: 3, liar: false }).await?;
+    let result = ask_on(&cluster.target(), arguments).await;
+    cluster.stop().await;
+    result
 }
 
 async fn ask_on(target: &Target, arguments: &Ask) -> Result<u8, CommandError> {

@@ -50,10 +50,8 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
             Ok(Outcome::Digits(constants::digits(*constant, formula, *decimals, control)?))
         }
         Task::Expressions { agree_digits, expressions } => {
-            let answers: Result<Vec<Answer>, Cancelled> = expressions
-                .par_iter()
-                .map(|text| expression::answer(text, *agree_digits, control))
-                .collect();
+            let answers: Result<Vec<Answer>, Cancelled> =
+                expressions.par_iter().map(|text| expression::answer(text, *agree_digits, control)).collect();
             Ok(Outcome::Answers(answers?))
         }
         Task::Range { agree_digits, variable, body, first, last } => {
