@@ -205,8 +205,18 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
     };
     let JobResult { text, file, report, ballots, outcomes } = result;
     let few = outcomes.len() <= ENCODE_AT_ONCE_TASKS_MAX;
-    let encode =
-        move || Some((serde_json::to_vec_pretty(&report).ok()?, serde_json::to_vec_pretty(&ballots).ok()?));
+    let encode = move || {
+        if few {
+            return Some((
+                serde_json::to_vec_pretty(&report).ok()?,
+                serde_json::to_vec_pretty(&ballots).ok()?,
+            ));
+        }
+        // Nobody reads a long one by eye, and indentation would be a third of it.
+        let encoded = serde_json::to_vec(&report).ok()?;
+        drop(report);
+        Some((encoded, serde_json::to_vec(&ballots).ok()?))
+    };
     let encoded = if few { encode() } else { tokio::task::spawn_blocking(encode).await.ok().flatten() };
     let (report, ballots) = encoded.ok_or(Unanswered::Stopping)?;
     let header = Response::Result {

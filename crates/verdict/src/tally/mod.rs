@@ -68,8 +68,8 @@ struct Lease {
 /// A counted ballot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cast {
-    /// What was said, and the signature.
-    pub ballot: AuthenticBallot,
+    /// What was said, and the signature. Boxed: a map's node has room for many, and most tasks have three.
+    pub ballot: Box<AuthenticBallot>,
     /// How long the worker computed, in microseconds.
     pub compute_us: u64,
     /// Whether the task was decided before.
@@ -392,7 +392,7 @@ impl Tally {
             return Effect::Equivocated;
         }
         let late = !self.is_open();
-        self.ballots.insert(worker, Cast { ballot, compute_us, late, outcome_held });
+        self.ballots.insert(worker, Cast { ballot: Box::new(ballot), compute_us, late, outcome_held });
         if self.is_open() && self.digests().len() > 1 {
             self.disputed = true;
             self.state = State::Disputed;
