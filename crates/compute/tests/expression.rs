@@ -57,6 +57,7 @@ fn exact_arithmetic_is_proven_true_or_false() {
         "2^3^2 == 512",
         "0^0 == 1 and 0^5 == 0",
         "4^(1/2) == 2 and 8^(2/3) == 4 and (4/9)^(-1/2) == 1.5",
+        "1^(1/3) == 1 and 1^0.000000000001 == 1 and 1^(-1/10^40) == 1",
         "sqrt(16) == 4 and sqrt(4/9) == 2/3 and root(27, 3) == 3 and root(-8, 3) == -2",
         "exp(0) == 1 and ln(1) == 0 and sin(0) == 0 and cos(0) == 1 and acos(1) == 0 and tanh(0) == 0",
         "log(1000) == 3 and log(0.01) == -2 and log(1/8, 2) == -3 and log(8, 1/2) == -3 and log(9/4, 3/2) == 2",
@@ -211,6 +212,18 @@ fn a_value_is_shown_whole_or_truncated() {
     assert!(exact && text.len() == 1000);
     let Answer::Value { text, exact } = ask_to("2^100000", 10_000) else { panic!() };
     assert!(!exact && text.len() < 1100 && text.starts_with("9.990020930143845079"));
+}
+
+#[test]
+fn a_value_that_is_blurred_at_first_is_neither_too_large_nor_too_small() {
+    // At 128 bits the remainder of 3^200 by pi is known to 2^190: its exponential could be anything.
+    for text in [
+        "exp(3^200 % pi) < 24 and exp(-(3^200 % pi)) > 0.04",
+        "sin(7^600 % pi) > 0 and sin(7^600 % pi) <= 1",
+        "floor(exp(7^200 % 1.5^0.5)) >= 1 and floor(exp(7^200 % 1.5^0.5)) <= 3",
+    ] {
+        assert_eq!(gist(text), "true", "{text}");
+    }
 }
 
 #[test]

@@ -159,3 +159,15 @@ fn the_same_text_is_refused_in_the_same_words_wherever_it_is_run() {
         assert_eq!(thread.join().unwrap(), here);
     }
 }
+
+#[test]
+fn a_binomial_coefficient_costs_what_its_factors_cost_and_not_what_n_does() {
+    for text in [
+        "binomial(10^9, 2) == 10^9 * (10^9 - 1) / 2",
+        "binomial(4 * 10^9, 3) == 4 * 10^9 * (4 * 10^9 - 1) * (4 * 10^9 - 2) / 6",
+        // Lucas's theorem gives the remainders by 97 and 137. GMP's own way for two small numbers takes half a minute.
+        "binomial(20000000, 1000000) % (97 * 137) == 12171",
+    ] {
+        assert!(matches!(ask(text), Answer::True { .. }), "{text}: {}", ask(text));
+    }
+}

@@ -131,6 +131,9 @@ fn power(work: &mut Work<'_>, base: &Rational, exponent: &Rational) -> Result<Op
                 format!("{} takes a root of a negative number; use root(x, n) for an odd root", name());
             return Err(refuse(RefusalKind::Undefined, message));
         }
+        if *base == 1 {
+            return Ok(Some(base.clone()));
+        }
         let Some(degree) = exponent.denom().to_u32() else { return Ok(None) };
         return match perfect_root(work, base, degree)? {
             Some(root) => power(work, &root, &Rational::from(exponent.numer())),

@@ -81,7 +81,7 @@ pub(super) fn root_degree(degree: &Rational) -> Result<u32, Stop> {
     match degree.to_u32() {
         Some(degree @ 1..=ROOT_DEGREE_MAX) => Ok(degree),
         _ => Err(undefined(format!(
-            "`root` needs a degree from 1 to {ROOT_DEGREE_MAX}, but got {}; use a smaller one",
+            "`root` needs a degree from 1 to {ROOT_DEGREE_MAX}, but got {}; use one of those",
             shown(&degree.into())
         ))),
     }
@@ -226,13 +226,18 @@ fn binomial(work: &mut Work<'_>, n: &Integer, k: &Integer) -> Result<Integer, St
     let (Some(k), Ok(size)) = (k.to_u32(), u64::try_from(size)) else {
         return Err(refuse(RefusalKind::Size, format!("{} is too large", name())));
     };
-    if let Some(n) = n.to_u32() {
+    match n.to_u32() {
         // GMP sieves the prime factors of the result.
-        work.charge(20 * u64::from(n) + 8 * product_units(size))?;
-        return Ok(Integer::binomial_u(n, k).complete());
+        Some(n) if k > n / 16 => {
+            work.charge(20 * u64::from(n) + 8 * product_units(size))?;
+            Ok(Integer::binomial_u(n, k).complete())
+        }
+        // A quotient of two products of k factors; GMP's way for two small numbers would be quadratic in them.
+        _ => {
+            work.charge(1_000 * u64::from(k) + 12 * product_units(size))?;
+            Ok(n.binomial_ref(k).complete())
+        }
     }
-    work.charge(1_000 * u64::from(k) + 12 * product_units(size))?;
-    Ok(n.binomial_ref(k).complete())
 }
 
 fn power_modulo(

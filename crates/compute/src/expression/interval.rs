@@ -103,20 +103,39 @@ impl Interval {
         }
     }
 
-    /// Refuses ends that are not finite or have an exponent beyond the limit.
+    /// Refuses an interval of which every number has an exponent beyond the limit. Where only some have, because the
+    /// interval is wide, more precision may tell.
     pub(super) fn checked(self) -> Result<Self, Trouble> {
-        for end in [&self.low, &self.high] {
-            let is_fine = end.is_zero()
-                || end
-                    .get_exp()
-                    .is_some_and(|exponent| exponent.unsigned_abs() <= ENCLOSED_EXPONENT_MAX.unsigned_abs());
-            if !is_fine {
-                return Err(Trouble::Huge(
-                    "a value that is not exact grows beyond 2^268435456 or below its inverse",
-                ));
-            }
+        let exponent =
+            |end: &Float| if end.is_zero() { None } else { Some(end.get_exp().unwrap_or(i32::MAX)) };
+        let is_above = |end: &Float| exponent(end).is_some_and(|exponent| exponent > ENCLOSED_EXPONENT_MAX);
+        let is_below = |end: &Float| exponent(end).is_some_and(|exponent| exponent < -ENCLOSED_EXPONENT_MAX);
+        let ends = [&self.low, &self.high];
+        if !ends.into_iter().any(|end| is_above(end) || is_below(end)) {
+            return Ok(self);
         }
-        Ok(self)
+        let is_large = self.side() != Side::AroundZero && ends.into_iter().all(is_above);
+        let is_small = ends.into_iter().all(|end| end.is_zero() || is_below(end));
+        if is_large || is_small {
+            return Err(Trouble::Huge(
+                "a value that is not exact grows beyond 2^268435456 or below its inverse",
+            ));
+        }
+        Err(Trouble::Unclear("a value whose size cannot be told"))
+    }
+
+    /// The exponent above which every number inside is, as far as the interval says: the smaller one of its ends, and 0
+    /// where it holds a number below 1.
+    pub(super) fn least_exponent(&self) -> u32 {
+        let exponent = |end: &Float| end.get_exp().unwrap_or(0).max(0).unsigned_abs();
+        if self.side() == Side::AroundZero { 0 } else { exponent(&self.low).min(exponent(&self.high)) }
+    }
+
+    /// Whether no number inside has more than this many bits before its point.
+    pub(super) fn is_within_bits(&self, bits: u32) -> bool {
+        [&self.low, &self.high]
+            .into_iter()
+            .all(|end| end.get_exp().is_none_or(|exponent| i64::from(exponent) <= i64::from(bits)))
     }
 
     pub(super) fn negated(self) -> Self {

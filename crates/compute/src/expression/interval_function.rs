@@ -98,7 +98,11 @@ fn trigonometric(function: Function, x: &Interval) -> Result<Interval> {
         end.get_exp().is_some_and(|exponent| i64::from(exponent) > i64::from(TRIGONOMETRIC_BITS_MAX))
     };
     if is_large(&x.low) || is_large(&x.high) {
-        return Err(Trouble::Huge("the argument of sin, cos or tan is above 2^1024"));
+        return Err(if x.least_exponent() > TRIGONOMETRIC_BITS_MAX {
+            Trouble::Huge("the argument of sin, cos or tan is above 2^1024")
+        } else {
+            Trouble::Unclear("an argument of sin, cos or tan whose size cannot be told")
+        });
     }
     if function == Function::Tan {
         return trigonometric(Function::Sin, x)?.quotient(&trigonometric(Function::Cos, x)?);

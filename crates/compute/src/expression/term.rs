@@ -285,11 +285,11 @@ impl Folder<'_, '_> {
                 }
             };
             let interval = if is_ceiling { interval.negated() } else { interval };
-            let exponent =
-                interval.high.get_exp().max(interval.low.get_exp()).unwrap_or(0).max(0).unsigned_abs();
+            // A wide interval may reach far beyond the value: only what the value surely needs counts.
+            let exponent = interval.least_exponent();
             check_bits(u128::from(exponent), || format!("the integer of `{name}`"))?;
             last_bits = last_bits.max(self.precision_bits_max + exponent);
-            if exponent <= bits
+            if interval.is_within_bits(bits)
                 && let Some(floor) = interval.floor()
             {
                 return Ok(if is_ceiling { -floor } else { floor });
