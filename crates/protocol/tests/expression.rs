@@ -163,8 +163,14 @@ fn a_range_that_makes_no_sense_is_refused_with_the_reason() {
             "the bound of a range must be made of integers, `+`, `-`, `*` and `^` only",
         ),
         ("for n in 1..=n: n == n", "`n` is no known constant or variable"),
-        ("for n in 1..=2^127: n == n", "the bound of a range must lie between -2^127 and 2^127 - 1"),
-        ("for n in 1..=9^9^9: n == n", "the bound of a range must lie between -2^127 and 2^127 - 1"),
+        (
+            "for n in 1..=2^127: n == n",
+            "the bound of a range must lie between -2^127 and 2^127 - 1, and so must every step on the way to it",
+        ),
+        (
+            "for n in 1..=9^9^9: n == n",
+            "the bound of a range must lie between -2^127 and 2^127 - 1, and so must every step on the way to it",
+        ),
         ("for pi in 1..=2: 1 == 1", "`pi` already has a meaning; choose another name for the variable"),
         ("for gcd in 1..=2: 1 == 1", "`gcd` already has a meaning; choose another name for the variable"),
         ("for 2 in 1..=2: 1 == 1", "expected the name of a variable, found `2`"),

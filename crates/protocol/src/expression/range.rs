@@ -79,7 +79,7 @@ fn bound(input: &mut Input<'_>, follows: &str) -> Parsed<(i128, Range<usize>)> {
 /// The value of a constant made of integers, `+ - * ^` and parentheses.
 fn integer_value(expression: &Expression) -> Result<i128, &'static str> {
     const KIND: &str = "must be made of integers, `+`, `-`, `*` and `^` only";
-    const SIZE: &str = "must lie between -2^127 and 2^127 - 1";
+    const SIZE: &str = "must lie between -2^127 and 2^127 - 1, and so must every step on the way to it";
     let mut stack: Vec<i128> = Vec::new();
     for step in expression.steps() {
         let value = match step {
