@@ -10,7 +10,6 @@ use std::{
     error::Error,
     path::Path,
     process::{Command, ExitCode},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -189,6 +188,5 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T, Box
         if Instant::now() > deadline {
             return Err(format!("waited {START_TIMEOUT:?} in vain until {what}").into());
         }
-        thread::sleep(Duration::from_millis(20));
     }
 }
