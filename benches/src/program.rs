@@ -3,8 +3,11 @@
 use std::{
     env,
     error::Error,
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::mpsc::{Sender, channel},
+    thread,
 };
 
 use nix::sys::{
@@ -82,13 +85,37 @@ fn seconds(time: TimeVal) -> f64 {
 pub struct Background(Child);
 
 impl Background {
-    /// Starts a command; nobody listens to it.
+    /// Starts a command and waits until it prints a line with `text`, which is returned as well.
     ///
     /// # Errors
-    /// When it cannot be started.
-    pub fn start(command: &mut Command) -> Result<Self, Box<dyn Error>> {
-        Ok(Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?))
+    /// When it cannot be started, or ends without such a line.
+    pub fn start(command: &mut Command, text: &str) -> Result<(Self, String), Box<dyn Error>> {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let (sender, lines) = channel();
+        if let Some(output) = child.stdout.take() {
+            listen(output, sender.clone());
+        }
+        if let Some(errors) = child.stderr.take() {
+            listen(errors, sender);
+        }
+        let program = Self(child);
+        match lines.iter().find(|line| line.contains(text)) {
+            Some(line) => Ok((program, line)),
+            None => {
+                Err(format!("{} ended without a line with `{text}`", command.get_program().display()).into())
+            }
+        }
     }
+}
+
+/// Passes on lines, and goes on reading when nobody wants them any more, so that the program never waits.
+fn listen(output: impl Read + Send + 'static, lines: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // Nobody listens once the line that was waited for is there.
+            let _ = lines.send(line);
+        }
+    });
 }
 
 impl Drop for Background {
