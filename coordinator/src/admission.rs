@@ -90,8 +90,10 @@ impl Admission {
             Introduction::Worker(worker) => {
                 let names = [&worker.name, &worker.build];
                 let devices = worker.engines.iter().map(|engine| &engine.device);
-                if names.into_iter().chain(devices).any(|name| name.len() > NAME_BYTES_MAX) {
-                    return Err(AdmissionError::Introduction("a name has more than 64 bytes"));
+                if !names.into_iter().chain(devices).all(|name| fits_on_a_line(name)) {
+                    return Err(AdmissionError::Introduction(
+                        "a name has more than 64 bytes, or a control character",
+                    ));
                 }
                 if worker.engines.is_empty() || worker.engines.len() > 64 {
                     return Err(AdmissionError::Introduction("a worker needs from 1 to 64 engines"));
@@ -130,6 +132,11 @@ impl Admission {
     }
 }
 
+/// Whether a name that a peer gave may be kept and shown: it is printed in logs, tables and reports.
+pub(crate) fn fits_on_a_line(name: &str) -> bool {
+    name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control)
+}
+
 /// The time, in seconds since the Unix epoch.
 pub fn unix_now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -137,7 +144,11 @@ pub fn unix_now_s() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use protocol::token::{Credential, Grant, Token};
+    use protocol::{
+        domain::Engine,
+        message::{EngineIntroduction, WorkerIntroduction},
+        token::{Credential, Grant, Token},
+    };
 
     use super::*;
 
@@ -184,6 +195,32 @@ mod tests {
             admission.check(key(2).node_id(), &client(Some(credential))),
             Err(AdmissionError::Token(TokenError::Foreign))
         );
+    }
+
+    #[test]
+    fn a_worker_whose_names_would_garble_a_log_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let admission = Admission::open(key(1), folder.path()).expect("an empty folder");
+        let worker = |name: &str, device: &str, build: &str| Hello {
+            introduction: Introduction::Worker(WorkerIntroduction {
+                name: name.to_owned(),
+                engines: vec![EngineIntroduction { engine: Engine::Cpu, device: device.to_owned() }],
+                build: build.to_owned(),
+                slots: 1,
+                resumes: Vec::new(),
+            }),
+            ..client(Some(token(&key(1), Role::Worker, unix_now_s() + 60)))
+        };
+        let check = |hello: &Hello| admission.check(key(2).node_id(), hello);
+        assert_eq!(check(&worker("Ada's", "a CPU", "1.0")), Ok("alice".to_owned()));
+        let long = "a".repeat(NAME_BYTES_MAX + 1);
+        for bad in ["a\nWARN forged", "\u{1b}[2J", long.as_str()] {
+            for hello in
+                [worker(bad, "a CPU", "1.0"), worker("Ada's", bad, "1.0"), worker("Ada's", "a CPU", bad)]
+            {
+                assert!(matches!(check(&hello), Err(AdmissionError::Introduction(_))), "{hello:?}");
+            }
+        }
     }
 
     #[test]

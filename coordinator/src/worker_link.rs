@@ -13,6 +13,7 @@ use transport::{
 };
 
 use crate::{
+    admission::fits_on_a_line,
     core::{Asked, Event, Word, WorkerIn},
     server::Shared,
 };
@@ -83,6 +84,11 @@ fn checked(worker: protocol::identity::NodeId, message: WorkerMessage) -> Result
             if ballot.ballot.worker != worker {
                 return Err(format!("it cast a ballot in the name of {}", ballot.ballot.worker.short()));
             }
+            let domain = &ballot.ballot.domain;
+            if ![&domain.operator, &domain.device, &domain.build].into_iter().all(|name| fits_on_a_line(name))
+            {
+                return Err("a name in its ballot is too long or has a control character".to_owned());
+            }
             if let Some(bytes) = &outcome {
                 let (length, limit) = (bytes.len(), INLINE_OUTCOME_BYTES_MAX);
                 if length > limit {
@@ -99,6 +105,8 @@ fn checked(worker: protocol::identity::NodeId, message: WorkerMessage) -> Result
         }
         WorkerMessage::Failed { replica, mut reason } => {
             reason.truncate(reason.floor_char_boundary(TEXT_BYTES_MAX));
+            // It is printed in logs and reports.
+            let reason = reason.replace(char::is_control, " ");
             Word::Failed { replica, reason }
         }
         WorkerMessage::Heartbeat { under_way } => Word::Heartbeat(under_way),
