@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod failures;
+mod hostile;
 mod jobs;
 mod questions;
 mod settings;
