@@ -215,6 +215,24 @@ fn a_lost_worker_that_comes_back_may_still_cast_its_ballot() {
 }
 
 #[test]
+fn a_worker_that_was_leased_a_task_twice_votes_once() {
+    let mut cluster = Cluster::new(false, 1);
+    let wanderer = cluster.add("a", Behaviour::Silent);
+    cluster.add("b", Behaviour::Silent);
+    cluster.submit(Policy::default(), 1);
+    cluster.lose(wanderer);
+    cluster.join(wanderer);
+    let leased: Vec<_> = cluster.leases.iter().filter(|(worker, ..)| *worker == wanderer).copied().collect();
+    assert_eq!(leased.len(), 2, "it kept no word of the first lease and was asked again");
+    for (_, replica, formula) in leased {
+        let ballot = cluster.ballot(wanderer, replica, formula, lie(0, 1));
+        cluster.cast(ballot).expect("each replica was leased to it");
+    }
+    let tally = cluster.machine.job(JOB).and_then(|job| job.tally(0)).expect("it is open");
+    assert_eq!((tally.ballots().len(), tally.state()), (1, &State::Collecting));
+}
+
+#[test]
 fn a_worker_that_comes_back_keeps_its_lease_unless_somebody_took_it_over() {
     let mut cluster = Cluster::new(false, 1);
     let wanderer = cluster.add("a", Behaviour::Silent);
