@@ -113,6 +113,11 @@ impl Admission {
         Ok(credential.grant.operator.clone())
     }
 
+    /// Whether this is the coordinator's own key, which only its operator has.
+    pub fn is_owner(&self, node: NodeId) -> bool {
+        node == self.key.node_id()
+    }
+
     /// Never lets this key in again, from now on and after a restart.
     ///
     /// # Errors

@@ -32,6 +32,11 @@ const ENCODE_AT_ONCE_TASKS_MAX: usize = 16;
 /// How many bytes of short outcomes are collected before they are sent.
 const SEND_TOGETHER_BYTES: usize = 64 * 1024;
 
+/// An expression file up to this length is received at once.
+const SHORT_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// How many longer ones are received at a time.
+pub(crate) const LONG_FILES_MAX: usize = 8;
+
 /// Why a request was not answered.
 #[derive(Debug, thiserror::Error)]
 enum Unanswered {
@@ -55,9 +60,10 @@ pub(crate) async fn serve(connection: Connection, shared: &Shared) {
             Err(lost) => return debug!(client = %connection.peer().short(), %lost, "a client left"),
         };
         let shared = shared.clone();
+        let client = connection.peer();
         tokio::spawn(async move {
             let answered = match stream.opening().await {
-                Ok(Opening::Request(request)) => answer(&mut stream, request, &shared).await,
+                Ok(Opening::Request(request)) => answer(&mut stream, request, client, &shared).await,
                 Ok(_) => Err(Unanswered::NoRequest),
                 Err(error) => Err(error.into()),
             };
@@ -68,18 +74,33 @@ pub(crate) async fn serve(connection: Connection, shared: &Shared) {
     }
 }
 
-async fn answer(stream: &mut Stream, request: Request, shared: &Shared) -> Result<(), Unanswered> {
+async fn answer(
+    stream: &mut Stream,
+    request: Request,
+    client: NodeId,
+    shared: &Shared,
+) -> Result<(), Unanswered> {
+    let is_owner = shared.admission.is_owner(client);
     let response = match request {
-        Request::Submit { job_bytes, file_bytes } => submit(stream, job_bytes, file_bytes, shared).await?,
+        Request::Submit { job_bytes, file_bytes } => {
+            submit(stream, (job_bytes, file_bytes), client, shared).await?
+        }
         Request::Watch(job) => return watch_job(stream, job, shared).await,
         Request::Result(job) => return send_result(stream, job, shared).await,
         Request::Abandon(job) => {
-            let known = ask(shared, |reply| Asked::Abandon { job, reply }).await?;
-            if known { Response::Done } else { unknown_job(job) }
+            let by = (!is_owner).then_some(client);
+            match ask(shared, |reply| Asked::Abandon { job, by, reply }).await? {
+                Ok(()) => Response::Done,
+                Err(reason) => Response::Error(reason),
+            }
         }
         Request::Status => Response::Status(ask(shared, Asked::Status).await?),
         Request::Workers => Response::Workers(ask(shared, Asked::Workers).await?),
-        Request::Revoke(node) => revoke(node, shared).await?,
+        Request::Revoke(node) if is_owner => revoke(node, shared).await?,
+        Request::Revoke(_) => Response::Error(
+            "only the coordinator's operator revokes keys: run it where the coordinator's state directory is"
+                .to_owned(),
+        ),
     };
     stream.writer.send(&response).await?;
     Ok(stream.writer.finish().await?)
@@ -112,10 +133,17 @@ async fn revoke(node: NodeId, shared: &Shared) -> Result<Response, Unanswered> {
 /// Takes a job: its bytes within their bounds, its plan made off the owner's task.
 async fn submit(
     stream: &mut Stream,
-    job_bytes: u64,
-    file_bytes: Option<u64>,
+    (job_bytes, file_bytes): (u64, Option<u64>),
+    client: NodeId,
     shared: &Shared,
 ) -> Result<Response, Unanswered> {
+    // Long files are received a few at a time, so that many clients together cannot take all the memory.
+    let is_long = file_bytes.is_some_and(|bytes| bytes > SHORT_FILE_BYTES_MAX);
+    let _place = if is_long {
+        Some(shared.long_files.acquire().await.map_err(|_| Unanswered::Stopping)?)
+    } else {
+        None
+    };
     let text = match stream.reader.exact_bytes(job_bytes, JOB_FILE_BYTES_MAX as u64, STALL).await {
         Ok(bytes) => bytes,
         Err(error @ FrameError::OverLimit { .. }) => {
@@ -134,9 +162,9 @@ async fn submit(
         },
     };
     let planned = if file.is_none() && text.len() <= PLAN_AT_ONCE_BYTES_MAX {
-        plan(text, file)
+        plan(text, file, client)
     } else {
-        let planned = tokio::task::spawn_blocking(move || plan(text, file)).await;
+        let planned = tokio::task::spawn_blocking(move || plan(text, file, client)).await;
         planned.map_err(|_| Unanswered::Stopping)?
     };
     let submission = match planned {
@@ -150,7 +178,7 @@ async fn submit(
     })
 }
 
-fn plan(text: Vec<u8>, file: Option<Vec<u8>>) -> Result<Submission, String> {
+fn plan(text: Vec<u8>, file: Option<Vec<u8>>, submitter: NodeId) -> Result<Submission, String> {
     let text = String::from_utf8(text).map_err(|_| "the job file is not UTF-8".to_owned())?;
     let spec = JobSpec::parse(&text).map_err(|errors| errors.to_string())?;
     let file_digest = file.as_ref().map(|bytes| Digest::of(Domain::ExpressionFile, bytes));
@@ -165,7 +193,7 @@ fn plan(text: Vec<u8>, file: Option<Vec<u8>>) -> Result<Submission, String> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random bytes: {error}"))?;
     let job = JobId::of_submission(&text, file_digest, nonce);
-    Ok(Submission { job, text, file, spec, plan: Arc::new(plan) })
+    Ok(Submission { job, submitter, text, file, spec, plan: Arc::new(plan) })
 }
 
 async fn watch_job(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {

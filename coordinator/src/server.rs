@@ -15,7 +15,7 @@ use protocol::{
     limits::PROTOCOL_VERSION,
     message::{Introduction, Welcome},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 use transport::{CloseCode, Connection, ListenError, Listener, ListenerConfig, Opening};
@@ -62,6 +62,8 @@ pub struct Shared {
     pub outcomes: Arc<AcceptedOutcomes>,
     /// The tasks that are too long for a lease.
     pub long_tasks: LongTasks,
+    /// Permits to send a long expression file.
+    pub long_files: Arc<Semaphore>,
     /// Counts connections.
     pub sessions: Arc<AtomicU64>,
     /// Cancelled when the coordinator stops.
@@ -96,8 +98,15 @@ pub fn start(
     let (core, events) = Core::new(config, Arc::clone(&outcomes), Arc::clone(&long_tasks));
     let tasks = TaskTracker::new();
     tasks.spawn(core.run(stop.clone()));
-    let shared =
-        Shared { admission, events, outcomes, long_tasks, sessions: Arc::default(), stop: stop.clone() };
+    let shared = Shared {
+        admission,
+        events,
+        outcomes,
+        long_tasks,
+        long_files: Arc::new(Semaphore::new(client_link::LONG_FILES_MAX)),
+        sessions: Arc::default(),
+        stop: stop.clone(),
+    };
     tasks.spawn(accept(listener, shared, tasks.clone()));
     tasks.close();
     Ok(Server { address, tasks })

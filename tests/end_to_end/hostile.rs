@@ -70,6 +70,16 @@ impl Intruder {
         stream.reader.require_within(PATIENCE).await.expect("an answer")
     }
 
+    /// Waits for the end of the conversation, whoever ends it.
+    async fn dismissal_or_end(mut self) -> bool {
+        let next = self.control.reader.next::<protocol::message::CoordinatorMessage>();
+        let mut next = tokio::time::timeout(PATIENCE, next).await;
+        while matches!(next, Ok(Ok(Some(_)))) {
+            next = tokio::time::timeout(PATIENCE, self.control.reader.next()).await;
+        }
+        matches!(next, Ok(Ok(None)))
+    }
+
     /// Why the coordinator closed the connection.
     async fn dismissal(self) -> (CloseCode, String) {
         match tokio::time::timeout(PATIENCE, self.connection.closed()).await.expect("it is closed in time") {
@@ -231,4 +241,70 @@ fn a_token_opens_only_the_door_that_it_was_made_for() {
             assert!(reason.contains("token is for a"), "{reason}");
         }
     });
+}
+
+/// A digest and the bytes that have it, different for each number.
+fn junk(number: u32) -> (Digest, Vec<u8>) {
+    let mut bytes = vec![0; 4000];
+    bytes[..4].copy_from_slice(&number.to_le_bytes());
+    (protocol::outcome::Outcome::digest_of_bytes(&bytes), bytes)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn outcomes_of_ballots_that_do_not_count_are_not_held() {
+    const CASTS: u32 = 10_000;
+    let mut cluster = Cluster::start();
+    let _honest = cluster.honest_workers(&["ada", "bea", "cai"]);
+    let job = cluster.job_file("checks", CHECKS);
+    let detached = cluster.ask(&["submit", job.to_str().expect("UTF-8"), "--detach", "--json"]);
+    let printed = last_json(&String::from_utf8_lossy(&detached.stdout));
+    let id = printed["job_id"].as_str().and_then(JobId::from_hex).expect("an id");
+    let token = cluster.token("mallory", &[]);
+    let before_kib = cluster.coordinator().resident_kib();
+    run(async {
+        let mut mallory = Intruder::enter(&token, worker()).await;
+        for number in 0..CASTS {
+            let (digest, bytes) = junk(number);
+            let mut ballot = mallory.ballot(replica(id, u64::from(number))).ballot;
+            ballot.digest = digest;
+            let message = cast(ballot.sign(&mallory.key), Some(bytes));
+            mallory.control.writer.feed(&message).await.expect("it is taken");
+        }
+        mallory.control.writer.flush().await.expect("it is sent");
+        mallory.control.writer.send(&WorkerMessage::Goodbye).await.expect("it is sent");
+        // The last word is heard when everything before it was.
+        let _ = mallory.dismissal_or_end().await;
+    });
+    assert_the_job_succeeds(&cluster);
+    let held_kib = cluster.coordinator().resident_kib().saturating_sub(before_kib);
+    assert!(held_kib < u64::from(CASTS) * 4 / 2, "the coordinator holds {held_kib} KiB more");
+}
+
+#[test]
+fn a_client_stops_its_own_jobs_only_and_revokes_nobody() {
+    let mut cluster = Cluster::start();
+    let never = quorate_tests::cluster::WorkerSpec {
+        name: "ada",
+        operator: "ada",
+        misbehave: Some("slow=1h"),
+        ..Default::default()
+    };
+    let _worker = cluster.worker(&never);
+    let job = cluster.job_file("checks", CHECKS);
+    let detached = cluster.ask(&["submit", job.to_str().expect("UTF-8"), "--detach", "--json"]);
+    let printed = last_json(&String::from_utf8_lossy(&detached.stdout));
+    let id = printed["job_id"].as_str().and_then(JobId::from_hex).expect("an id");
+    let token = cluster.token("mallory", &["--client"]);
+    run(async {
+        let mallory = Intruder::enter(&token, Introduction::Client).await;
+        let refused = mallory.ask(Request::Abandon(id)).await;
+        assert!(
+            matches!(&refused, Response::Error(reason) if reason.contains("another client's")),
+            "{refused:?}"
+        );
+        let refused = mallory.ask(Request::Revoke(SecretKey::from_seed(&[1; 32]).node_id())).await;
+        assert!(matches!(&refused, Response::Error(reason) if reason.contains("operator")), "{refused:?}");
+    });
+    assert!(cluster.ask(&["abandon", &id.to_string()]).status.success(), "the operator stops any job");
 }

@@ -95,6 +95,18 @@ impl Process {
         }
     }
 
+    /// The memory that it holds, in KiB.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("a running process has a status");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it tells its memory");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
+    }
+
     /// Asks it to stop as Ctrl-C does.
     ///
     /// # Panics

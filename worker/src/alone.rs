@@ -38,6 +38,9 @@ pub enum AloneError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file for the value is there.
+    #[error("{} exists; name another file with --out, or remove it", .0.display())]
+    Exists(PathBuf),
     /// The formula does not yield this.
     #[error("the job's tasks are not computed by {formula}; use {known}")]
     Formula {
@@ -62,7 +65,7 @@ pub enum AloneError {
 impl AloneError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Job(_) | Self::Formula { .. } => 2,
+            Self::Job(_) | Self::Formula { .. } | Self::Exists(_) => 2,
             Self::Engine { .. } => 3,
             Self::File { .. } | Self::Threads(_) => 6,
         }
@@ -117,6 +120,7 @@ fn compute_all(plan: &Plan, arguments: &Compute, pool: &rayon::ThreadPool) -> Re
         source,
     };
     let mut out: Box<dyn Write> = match &arguments.out {
+        Some(path) if path.exists() => return Err(AloneError::Exists(path.clone())),
         Some(path) => Box::new(BufWriter::new(File::create_new(path).map_err(failed)?)),
         None => Box::new(std::io::sink()),
     };

@@ -114,6 +114,8 @@ pub enum Word {
 pub struct Submission {
     /// Its id.
     pub job: JobId,
+    /// Who submitted it.
+    pub submitter: NodeId,
     /// The job file's text.
     pub text: String,
     /// The expression file's text, where the job names one.
@@ -145,8 +147,10 @@ pub enum Asked {
     Abandon {
         /// Which.
         job: JobId,
-        /// Whether it is known.
-        reply: oneshot::Sender<bool>,
+        /// By whom; none is the coordinator's operator, who may stop any job.
+        by: Option<NodeId>,
+        /// Done, or why not.
+        reply: oneshot::Sender<Result<(), String>>,
     },
     /// All jobs.
     Status(oneshot::Sender<Vec<JobStatus>>),

@@ -16,13 +16,13 @@ use std::{
 };
 
 use protocol::{
-    ballot::ReplicaId,
+    ballot::{AuthenticBallot, ReplicaId},
     constant::Formula,
     digest::Digest,
     domain::Engine,
     identity::NodeId,
     job::{JobId, JobSpec},
-    limits::{INLINE_TASK_BYTES_MAX, INPUT_QUEUE_MAX, JOBS_OPEN_MAX},
+    limits::{INLINE_TASK_BYTES_MAX, INPUT_QUEUE_MAX, JOB_FILES_HELD_BYTES_MAX, JOBS_OPEN_MAX},
     message::{CoordinatorMessage, EngineIntroduction, Lease},
     plan::Plan,
     report::JobProgress,
@@ -78,6 +78,7 @@ pub(crate) struct Known {
 
 /// A job, beside what the machine knows of it.
 struct JobRecord {
+    submitter: NodeId,
     spec: JobSpec,
     text: String,
     file: Option<Arc<str>>,
@@ -232,28 +233,51 @@ impl Core {
     }
 
     fn heard(&mut self, worker: NodeId, word: Word) {
-        let input = match word {
-            Word::Cast { ballot, outcome, compute_us } => {
-                let said = ballot.ballot();
-                let outcome_held = outcome.is_some();
-                // What is kept already, by an earlier ballot or another task, is not needed again.
-                if let (Some(bytes), Some(record)) = (outcome, self.jobs.get_mut(&said.replica.job))
-                    && !record.kept.contains(&said.digest)
-                {
-                    record.inline.entry(said.replica.index).or_default().insert(said.digest, bytes);
-                }
-                Input::BallotCast { ballot: *ballot, outcome_held, compute_us }
-            }
+        let said = match word {
+            Word::Cast { ballot, outcome, compute_us } => self.cast(*ballot, outcome, compute_us),
             Word::Failed { replica, reason } => {
-                warn!(worker = %worker.short(), index = replica.index, %reason, "a worker cannot run a replica");
-                Input::ReplicaFailed { worker, replica, reason }
+                let failed = Input::ReplicaFailed { worker, replica, reason: reason.clone() };
+                self.tell(failed).inspect(|()| {
+                    let (worker, index) = (worker.short(), replica.index);
+                    warn!(%worker, index, %reason, "a worker cannot run a replica");
+                })
             }
-            Word::Heartbeat(under_way) => Input::Heartbeat { worker, under_way },
-            Word::Corrected { replica, digest } => Input::CorrectionAcknowledged { worker, replica, digest },
+            Word::Heartbeat(under_way) => self.tell(Input::Heartbeat { worker, under_way }),
+            Word::Corrected { replica, digest } => {
+                self.tell(Input::CorrectionAcknowledged { worker, replica, digest })
+            }
         };
-        if let Err(rejected) = self.tell(input) {
+        if let Err(rejected) = said {
             debug!(worker = %worker.short(), %rejected, "rejected");
         }
+    }
+
+    /// A ballot. An outcome that came with it is held only if the ballot counts: no worker can make the coordinator
+    /// hold more than one short outcome for each replica that it was leased.
+    fn cast(
+        &mut self,
+        ballot: AuthenticBallot,
+        outcome: Option<Vec<u8>>,
+        compute_us: u64,
+    ) -> Result<(), Rejected> {
+        let said = ballot.ballot();
+        let (worker, replica, digest) = (said.worker, said.replica, said.digest);
+        let input = Input::BallotCast { ballot, outcome_held: outcome.is_some(), compute_us };
+        let now_ms = self.now_ms();
+        self.machine.handle(input, now_ms)?;
+        let tally = self.machine.job(replica.job).and_then(|job| job.tally(replica.index));
+        if let (Some(bytes), Some(tally), Some(record)) = (outcome, tally, self.jobs.get_mut(&replica.job)) {
+            let counted = tally.ballots().get(&worker).map(|cast| cast.ballot.ballot().digest);
+            // What is kept already, by an earlier ballot or another task, is not needed again.
+            if counted == Some(digest) && !record.kept.contains(&digest) {
+                record.inline.entry(replica.index).or_default().insert(digest, bytes);
+            }
+            if tally.decision().is_some_and(|decision| decision.accepted == digest) {
+                record.keep_inline(replica.index, digest, &self.outcomes);
+            }
+        }
+        self.obey();
+        Ok(())
     }
 
     /// Does everything that the machine has ordered.
@@ -274,6 +298,9 @@ impl Core {
                 Output::Correct { worker, replica, accepted } => self.compare(worker, replica, accepted),
                 Output::JobOver { job, state } => {
                     info!(%job, ?state, "job over");
+                    if let Some(record) = self.jobs.get_mut(&job) {
+                        record.inline.clear();
+                    }
                     self.forget_what_the_machine_forgot();
                 }
             }
@@ -325,16 +352,7 @@ impl Core {
             record.inline.remove(&index);
             return;
         };
-        if let Some(bytes) = record.inline.get_mut(&index).and_then(|outcomes| outcomes.remove(accepted))
-            && record.kept.insert(*accepted)
-            && let Err(error) = self.outcomes.put(*accepted, bytes)
-        {
-            warn!(%error, "an accepted outcome cannot be kept");
-            record.kept.remove(accepted);
-        }
-        if record.inline.get(&index).is_some_and(BTreeMap::is_empty) {
-            record.inline.remove(&index);
-        }
+        record.keep_inline(index, *accepted, &self.outcomes);
     }
 
     /// The machine keeps a bounded number of jobs; what belongs to the others goes too.
@@ -357,11 +375,20 @@ impl Core {
                 "{open} jobs are open, which is the limit; wait for one to end, or abandon one"
             ));
         }
-        let Submission { job, text, file, spec, plan } = submission;
+        let held: usize = self.jobs.values().filter_map(|record| Some(record.file.as_ref()?.len())).sum();
+        let more = submission.file.as_ref().map_or(0, |file| file.len());
+        if held + more > JOB_FILES_HELD_BYTES_MAX {
+            return Err(format!(
+                "the expression files of the jobs here have {held} bytes and yours has {more}, over the limit of \
+                 {JOB_FILES_HELD_BYTES_MAX}; try again when older jobs are forgotten, or restart the coordinator"
+            ));
+        }
+        let Submission { job, submitter, text, file, spec, plan } = submission;
         let tasks = Box::new(PlannedTasks(Arc::clone(&plan)));
         let policy = spec.policy.clone();
         info!(%job, name = %spec.name, tasks = plan.tasks(), "job submitted");
         let record = JobRecord {
+            submitter,
             spec,
             text,
             file,
@@ -393,6 +420,24 @@ impl Core {
                     changed
                 });
             }
+        }
+    }
+}
+
+impl JobRecord {
+    /// Keeps the accepted outcome of a task, where it came along with a ballot.
+    fn keep_inline(&mut self, index: u64, accepted: Digest, outcomes: &AcceptedOutcomes) {
+        let Some(held) = self.inline.get_mut(&index) else { return };
+        let bytes = held.remove(&accepted);
+        if held.is_empty() {
+            self.inline.remove(&index);
+        }
+        if let Some(bytes) = bytes
+            && self.kept.insert(accepted)
+            && let Err(error) = outcomes.put(accepted, bytes)
+        {
+            warn!(%error, "an accepted outcome cannot be kept");
+            self.kept.remove(&accepted);
         }
     }
 }

@@ -38,7 +38,7 @@ impl Core {
                 });
                 drop(reply.send(receiver));
             }
-            Asked::Abandon { job, reply } => drop(reply.send(self.tell(Input::JobAbandoned { job }).is_ok())),
+            Asked::Abandon { job, by, reply } => drop(reply.send(self.abandon(job, by))),
             Asked::Status(reply) => drop(reply.send(self.status())),
             Asked::Workers(reply) => drop(reply.send(self.workers())),
             Asked::Result { job, reply } => drop(reply.send(self.result(job).map(Box::new))),
@@ -52,6 +52,16 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Stops a job for its submitter, or for the operator (`by` is none).
+    fn abandon(&mut self, job: JobId, by: Option<NodeId>) -> Result<(), String> {
+        let unknown = || format!("job {job} is not known here; `coordinator status` lists those that are");
+        let submitter = self.jobs.get(&job).ok_or_else(unknown)?.submitter;
+        if by.is_some_and(|by| by != submitter) {
+            return Err(format!("job {job} is another client's: only that one and the operator may stop it"));
+        }
+        self.tell(Input::JobAbandoned { job }).map_err(|_| unknown())
     }
 
     fn status(&self) -> Vec<JobStatus> {

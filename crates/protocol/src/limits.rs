@@ -88,12 +88,14 @@ pub const LEASE_MS_MIN: u64 = 1_000;
 /// See [`LEASE_MS_MIN`].
 pub const LEASE_MS_MAX: u64 = 24 * 3600 * 1000;
 /// How often a lease may be renewed by progress.
-pub const LEASE_RENEWALS_MAX: u32 = 10_000;
+pub const LEASE_RENEWALS_MAX: u32 = 1_000_000;
 
 /// Most workers connected to one coordinator.
 pub const WORKERS_MAX: usize = 4096;
 /// Most client connections to one coordinator.
 pub const CLIENTS_MAX: usize = 256;
+/// Most bytes of expression files that a coordinator holds for all its jobs.
+pub const JOB_FILES_HELD_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Most jobs that a coordinator keeps open.
 pub const JOBS_OPEN_MAX: usize = 1024;
 /// Most replicas that a worker names when it comes back.
