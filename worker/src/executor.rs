@@ -145,7 +145,7 @@ impl Executor {
         let truth = self.pool.install(|| engine::run_on_cpu(task, formula, control));
         let truth = truth.map_err(|error| match error {
             EngineError::Cancelled(_) => NotComputed::Cancelled,
-            other @ EngineError::Digits(_) => NotComputed::Failed(other.to_string()),
+            other @ (EngineError::Digits(_) | EngineError::HexTerms(_)) => NotComputed::Failed(other.to_string()),
         })?;
         let elapsed = start.elapsed();
         let lies = self.misbehaviour.is_some_and(|kind| kind.lies_about(&id));

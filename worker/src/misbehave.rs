@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use protocol::{
+    digit_extraction::Fraction,
     outcome::{Answer, Checksum, Outcome, RangeAnswer},
     task::TaskId,
 };
@@ -85,6 +86,7 @@ impl Misbehaviour {
 pub fn falsified(outcome: &Outcome) -> Outcome {
     match outcome {
         Outcome::Digits(text) => Outcome::Digits(with_a_wrong_digit(text)),
+        Outcome::HexSum(sum) => Outcome::HexSum(with_a_wrong_bit(sum)),
         Outcome::Answers(answers) => {
             let mut answers = answers.clone();
             if let Some(answer) = answers.first_mut() {
@@ -102,6 +104,15 @@ pub fn falsified(outcome: &Outcome) -> Outcome {
             Outcome::Range(RangeAnswer::Counterexample { value: *value, checksum: Checksum([0; 16]) })
         }
     }
+}
+
+/// Turns the last bit of the first hexadecimal digit.
+fn with_a_wrong_bit(sum: &Fraction) -> Fraction {
+    let mut limbs = sum.limbs();
+    if let Some(highest) = limbs.last_mut() {
+        *highest ^= 1 << 60;
+    }
+    Fraction::from_limbs(&limbs)
 }
 
 /// Changes the digit in the middle.
@@ -151,6 +162,7 @@ mod tests {
         let checksum = Checksum([1; 16]);
         for outcome in [
             Outcome::Digits("3.14159".to_owned()),
+            Outcome::HexSum(Fraction::from_limbs(&[1, 2])),
             Outcome::Answers(vec![Answer::True { checksum }, Answer::False { parts_after: None, checksum }]),
             Outcome::Range(RangeAnswer::AllTrue { checksum }),
         ] {
