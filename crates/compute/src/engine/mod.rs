@@ -4,6 +4,7 @@
 //! part of the ballot, so an engine also says on what device it runs.
 
 mod device;
+pub mod gpu;
 
 use protocol::{
     constant::Formula,
