@@ -1,7 +1,6 @@
 //! Computing: leases wait for a slot, run on the worker's own thread pool, and come back as outcomes to be signed.
 
 use std::{
-    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,8 +13,9 @@ use protocol::{
     ballot::ReplicaId,
     constant::Formula,
     digest::Digest,
+    domain::Engine,
     limits::TASK_BYTES_MAX,
-    message::{BlobName, Lease},
+    message::{BlobName, EngineIntroduction, Lease},
     outcome::Outcome,
     task::{Task, TaskId},
 };
@@ -23,6 +23,8 @@ use tokio::sync::{Semaphore, mpsc};
 use transport::{Connection, blob};
 
 use crate::{
+    config::WorkerConfig,
+    gpus::{Gpus, OnGpu},
     misbehave::{self, Misbehaviour},
     store::OutcomeStore,
 };
@@ -47,6 +49,8 @@ pub struct Computed {
     pub contradiction: Option<Digest>,
     /// By which method.
     pub formula: Formula,
+    /// By which engine it was really computed, whatever the lease asked for.
+    pub engine: EngineIntroduction,
     /// How long the computation took.
     pub elapsed: Duration,
 }
@@ -66,28 +70,28 @@ pub struct Executor {
     pool: Arc<rayon::ThreadPool>,
     slots: Arc<Semaphore>,
     store: Arc<OutcomeStore>,
+    gpus: Arc<Gpus>,
     misbehaviour: Option<Misbehaviour>,
     completed: mpsc::Sender<Completed>,
 }
 
 impl Executor {
-    /// An executor with `threads` threads that computes at most `slots` tasks at once.
+    /// An executor with the configuration's threads and GPUs that computes as many tasks at once as it has slots.
     ///
     /// # Errors
     /// When the threads cannot be started.
     pub fn new(
-        threads: NonZeroUsize,
-        slots: u32,
+        config: &WorkerConfig,
         store: Arc<OutcomeStore>,
-        misbehaviour: Option<Misbehaviour>,
         completed: mpsc::Sender<Completed>,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
+            .num_threads(config.threads.get())
             .thread_name(|number| format!("compute-{number}"))
             .build()?;
-        let slots = Arc::new(Semaphore::new(slots as usize));
-        Ok(Self { pool: Arc::new(pool), slots, store, misbehaviour, completed })
+        let slots = Arc::new(Semaphore::new(config.slots() as usize));
+        let gpus = Arc::clone(&config.gpus);
+        Ok(Self { pool: Arc::new(pool), slots, store, gpus, misbehaviour: config.misbehaviour, completed })
     }
 
     /// Starts on a lease; its end arrives on the channel. `connection` is asked for a task that is too long for a
@@ -123,8 +127,8 @@ impl Executor {
         let task = Task::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
         let _slot = self.slots.acquire().await.map_err(|_| NotComputed::Cancelled)?;
         let executor = self.clone();
-        let formula = lease.formula;
-        let computed = tokio::task::spawn_blocking(move || executor.compute(&task, id, formula, &control))
+        let way = (lease.engine, lease.formula);
+        let computed = tokio::task::spawn_blocking(move || executor.compute(&task, id, way, &control))
             .await
             .map_err(|_| failed("the computation panicked; please report this task".to_owned()))??;
         if let Some(Misbehaviour::Slow(delay)) = self.misbehaviour {
@@ -137,16 +141,19 @@ impl Executor {
         &self,
         task: &Task,
         id: TaskId,
-        formula: Formula,
+        (engine, formula): (Engine, Formula),
         control: &Control,
     ) -> Result<Computed, NotComputed> {
         control.check().map_err(|_| NotComputed::Cancelled)?;
         let start = Instant::now();
-        let truth = self.pool.install(|| engine::run_on_cpu(task, formula, control));
-        let truth = truth.map_err(|error| match error {
-            EngineError::Cancelled(_) => NotComputed::Cancelled,
-            other @ (EngineError::Digits(_) | EngineError::HexTerms(_)) => NotComputed::Failed(other.to_string()),
-        })?;
+        let on_gpu = match engine {
+            Engine::Gpu => self.gpus.run(task, control).map_err(|_| NotComputed::Cancelled)?,
+            Engine::Cpu => None,
+        };
+        let (truth, engine) = match on_gpu {
+            Some(OnGpu { outcome, device }) => (outcome, EngineIntroduction { engine: Engine::Gpu, device }),
+            None => self.compute_on_cpu(task, formula, control)?,
+        };
         let elapsed = start.elapsed();
         let lies = self.misbehaviour.is_some_and(|kind| kind.lies_about(&id));
         let outcome = if lies { misbehave::falsified(&truth) } else { truth };
@@ -155,6 +162,22 @@ impl Executor {
         let bytes = outcome.to_bytes();
         let digest = Outcome::digest_of_bytes(&bytes);
         self.store.put(id, digest, &bytes).map_err(|error| NotComputed::Failed(error.to_string()))?;
-        Ok(Computed { bytes, digest, contradiction, formula, elapsed })
+        Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed })
+    }
+
+    fn compute_on_cpu(
+        &self,
+        task: &Task,
+        formula: Formula,
+        control: &Control,
+    ) -> Result<(Outcome, EngineIntroduction), NotComputed> {
+        let truth = self.pool.install(|| engine::run_on_cpu(task, formula, control));
+        let truth = truth.map_err(|error| match error {
+            EngineError::Cancelled(_) => NotComputed::Cancelled,
+            other @ (EngineError::Digits(_) | EngineError::HexTerms(_)) => {
+                NotComputed::Failed(other.to_string())
+            }
+        })?;
+        Ok((truth, EngineIntroduction { engine: Engine::Cpu, device: engine::processor_name() }))
     }
 }

@@ -175,8 +175,10 @@ fn a_cancelled_task_ends_between_dispatches_and_the_engine_stays_in_service() {
     for engine in engines() {
         let control = Control::default();
         control.cancel();
-        let task = GpuEngine::sample_task(HexConstant::Pi, 1_000_000_000, 1 << 40).expect("pi has a series");
-        assert!(matches!(engine.run(&task, &control), Err(GpuError::Cancelled(_))));
+        let series = HexConstant::Pi.fastest_series();
+        let after = 1_000_000_000;
+        let long = HexTerms { series, after, first_term: 0, end_term: 1 << 28, fraction_bits: 128 };
+        assert!(matches!(engine.run(&Task::HexTerms(long), &control), Err(GpuError::Cancelled(_))));
         assert!(engine.in_service());
     }
 }

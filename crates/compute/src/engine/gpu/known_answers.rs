@@ -2,10 +2,7 @@
 //!
 //! The answers come from the CPU's plainest code, never from another GPU: adapters with one driver share its faults.
 
-use protocol::{
-    digit_extraction::{HexConstant, HexTerms},
-    task::Task,
-};
+use protocol::digit_extraction::{HexConstant, HexTerms};
 
 use super::{
     GpuEngine, GpuError,
@@ -84,14 +81,6 @@ impl GpuEngine {
 
     fn wrong(&self, kernel: Shader, difference: String) -> GpuError {
         GpuError::WrongAnswer { device: self.device_name().to_owned(), kernel: kernel.name(), difference }
-    }
-
-    /// What a task of a kernel looks like: for measurements.
-    pub fn sample_task(constant: HexConstant, after: u64, terms: u64) -> Option<Task> {
-        let series = constant.series(*constant.formulas().first()?)?;
-        let fraction_bits = 128;
-        let end_term = series.terms(after, fraction_bits).min(terms);
-        Some(Task::HexTerms(HexTerms { series, after, first_term: 0, end_term, fraction_bits }))
     }
 }
 

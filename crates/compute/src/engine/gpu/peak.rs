@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{
     GpuEngine, GpuError,
     device::{Device, KernelName},
-    shader::{Shader, WORKGROUP_INVOCATIONS},
+    shader::{Shader, Variant, WORKGROUP_INVOCATIONS},
 };
 
 /// Odd, so that no chain sinks to zero.
@@ -31,6 +31,21 @@ impl GpuEngine {
         let result = measure(&self.device);
         result.map_err(|error| self.device.fail(error))
     }
+}
+
+/// How many 32-bit multiplications the kernel `digit_extraction` has in its text for one term, where a power of two has
+/// `exponent_bits` bits and a fraction `limbs` limbs: the share of the peak that a rate comes to is a share of these.
+/// Additions, comparisons and shifts are not counted.
+pub fn multiplications_per_term(variant: Variant, exponent_bits: u32, limbs: u32) -> u32 {
+    // A product's high half takes four more on the baseline; on 64-bit integers a wide product is one.
+    let (low, high, square) = match variant {
+        Variant::Base => (7, 20, 15),
+        Variant::Native => (3, 4, 3),
+    };
+    let inverse = 7 + 2 * low;
+    let ladder = exponent_bits.saturating_sub(3) * (square + low + high);
+    let division = limbs * low + limbs.saturating_sub(1) * (low + high);
+    2 * low + inverse + ladder + division
 }
 
 fn measure(device: &Device) -> Result<IntegerPeak, GpuError> {
