@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod failures;
+mod gpu;
 mod jobs;
 mod questions;
 mod votes;

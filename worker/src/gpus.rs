@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use compute::{
     control::{Cancelled, Control},
-    engine::gpu::{GpuAdapter, GpuEngine, GpuError},
+    engine::gpu::{GpuAdapter, GpuChoice, GpuEngine, GpuError},
 };
 use protocol::{domain::Engine, message::EngineIntroduction, outcome::Outcome, task::Task};
 use tracing::{info, warn};
@@ -53,6 +53,13 @@ impl Gpus {
             }
         }
         Self { seats }
+    }
+
+    /// Opens every hardware GPU of this machine, or the software one where there is no other; none where there is
+    /// neither.
+    pub fn best() -> Self {
+        let adapters = GpuAdapter::choose(&[GpuChoice::Best]).unwrap_or_default();
+        Self::open(&adapters, false)
     }
 
     /// How those in service are introduced.
