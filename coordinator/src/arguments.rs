@@ -97,6 +97,9 @@ pub struct Submit {
     /// A drill: one more worker in the embedded cluster, which is always wrong
     #[arg(long)]
     pub embedded_liar: bool,
+    /// Leave this machine's GPUs alone: every worker of the embedded cluster computes on the processor
+    #[arg(long)]
+    pub no_gpu: bool,
     /// Which coordinator; none: an embedded cluster is started.
     #[command(flatten)]
     pub reach: Reach,

@@ -2,7 +2,7 @@
 //!
 //! It is the same code as the real thing. What it cannot give is independence: one machine, one operator.
 
-use std::{net::Ipv4Addr, num::NonZeroUsize, path::Path, time::Duration};
+use std::{net::Ipv4Addr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use protocol::{
     identity::SecretKey,
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use transport::{ConnectionConfig, identity};
 use verdict::Config;
-use worker::{config::WorkerConfig, misbehave::Misbehaviour};
+use worker::{config::WorkerConfig, gpus::Gpus, misbehave::Misbehaviour};
 
 use crate::{
     admission::unix_now_s,
@@ -32,6 +32,7 @@ pub struct EmbeddedCluster {
     stop_workers: CancellationToken,
     stop: CancellationToken,
     key: SecretKey,
+    gpus: Vec<String>,
     // Removed when the cluster is gone.
     folder: tempfile::TempDir,
 }
@@ -43,6 +44,8 @@ pub struct Composition {
     pub workers: u32,
     /// Whether one more worker is always wrong.
     pub liar: bool,
+    /// Whether the first worker computes on this machine's GPUs, where there are any.
+    pub gpu: bool,
 }
 
 impl EmbeddedCluster {
@@ -61,23 +64,35 @@ impl EmbeddedCluster {
         let config = Config { electorate_closed: true, ..Config::default() };
         let server = server::start(&key, listen, &coordinator_dir, config, &stop)?;
         let stop_workers = stop.child_token();
-        let mut cluster = Self { server, workers: JoinSet::new(), stop_workers, stop, key, folder };
+        let gpus = if composition.gpu { open_gpus().await } else { Gpus::default() };
+        let names = gpus.introductions().into_iter().map(|engine| engine.device).collect();
+        let workers = JoinSet::new();
+        let mut cluster = Self { server, workers, stop_workers, stop, key, gpus: names, folder };
+        let (mut gpus, no_gpus) = (Arc::new(gpus), Arc::new(Gpus::default()));
         let total = composition.workers + u32::from(composition.liar);
         let threads = worker::config::threads_available().get() / composition.workers.max(1) as usize;
         let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
         // Who joins first is asked first: the liar, so that the drill shows something.
         if composition.liar {
-            cluster.add_worker("embedded-liar".to_owned(), threads, Some(Misbehaviour::WrongAlways));
+            let misbehaviour = Some(Misbehaviour::WrongAlways);
+            cluster.add_worker("embedded-liar".to_owned(), threads, Arc::clone(&no_gpus), misbehaviour);
             cluster.wait_for_workers_in_time(1).await?;
         }
         for number in 1..=composition.workers {
-            cluster.add_worker(format!("embedded-{number}"), threads, None);
+            let gpus = std::mem::replace(&mut gpus, Arc::clone(&no_gpus));
+            cluster.add_worker(format!("embedded-{number}"), threads, gpus, None);
         }
         cluster.wait_for_workers_in_time(total).await?;
         Ok(cluster)
     }
 
-    fn add_worker(&mut self, name: String, threads: NonZeroUsize, misbehaviour: Option<Misbehaviour>) {
+    fn add_worker(
+        &mut self,
+        name: String,
+        threads: NonZeroUsize,
+        gpus: Arc<Gpus>,
+        misbehaviour: Option<Misbehaviour>,
+    ) {
         let grant = Grant {
             role: Role::Worker,
             operator: "embedded".to_owned(),
@@ -88,6 +103,7 @@ impl EmbeddedCluster {
             state_dir: self.folder.path().join(&name),
             threads,
             name,
+            gpus,
             misbehaviour,
             connection: ConnectionConfig::default(),
         };
@@ -119,6 +135,11 @@ impl EmbeddedCluster {
         }
     }
 
+    /// The GPUs of its first worker, by name and driver.
+    pub fn gpus(&self) -> &[String] {
+        &self.gpus
+    }
+
     /// How a client reaches it.
     pub fn target(&self) -> Target {
         Target {
@@ -141,4 +162,9 @@ impl EmbeddedCluster {
         self.stop.cancel();
         self.server.tasks.wait().await;
     }
+}
+
+/// Opening a GPU compiles and tests its kernels, which takes a second; none is opened where that fails.
+async fn open_gpus() -> Gpus {
+    tokio::task::spawn_blocking(Gpus::best).await.unwrap_or_default()
 }

@@ -128,13 +128,6 @@ fn a_revoked_key_is_dropped_at_once_and_never_let_in_again() {
 }
 
 #[test]
-fn the_gpu_is_refused_in_one_clear_sentence_while_there_are_no_kernels() {
-    let output = run(command("worker").arg("--gpu"));
-    assert_eq!(output.status.code(), Some(2));
-    assert!(printed(&output).contains("no GPU kernels yet"), "{}", printed(&output));
-}
-
-#[test]
 fn an_unreachable_coordinator_is_named_with_its_own_exit_code() {
     let cluster = Cluster::start();
     let output = run(command("coordinator")

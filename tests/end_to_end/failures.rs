@@ -99,6 +99,7 @@ fn a_connection_cut_for_ten_seconds_delays_the_job_and_changes_nothing_else() {
     let _workers = cluster.honest_workers(&["ada", "bea"]);
     let relay = Relay::to(cluster.address());
     let mut far = cluster.worker(&WorkerSpec {
+        gpu: false,
         name: "cai",
         operator: "cai",
         misbehave: Some("slow=3s"),

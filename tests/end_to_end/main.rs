@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod failures;
+mod gpu;
 mod hostile;
 mod jobs;
 mod questions;

@@ -27,6 +27,8 @@ pub struct WorkerSpec<'a> {
     pub operator: &'a str,
     /// A drill.
     pub misbehave: Option<&'a str>,
+    /// Whether it computes on this machine's GPU.
+    pub gpu: bool,
     /// Where it finds the coordinator, if not where that listens.
     pub through: Option<String>,
 }
@@ -122,6 +124,7 @@ impl Cluster {
         ]);
         worker.arg(self.worker_dir(spec.name));
         worker.args(spec.misbehave.iter().flat_map(|kind| ["--misbehave", kind]));
+        worker.args(spec.gpu.then_some("--gpu"));
         Process::start(&mut worker)
     }
 

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use compute::engine::gpu::GpuChoice;
 use program::parse_name;
 use protocol::constant::Formula;
 
@@ -25,6 +26,10 @@ pub struct Arguments {
 pub enum Command {
     /// Compute a job alone on this machine, without a cluster and without a vote, and print the time of each phase
     Compute(Compute),
+    /// List the GPUs of this machine: name, type, driver, which kernels they run and how fast
+    Gpus(ListGpus),
+    /// Measure each kernel on each engine of this machine, and how much of an adapter's integer peak it reaches
+    Bench(Bench),
 }
 
 /// How to join a cluster.
@@ -33,9 +38,10 @@ pub struct Join {
     /// The token that `coordinator token` printed
     #[arg(long, env = "QUORATE_JOIN", value_name = "TOKEN", hide_env_values = true)]
     pub join: Option<String>,
-    /// Use the GPU for what has a kernel (there are none yet: this version refuses)
-    #[arg(long)]
-    pub gpu: bool,
+    /// Use the GPU for what has a kernel, and the processor for the rest. Without a name every hardware GPU is used (a
+    /// software one where there is no other); `worker gpus` lists names and numbers. May be given several times
+    #[arg(long, value_name = "NAME|INDEX", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub gpu: Vec<GpuChoice>,
     /// Where the worker keeps its key and its outcomes [default: quorate/worker in the user's state folder]
     #[arg(long, env = "QUORATE_WORKER_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -46,7 +52,7 @@ pub struct Join {
     #[arg(long, env = "QUORATE_WORKER_NAME", value_parser = parse_name)]
     pub name: Option<String>,
     /// A drill: misbehave on purpose, to watch the cluster outvote and correct this worker (wrong-always,
-    /// wrong-sometimes=P, silent, slow=DURATION, equivocate)
+    /// wrong-sometimes=P, silent, slow=DURATION, equivocate, gpu-bit-flip)
     #[arg(long, value_name = "KIND")]
     pub misbehave: Option<Misbehaviour>,
 }
@@ -65,6 +71,31 @@ pub struct Compute {
     /// Where to write the value [default: nowhere]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `gpus`.
+#[derive(Debug, Args)]
+pub struct ListGpus {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Which GPUs [default: every hardware GPU, or the software one where there is no other]
+    #[arg(long, value_name = "NAME|INDEX")]
+    pub gpu: Vec<GpuChoice>,
+    /// How many threads of the processor [default: all]
+    #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// The position of the digits: after so many hexadecimal digits of pi
+    #[arg(long, default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(..=10_000_000_000_000_000))]
+    pub after: u64,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

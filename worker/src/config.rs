@@ -1,6 +1,6 @@
 //! What a worker needs to know before it starts.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use protocol::{
     domain::Engine,
@@ -10,7 +10,7 @@ use protocol::{
 };
 use transport::ConnectionConfig;
 
-use crate::misbehave::Misbehaviour;
+use crate::{gpus::Gpus, misbehave::Misbehaviour};
 
 /// Everything that decides how a worker runs.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct WorkerConfig {
     pub threads: NonZeroUsize,
     /// Its name for people.
     pub name: String,
+    /// The GPUs that it opened.
+    pub gpus: Arc<Gpus>,
     /// A drill, if any.
     pub misbehaviour: Option<Misbehaviour>,
     /// How its connection behaves.
@@ -35,15 +37,22 @@ impl WorkerConfig {
         u32::try_from(self.threads.get()).unwrap_or(SLOTS_MAX).clamp(1, SLOTS_MAX)
     }
 
-    /// What it computes with.
-    pub fn engines() -> Vec<EngineIntroduction> {
-        vec![EngineIntroduction { engine: Engine::Cpu, device: compute::engine::processor_name() }]
+    /// What it computes with now: the GPUs in service, and the processor.
+    pub fn engines(&self) -> Vec<EngineIntroduction> {
+        engines(&self.gpus)
     }
 
     /// The version that its ballots name.
     pub fn build() -> String {
         format!("quorate {}", env!("CARGO_PKG_VERSION"))
     }
+}
+
+/// The GPUs in service, and the processor.
+pub(crate) fn engines(gpus: &Gpus) -> Vec<EngineIntroduction> {
+    let mut engines = gpus.introductions();
+    engines.push(EngineIntroduction { engine: Engine::Cpu, device: compute::engine::processor_name() });
+    engines
 }
 
 /// How many threads this machine offers.

@@ -4,7 +4,6 @@
 //! and waking, so light tasks share a slot and the pool finds the next one waiting.
 
 use std::{
-    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,8 +16,9 @@ use protocol::{
     ballot::ReplicaId,
     constant::Formula,
     digest::Digest,
+    domain::Engine,
     limits::TASK_BYTES_MAX,
-    message::{BlobName, Lease},
+    message::{BlobName, EngineIntroduction, Lease},
     outcome::Outcome,
     task::{Task, TaskId, Weight},
 };
@@ -26,6 +26,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use transport::{Connection, blob};
 
 use crate::{
+    config::WorkerConfig,
+    gpus::{Gpus, OnGpu},
     misbehave::{self, Misbehaviour},
     store::OutcomeStore,
 };
@@ -53,6 +55,8 @@ pub struct Computed {
     pub contradiction: Option<Digest>,
     /// By which method.
     pub formula: Formula,
+    /// By which engine it was really computed, whatever the lease asked for.
+    pub engine: EngineIntroduction,
     /// How long the computation took.
     pub elapsed: Duration,
 }
@@ -72,31 +76,31 @@ pub struct Executor {
     pool: Arc<rayon::ThreadPool>,
     slots: Arc<Semaphore>,
     store: Arc<OutcomeStore>,
+    gpus: Arc<Gpus>,
     misbehaviour: Option<Misbehaviour>,
     completed: mpsc::Sender<Completed>,
 }
 
 impl Executor {
-    /// An executor with `threads` threads that takes at most `slots` heavy tasks at once, or [`LIGHT_PER_HEAVY`] light
-    /// ones in the place of each.
+    /// An executor with the configuration's threads and GPUs that takes at most as many heavy tasks at once as it has
+    /// slots, or [`LIGHT_PER_HEAVY`] light ones in the place of each.
     ///
     /// # Errors
     /// When the threads cannot be started.
     pub fn new(
-        threads: NonZeroUsize,
-        slots: u32,
+        config: &WorkerConfig,
         store: Arc<OutcomeStore>,
-        misbehaviour: Option<Misbehaviour>,
         completed: mpsc::Sender<Completed>,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
+            .num_threads(config.threads.get())
             .thread_name(|number| format!("compute-{number}"))
             // The panic was printed where it happened, and whoever waits for the outcome sees that none comes.
             .panic_handler(|_| {})
             .build()?;
-        let slots = Arc::new(Semaphore::new((slots * LIGHT_PER_HEAVY) as usize));
-        Ok(Self { pool: Arc::new(pool), slots, store, misbehaviour, completed })
+        let slots = Arc::new(Semaphore::new((config.slots() * LIGHT_PER_HEAVY) as usize));
+        let gpus = Arc::clone(&config.gpus);
+        Ok(Self { pool: Arc::new(pool), slots, store, gpus, misbehaviour: config.misbehaviour, completed })
     }
 
     /// Starts on a lease; its end arrives on the channel. `connection` is asked for a task that is too long for a
@@ -136,12 +140,17 @@ impl Executor {
         };
         let _slot = self.slots.acquire_many(share).await.map_err(|_| NotComputed::Cancelled)?;
         let executor = self.clone();
-        let formula = lease.formula;
+        let way = (lease.engine, lease.formula);
         let (done, computed) = oneshot::channel();
-        self.pool.spawn_fifo(move || {
+        let work = move || {
             // Whoever waited is gone only when the worker stops.
-            let _ = done.send(executor.compute(&task, id, formula, &control));
-        });
+            let _ = done.send(executor.compute(&task, id, way, &control));
+        };
+        match lease.engine {
+            Engine::Cpu => self.pool.spawn_fifo(work),
+            // Waiting for a GPU is no work for a computing thread.
+            Engine::Gpu => drop(tokio::task::spawn_blocking(work)),
+        }
         let panicked = |_| failed("the computation panicked; please report this task".to_owned());
         let computed = computed.await.map_err(panicked)??;
         if let Some(Misbehaviour::Slow(delay)) = self.misbehaviour {
@@ -154,15 +163,19 @@ impl Executor {
         &self,
         task: &Task,
         id: TaskId,
-        formula: Formula,
+        (engine, formula): (Engine, Formula),
         control: &Control,
     ) -> Result<Computed, NotComputed> {
         control.check().map_err(|_| NotComputed::Cancelled)?;
         let start = Instant::now();
-        let truth = engine::run_on_cpu(task, formula, control).map_err(|error| match error {
-            EngineError::Cancelled(_) => NotComputed::Cancelled,
-            other @ EngineError::Digits(_) => NotComputed::Failed(other.to_string()),
-        })?;
+        let on_gpu = match engine {
+            Engine::Gpu => self.gpus.run(task, control).map_err(|_| NotComputed::Cancelled)?,
+            Engine::Cpu => None,
+        };
+        let (truth, engine) = match on_gpu {
+            Some(OnGpu { outcome, device }) => (outcome, EngineIntroduction { engine: Engine::Gpu, device }),
+            None => self.compute_on_cpu(task, formula, control)?,
+        };
         let elapsed = start.elapsed();
         let lies = self.misbehaviour.is_some_and(|kind| kind.lies_about(&id));
         let outcome = if lies { misbehave::falsified(&truth) } else { truth };
@@ -171,6 +184,22 @@ impl Executor {
         let bytes = outcome.to_bytes();
         let digest = Outcome::digest_of_bytes(&bytes);
         self.store.put(id, digest, &bytes).map_err(|error| NotComputed::Failed(error.to_string()))?;
-        Ok(Computed { bytes, digest, contradiction, formula, elapsed })
+        Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed })
+    }
+
+    fn compute_on_cpu(
+        &self,
+        task: &Task,
+        formula: Formula,
+        control: &Control,
+    ) -> Result<(Outcome, EngineIntroduction), NotComputed> {
+        let truth = self.pool.install(|| engine::run_on_cpu(task, formula, control));
+        let truth = truth.map_err(|error| match error {
+            EngineError::Cancelled(_) => NotComputed::Cancelled,
+            other @ (EngineError::Digits(_) | EngineError::HexTerms(_)) => {
+                NotComputed::Failed(other.to_string())
+            }
+        })?;
+        Ok((truth, EngineIntroduction { engine: Engine::Cpu, device: engine::processor_name() }))
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`service::run`] is the whole life of a worker in a cluster; the coordinator runs the same in its embedded cluster.
 //! One owner ([`service`]) holds the state; [`link`] keeps the connection, [`executor`] computes, [`correction`]
-//! fetches and checks what was accepted instead. [`alone`] computes a job without any cluster.
+//! fetches and checks what was accepted instead, [`gpus`] holds the GPUs. [`alone`] computes a job without any
+//! cluster, [`survey`] says what this machine can do.
 #![forbid(unsafe_code)]
 
 pub mod alone;
@@ -10,8 +11,10 @@ pub mod arguments;
 pub mod config;
 pub mod correction;
 pub mod executor;
+pub mod gpus;
 pub mod link;
 pub mod misbehave;
 pub mod program;
 pub mod service;
 pub mod store;
+pub mod survey;

@@ -127,7 +127,7 @@ async fn attempt(
         credential: Some(Credential::from(token)),
         introduction: Introduction::Worker(WorkerIntroduction {
             name: config.name.clone(),
-            engines: WorkerConfig::engines(),
+            engines: config.engines(),
             build: WorkerConfig::build(),
             slots: config.slots(),
             resumes: resumes.await.unwrap_or_default(),
@@ -196,7 +196,7 @@ async fn write_messages(mut writer: FrameWriter, mut messages: mpsc::Receiver<Wo
             return error.to_string();
         }
     }
-    "the worker stops".to_owned()
+    "the worker joins again or stops".to_owned()
 }
 
 async fn serve_blobs(connection: &Connection, store: &Arc<OutcomeStore>) -> String {

@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use protocol::{
+    digit_extraction::Fraction,
     outcome::{Answer, Checksum, Outcome, RangeAnswer},
     task::TaskId,
 };
@@ -23,13 +24,15 @@ pub enum Misbehaviour {
     Slow(Duration),
     /// It casts two different ballots for each replica.
     Equivocate,
+    /// One bit of what its GPU's kernels hand back is turned; what its CPU computes is right.
+    GpuBitFlip,
 }
 
 /// Why a text is no misbehaviour.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, silent, slow=DURATION \
-     (slow=5s) and equivocate"
+     (slow=5s), equivocate and gpu-bit-flip"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -43,6 +46,7 @@ impl FromStr for Misbehaviour {
                 "wrong-always" => Ok(Self::WrongAlways),
                 "silent" => Ok(Self::Silent),
                 "equivocate" => Ok(Self::Equivocate),
+                "gpu-bit-flip" => Ok(Self::GpuBitFlip),
                 _ => Err(unknown()),
             },
             Some(("wrong-sometimes", share)) => {
@@ -63,6 +67,7 @@ impl fmt::Display for Misbehaviour {
             Self::Silent => f.write_str("silent"),
             Self::Slow(delay) => write!(f, "slow={}", humantime::format_duration(*delay)),
             Self::Equivocate => f.write_str("equivocate"),
+            Self::GpuBitFlip => f.write_str("gpu-bit-flip"),
         }
     }
 }
@@ -76,7 +81,7 @@ impl Misbehaviour {
                 let draw = u16::from_le_bytes([task.0.0[0], task.0.0[1]]);
                 f64::from(draw) < share * 65_536.0
             }
-            Self::Silent | Self::Slow(_) | Self::Equivocate => false,
+            Self::Silent | Self::Slow(_) | Self::Equivocate | Self::GpuBitFlip => false,
         }
     }
 }
@@ -85,6 +90,7 @@ impl Misbehaviour {
 pub fn falsified(outcome: &Outcome) -> Outcome {
     match outcome {
         Outcome::Digits(text) => Outcome::Digits(with_a_wrong_digit(text)),
+        Outcome::HexSum(sum) => Outcome::HexSum(with_a_wrong_bit(sum)),
         Outcome::Answers(answers) => {
             let mut answers = answers.clone();
             if let Some(answer) = answers.first_mut() {
@@ -102,6 +108,15 @@ pub fn falsified(outcome: &Outcome) -> Outcome {
             Outcome::Range(RangeAnswer::Counterexample { value: *value, checksum: Checksum([0; 16]) })
         }
     }
+}
+
+/// Turns the last bit of the first hexadecimal digit.
+fn with_a_wrong_bit(sum: &Fraction) -> Fraction {
+    let mut limbs = sum.limbs();
+    if let Some(highest) = limbs.last_mut() {
+        *highest ^= 1 << 60;
+    }
+    Fraction::from_limbs(&limbs)
 }
 
 /// Changes the digit in the middle.
@@ -132,7 +147,7 @@ mod tests {
 
     #[test]
     fn each_kind_survives_its_own_text() {
-        for text in ["wrong-always", "wrong-sometimes=0.25", "silent", "slow=5s", "equivocate"] {
+        for text in ["wrong-always", "wrong-sometimes=0.25", "silent", "slow=5s", "equivocate", "gpu-bit-flip"] {
             let kind: Misbehaviour = text.parse().expect("a known kind");
             assert_eq!(kind.to_string(), text);
         }
@@ -151,6 +166,7 @@ mod tests {
         let checksum = Checksum([1; 16]);
         for outcome in [
             Outcome::Digits("3.14159".to_owned()),
+            Outcome::HexSum(Fraction::from_limbs(&[1, 2])),
             Outcome::Answers(vec![Answer::True { checksum }, Answer::False { parts_after: None, checksum }]),
             Outcome::Range(RangeAnswer::AllTrue { checksum }),
         ] {

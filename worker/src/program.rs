@@ -3,12 +3,13 @@
 //! | code | means |
 //! |---|---|
 //! | 0 | done; stopped on request |
-//! | 2 | usage, a bad token or job file |
+//! | 2 | usage, a bad token or job file, a GPU that is not there |
 //! | 5 | the coordinator refused |
 //! | 6 | a file or folder cannot be read or written |
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
+use compute::engine::gpu::{GpuAdapter, GpuError};
 use program::{Program, folders, interrupted};
 use protocol::token::{Role, Token, TokenError};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,10 @@ use crate::{
     alone::{self, AloneError},
     arguments::{Arguments, Command, Join},
     config::{self, WorkerConfig},
+    gpus::Gpus,
+    misbehave::Misbehaviour,
     service::{self, WorkerError},
+    survey::{self, SurveyError},
 };
 
 /// The program, with what its settings are where nobody says.
@@ -45,15 +49,21 @@ pub enum ProgramError {
     /// A token that does not count.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// A GPU was asked for.
-    #[error("--gpu: this version has no GPU kernels yet; leave --gpu out to compute on the processor")]
-    NoKernels,
+    /// A GPU was asked for that is not there, or does not compute.
+    #[error("--gpu: {0}")]
+    Gpu(#[from] GpuError),
+    /// The drill needs a GPU.
+    #[error("--misbehave gpu-bit-flip turns bits of a GPU's results, and no GPU is in service; add --gpu")]
+    NoGpuToFlip,
     /// The worker stopped.
     #[error(transparent)]
     Worker(#[from] WorkerError),
     /// Computing alone failed.
     #[error(transparent)]
     Alone(#[from] AloneError),
+    /// The machine could not be measured.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
     /// The runtime.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
@@ -63,10 +73,14 @@ impl ProgramError {
     /// The code that the program ends with.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::NoToken | Self::Token(_) | Self::NoKernels => 2,
+            Self::NoToken
+            | Self::Token(_)
+            | Self::Gpu(_)
+            | Self::NoGpuToFlip
+            | Self::Survey(SurveyError::Gpu(_) | SurveyError::OutOfReach(_)) => 2,
             Self::Alone(error) => error.exit_code(),
             Self::Worker(WorkerError::Refused(_)) => 5,
-            Self::Worker(_) | Self::Runtime(_) => 6,
+            Self::Worker(_) | Self::Survey(_) | Self::Runtime(_) => 6,
         })
     }
 }
@@ -78,23 +92,30 @@ impl ProgramError {
 pub fn run(arguments: Arguments) -> Result<ExitCode, ProgramError> {
     match arguments.command {
         Some(Command::Compute(compute)) => Ok(alone::run(&compute)?),
+        Some(Command::Gpus(gpus)) => Ok(survey::list_gpus(&gpus)?),
+        Some(Command::Bench(bench)) => Ok(survey::bench(&bench)?),
         None => join(arguments.join),
     }
 }
 
 fn join(arguments: Join) -> Result<ExitCode, ProgramError> {
-    if arguments.gpu {
-        return Err(ProgramError::NoKernels);
-    }
+    // Without --gpu no driver is even looked for.
+    let adapters = if arguments.gpu.is_empty() { Vec::new() } else { GpuAdapter::choose(&arguments.gpu)? };
     let token = Token::from_text(&arguments.join.ok_or(ProgramError::NoToken)?)?;
     if token.grant.role != Role::Worker {
         return Err(TokenError::Role("client").into());
+    }
+    let bit_flip = arguments.misbehave == Some(Misbehaviour::GpuBitFlip);
+    let gpus = Gpus::open(&adapters, bit_flip);
+    if bit_flip && gpus.introductions().is_empty() {
+        return Err(ProgramError::NoGpuToFlip);
     }
     let config = WorkerConfig {
         token,
         state_dir: arguments.state_dir.unwrap_or_else(|| folders::state("worker")),
         threads: arguments.threads.unwrap_or_else(config::threads_available),
         name: arguments.name.unwrap_or_else(config::host_name),
+        gpus: Arc::new(gpus),
         misbehaviour: arguments.misbehave,
         connection: ConnectionConfig::default(),
     };

@@ -17,7 +17,7 @@ use protocol::{
     domain::{Engine, FailureDomain},
     identity::SecretKey,
     limits::{INLINE_OUTCOME_BYTES_MAX, PEER_QUEUE_MAX, RESUMES_MAX, SLOTS_MAX, TEXT_BYTES_MAX},
-    message::{CoordinatorMessage, Lease, WorkerMessage},
+    message::{CoordinatorMessage, EngineIntroduction, Lease, WorkerMessage},
 };
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -25,9 +25,10 @@ use tracing::{debug, info, warn};
 use transport::{Connection, identity, identity::IdentityError};
 
 use crate::{
-    config::WorkerConfig,
+    config::{self, WorkerConfig},
     correction,
     executor::{Completed, Computed, Executor, LIGHT_PER_HEAVY, NotComputed},
+    gpus::Gpus,
     link::{self, LinkEvent},
     misbehave::Misbehaviour,
     store::{OutcomeStore, StoreError},
@@ -65,8 +66,7 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
     let key = identity::load_or_create(&config.state_dir)?;
     let store = Arc::new(OutcomeStore::open(&config.state_dir)?);
     let (completed, completions) = mpsc::channel(PEER_QUEUE_MAX);
-    let executor =
-        Executor::new(config.threads, config.slots(), Arc::clone(&store), config.misbehaviour, completed)?;
+    let executor = Executor::new(&config, Arc::clone(&store), completed)?;
     if let Some(kind) = config.misbehaviour {
         warn!(%kind, "this worker misbehaves on purpose (a drill)");
     }
@@ -77,6 +77,8 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
     let (corrected, corrections) = mpsc::channel(PEER_QUEUE_MAX);
     let service = Service {
         misbehaviour: config.misbehaviour,
+        engines: config.engines(),
+        gpus: Arc::clone(&config.gpus),
         key,
         store,
         executor,
@@ -102,6 +104,9 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
 
 struct Service {
     misbehaviour: Option<Misbehaviour>,
+    /// As the coordinator knows them.
+    engines: Vec<EngineIntroduction>,
+    gpus: Arc<Gpus>,
     key: SecretKey,
     store: Arc<OutcomeStore>,
     executor: Executor,
@@ -180,7 +185,10 @@ impl Service {
                     }
                     None => return Ok(()),
                 },
-                Some(completed) = completions.recv() => self.complete(completed).await,
+                Some(completed) = completions.recv() => {
+                    self.complete(completed).await;
+                    self.introduce_again_if_a_gpu_left();
+                }
                 Some((replica, digest)) = corrections.recv() => {
                     self.say(WorkerMessage::Corrected { replica, digest }).await;
                 }
@@ -206,6 +214,7 @@ impl Service {
     async fn handle_link(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Introducing(reply) => {
+                self.note_engines();
                 let resumes = self.uncounted.keys().chain(self.under_way.keys()).copied();
                 // The attempt may have been given up meanwhile.
                 let _ = reply.send(resumes.take(RESUMES_MAX).collect());
@@ -243,8 +252,8 @@ impl Service {
         let replica = lease.replica;
         let refusal = if self.under_way.len() >= UNDER_WAY_MAX {
             Some(format!("{UNDER_WAY_MAX} replicas are under way here, which is the limit"))
-        } else if lease.engine != Engine::Cpu {
-            Some("this worker has no GPU in service".to_owned())
+        } else if !self.engines.iter().any(|known| known.engine == lease.engine) {
+            Some(format!("this worker introduced no engine of the kind {}", lease.engine))
         } else {
             None
         };
@@ -257,6 +266,31 @@ impl Service {
             self.quorums.note(replica, lease.quorum);
             debug!(task = %replica.task, number = replica.number, formula = %lease.formula, "leased");
             self.executor.start(lease, control, peer.connection.clone());
+        }
+    }
+
+    /// A ballot of a GPU that has failed since, and that nobody counted, is withdrawn: it may be as wrong as the GPU.
+    fn note_engines(&mut self) {
+        self.engines = config::engines(&self.gpus);
+        let engines = &self.engines;
+        let stands = |message: &WorkerMessage| match message {
+            WorkerMessage::Cast { ballot, .. } => {
+                let domain = &ballot.ballot.domain;
+                engines.iter().any(|known| known.engine == domain.engine && known.device == domain.device)
+            }
+            _ => true,
+        };
+        self.uncounted.retain(|_, messages| messages.iter().all(stands));
+    }
+
+    /// The coordinator learns the engines of a worker when it joins: one whose GPU left service joins again.
+    fn introduce_again_if_a_gpu_left(&mut self) {
+        let introduced = self.engines.iter().filter(|known| known.engine == Engine::Gpu).count();
+        if self.peer.is_some() && self.gpus.introductions().len() < introduced {
+            info!("joining again, to say which engines are left");
+            // The link notices that nobody talks to it any more, and makes a new connection.
+            self.peer = None;
+            self.note_engines();
         }
     }
 
@@ -285,8 +319,9 @@ impl Service {
     }
 
     fn ballots(&self, replica: ReplicaId, computed: Computed) -> Vec<WorkerMessage> {
-        let Computed { bytes, digest, contradiction, formula, elapsed } = computed;
-        let domain = FailureDomain { formula, ..self.domain.clone() };
+        let Computed { bytes, digest, contradiction, formula, engine, elapsed } = computed;
+        let domain =
+            FailureDomain { engine: engine.engine, formula, device: engine.device, ..self.domain.clone() };
         let compute_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let cast = |digest, outcome| {
             let ballot = Ballot { replica, worker: self.key.node_id(), digest, domain: domain.clone() };

@@ -78,7 +78,7 @@ pub struct Latency {
 /// [`CommandError`] when the cluster does not start or a verdict is not the expected one.
 pub async fn measure(arguments: &BenchAgreement) -> Result<Figures, CommandError> {
     let workers = arguments.workers.get();
-    let cluster = EmbeddedCluster::start(Composition { workers, liar: false }).await?;
+    let cluster = EmbeddedCluster::start(Composition { workers, liar: false, gpu: false }).await?;
     let client = Client::connect(&cluster.target()).await?;
     let items = arguments.items.get();
     let batch = arguments.batch.get();

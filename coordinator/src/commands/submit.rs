@@ -49,9 +49,9 @@ pub(super) async fn run(arguments: Submit) -> Result<ExitCode, CommandError> {
     let target = session::target(&arguments.reach)?;
     match target {
         Some(target) => {
-            if arguments.embedded_liar || arguments.workers.is_some() {
-                let reason = "--embedded-liar and --workers are for the embedded cluster; leave them out, or leave \
-                              out --coordinator";
+            if arguments.embedded_liar || arguments.no_gpu || arguments.workers.is_some() {
+                let reason = "--embedded-liar, --no-gpu and --workers are for the embedded cluster; leave them out, \
+                              or leave out --coordinator";
                 return Err(CommandError::Input(reason.to_owned()));
             }
             run_on(&target, &job, &arguments, &folder).await
@@ -78,7 +78,7 @@ fn check(path: &Path) -> Result<CheckedJob, CommandError> {
             check_size(&beside, EXPRESSION_FILE_BYTES_MAX)?;
             Some(read_text(&beside)?)
         }
-        Work::Expressions { .. } | Work::Digits { .. } => None,
+        Work::Expressions { .. } | Work::Digits { .. } | Work::HexDigits { .. } => None,
     };
     let plan = Plan::new(&spec, file.as_deref().map(Arc::from))
         .map_err(|errors| CommandError::Input(errors.render(&shown).trim_end().to_owned()))?;
@@ -104,7 +104,9 @@ fn default_folder(name: &str) -> PathBuf {
 async fn run_embedded(job: &CheckedJob, arguments: &Submit, folder: &Path) -> Result<ExitCode, CommandError> {
     let replicas = job.spec.policy.replicas;
     let workers = arguments.workers.map_or(replicas.max(3), Into::into);
-    let composition = Composition { workers, liar: arguments.embedded_liar };
+    // A driver is looked for only where a kernel waits for it: that takes a second.
+    let gpu = !arguments.no_gpu && matches!(job.spec.work, Work::HexDigits { .. });
+    let composition = Composition { workers, liar: arguments.embedded_liar, gpu };
     if !arguments.json {
         let liar = if arguments.embedded_liar { " and one that is always wrong" } else { "" };
         eprintln!("no coordinator is configured: starting an embedded cluster of {workers} workers{liar}");
@@ -113,6 +115,9 @@ async fn run_embedded(job: &CheckedJob, arguments: &Submit, folder: &Path) -> Re
         cluster = EmbeddedCluster::start(composition) => cluster?,
         () = interrupted() => return Err(CommandError::Interrupted),
     };
+    if !arguments.json && !cluster.gpus().is_empty() {
+        eprintln!("one of the workers computes on a GPU: {}", cluster.gpus().join("; "));
+    }
     let result = run_on(&cluster.target(), job, arguments, folder).await;
     cluster.stop().await;
     result

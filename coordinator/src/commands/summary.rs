@@ -119,6 +119,9 @@ fn to_text(written: &Written, elapsed: Duration) -> String {
         if dissenter.equivocations > 0 {
             let _ = write!(text, ": cast two different ballots {} times", dissenter.equivocations);
         }
+        if let Some(domain) = dissenter.where_first.first().and_then(|dissent| dissent.domain.as_ref()) {
+            let _ = write!(text, ", by {} on {}", domain.engine, domain.device);
+        }
         if let Some(place) = dissenter.where_first.first().and_then(|dissent| dissent.place.as_ref()) {
             let _ = write!(text, ", first at {place}");
         }

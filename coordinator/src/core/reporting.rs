@@ -243,6 +243,12 @@ impl Core {
                     let place = self.jobs.get(&id).and_then(|record| record.places.get(&(index, *worker)));
                     report.where_first.push(Dissent {
                         task_index: index,
+                        domain: tally
+                            .ballots()
+                            .values()
+                            .map(|cast| cast.ballot.ballot())
+                            .find(|ballot| ballot.worker == *worker)
+                            .map(|ballot| ballot.domain.clone()),
                         place: place.cloned(),
                         corrected_after_s,
                     });

@@ -6,5 +6,6 @@
 
 pub mod constants;
 pub mod control;
+pub mod digit_extraction;
 pub mod engine;
 pub mod expression;

@@ -10,6 +10,7 @@ pub mod ballot;
 pub mod codec;
 pub mod constant;
 pub mod digest;
+pub mod digit_extraction;
 pub mod domain;
 pub mod expression;
 mod hexadecimal;

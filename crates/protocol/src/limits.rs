@@ -56,6 +56,23 @@ pub const TASK_RANGE_VALUES_MAX: u64 = 1 << 18;
 pub const DECIMALS_MAX: u64 = 1_000_000_000;
 /// Largest n of sqrt(n).
 pub const SQRT_RADICAND_MAX: u64 = u32::MAX as u64;
+/// Most hexadecimal digits that a window skips.
+pub const HEX_AFTER_MAX: u64 = 10_000_000_000_000_000;
+/// Most hexadecimal digits in a window.
+pub const HEX_DIGITS_MAX: u32 = 32;
+/// Fewest and most bits to spare beyond what truncation can spoil.
+pub const HEX_GUARD_BITS_MIN: u32 = 8;
+/// See [`HEX_GUARD_BITS_MIN`].
+pub const HEX_GUARD_BITS_MAX: u32 = 64;
+/// Largest number of a term of a series.
+pub const HEX_TERMS_MAX: u64 = 1 << 56;
+/// Into how many tasks a series is cut, unless they would be too small or too large.
+pub const HEX_TASKS_AIMED_AT: u64 = 64;
+/// Fewest terms that a task evaluates: about a second of one core.
+pub const HEX_TASK_EVALUATIONS_MIN: u64 = 1 << 25;
+/// Most terms that a task evaluates, unless the job would have too many tasks: about a minute of one core.
+pub const HEX_TASK_EVALUATIONS_MAX: u64 = 1 << 32;
+
 /// Longest expression in bytes; a longer one is refused by every worker alike.
 pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
 /// Deepest nesting of an expression.

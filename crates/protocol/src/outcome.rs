@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     codec::{self, DecodeError},
     digest::{Digest, Domain},
+    digit_extraction::Fraction,
 };
 
 /// The canonical content of a task's result.
@@ -22,6 +23,8 @@ pub enum Outcome {
     Answers(Vec<Answer>),
     /// The answer of a range task.
     Range(RangeAnswer),
+    /// The sum of a stretch of terms modulo 1, with as many bits as the task says.
+    HexSum(Fraction),
 }
 
 /// The checksum of the values behind an answer (a truncated digest in [`Domain::Values`]).

@@ -146,6 +146,8 @@ pub struct DissenterReport {
 pub struct Dissent {
     /// Number of the task in the job.
     pub task_index: u64,
+    /// With which engine, formula, device and build it voted.
+    pub domain: Option<FailureDomain>,
     /// Where its outcome parts from the accepted one, in words ("decimal 317", "expression 4: …").
     pub place: Option<String>,
     /// When it acknowledged the correction, in seconds after submission.

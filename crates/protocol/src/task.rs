@@ -11,6 +11,7 @@ use crate::{
     codec::{self, DecodeError},
     constant::{Constant, Formula},
     digest::{Digest, Domain},
+    digit_extraction::HexTerms,
     limits::{OUTCOME_OVERHEAD_BYTES_MAX, TASK_BYTES_MAX},
 };
 
@@ -44,6 +45,8 @@ pub enum Task {
         /// The last value, not below `first`.
         last: i128,
     },
+    /// A stretch of the terms of a BBP-type series, summed modulo 1.
+    HexTerms(HexTerms),
 }
 
 impl Task {
@@ -66,7 +69,7 @@ impl Task {
     pub fn formulas(&self) -> &'static [Formula] {
         match self {
             Self::Digits { constant, .. } => constant.formulas(),
-            Self::Expressions { .. } | Self::Range { .. } => &[Formula::Direct],
+            Self::Expressions { .. } | Self::Range { .. } | Self::HexTerms(_) => &[Formula::Direct],
         }
     }
 
@@ -78,6 +81,7 @@ impl Task {
             Self::Digits { decimals, .. } => decimals + overhead,
             Self::Expressions { expressions, .. } => overhead * (1 + expressions.len() as u64),
             Self::Range { .. } => 2 * overhead,
+            Self::HexTerms(_) => overhead,
         }
     }
 
@@ -87,7 +91,7 @@ impl Task {
     pub fn weight(&self) -> Weight {
         match self {
             Self::Digits { decimals, .. } if *decimals > 20_000 => Weight::Heavy,
-            Self::Range { .. } => Weight::Heavy,
+            Self::Range { .. } | Self::HexTerms(_) => Weight::Heavy,
             Self::Expressions { expressions, .. } if expressions.len() > 64 => Weight::Heavy,
             Self::Digits { .. } | Self::Expressions { .. } => Weight::Light,
         }

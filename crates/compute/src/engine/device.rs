@@ -1,9 +1,17 @@
 //! The name of the processor, as it stands in ballots.
 
+use std::sync::OnceLock;
+
 use protocol::limits::NAME_BYTES_MAX;
 
 /// What this machine computes on: the processor's model where the system tells it, else its architecture.
+/// It is read once: ballots are many.
 pub fn processor_name() -> String {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(read_processor_name).clone()
+}
+
+fn read_processor_name() -> String {
     let told = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| model_name(&text));
     let mut name = told.unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));

@@ -4,9 +4,11 @@
 //! part of the ballot, so an engine also says on what device it runs.
 
 mod device;
+pub mod gpu;
 
 use protocol::{
     constant::Formula,
+    digit_extraction::HexTermsFault,
     outcome::{Answer, Outcome},
     task::Task,
 };
@@ -15,6 +17,7 @@ use rayon::prelude::*;
 use crate::{
     constants::{self, DigitsError},
     control::{Cancelled, Control},
+    digit_extraction,
     expression,
 };
 
@@ -29,6 +32,9 @@ pub enum EngineError {
     /// The digits cannot be computed.
     #[error(transparent)]
     Digits(DigitsError),
+    /// The terms of a series cannot be summed by anybody.
+    #[error(transparent)]
+    HexTerms(#[from] HexTermsFault),
 }
 
 impl From<DigitsError> for EngineError {
@@ -58,5 +64,6 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
             let answer = expression::answer_range(body, variable, *first, *last, *agree_digits, control)?;
             Ok(Outcome::Range(answer))
         }
+        Task::HexTerms(terms) => Ok(Outcome::HexSum(digit_extraction::reference_sum(terms)?)),
     }
 }

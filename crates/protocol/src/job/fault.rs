@@ -5,6 +5,7 @@
 
 use crate::{
     constant::ConstantError,
+    digit_extraction::{HexConstant, HexFormula},
     limits::{
         EXPRESSION_FILE_BYTES_MAX, EXPRESSIONS_MAX, JOB_FILE_BYTES_MAX, NAME_BYTES_MAX, TASK_BYTES_MAX,
         TASK_RANGE_VALUES_MAX, TASKS_MAX, TEXT_BYTES_MAX,
@@ -118,6 +119,21 @@ pub enum JobFileFault {
         error: ConstantError,
         /// A near name, or nothing.
         help: String,
+    },
+    /// A position that the formula does not reach.
+    #[error(
+        "`after` is {after}; the formula {formula} of {constant} reaches {reach}, where its denominators come to 2^63; \
+         ask for an earlier position"
+    )]
+    OutOfReach {
+        /// What was asked for.
+        after: u64,
+        /// Of which constant.
+        constant: HexConstant,
+        /// By which formula.
+        formula: HexFormula,
+        /// The last position that works.
+        reach: u64,
     },
     /// Not a duration.
     #[error(

@@ -6,6 +6,7 @@
 mod errors;
 pub(crate) mod expression;
 mod fault;
+mod hex_digits;
 mod parse;
 mod policy;
 mod section;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     constant::Constant,
     digest::{Digest, Domain},
+    digit_extraction::{HexConstant, HexFormula},
     policy::Policy,
 };
 
@@ -26,6 +28,7 @@ pub(crate) use errors::Faults;
 pub use errors::{JobFileError, JobFileErrors};
 pub use fault::JobFileFault;
 pub(crate) use fault::quoted;
+pub use hex_digits::HEX_GUARD_BITS_DEFAULT;
 pub use parse::{AGREE_DIGITS_DEFAULT, BATCH_DEFAULT};
 pub use write::ask_job_text;
 
@@ -91,6 +94,19 @@ pub enum Work {
         constant: Constant,
         /// How many digits after the point.
         decimals: u64,
+    },
+    /// A window of hexadecimal digits of a constant.
+    HexDigits {
+        /// Which constant.
+        constant: HexConstant,
+        /// By which of its formulas.
+        formula: HexFormula,
+        /// How many hexadecimal digits after the point are skipped.
+        after: u64,
+        /// How many digits.
+        digits: u32,
+        /// At least how many bits to spare beyond what truncation can spoil.
+        guard_bits: u32,
     },
     /// Answers to expressions.
     Expressions {

@@ -9,6 +9,7 @@ use super::{
     errors::{Faults, JobFileErrors},
     expression::read,
     fault::{JobFileFault, did_you_mean, nearest, quoted},
+    hex_digits,
     policy::policy,
     section::{Field, Keys, Located, Section, Text, Texts},
 };
@@ -27,7 +28,7 @@ pub const BATCH_DEFAULT: u16 = TASK_EXPRESSIONS_MAX;
 
 const TOP: Keys = Keys {
     table: "",
-    known: &["name", "description", "kind", "digits", "expressions", "policy"],
+    known: &["name", "description", "kind", "digits", "hex-digits", "expressions", "policy"],
     later: &[],
 };
 const DIGITS: Keys = Keys { table: "digits", known: &["constant", "decimals"], later: &[] };
@@ -45,16 +46,28 @@ const CHECK_EXAMPLE: &str = "`check = [\"2 * 2 * 2 * 2 == 16\"]`";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Digits,
+    HexDigits,
     Expressions,
 }
 
 impl Kind {
-    const NAMES: [&'static str; 2] = ["digits", "expressions"];
+    const ALL: [Self; 3] = [Self::Digits, Self::HexDigits, Self::Expressions];
 
+    /// The name, which is that of its table as well.
     fn name(self) -> &'static str {
         match self {
-            Self::Digits => Self::NAMES[0],
-            Self::Expressions => Self::NAMES[1],
+            Self::Digits => "digits",
+            Self::HexDigits => "hex-digits",
+            Self::Expressions => "expressions",
+        }
+    }
+
+    /// What to add where the table is missing.
+    fn example(self) -> &'static str {
+        match self {
+            Self::Digits => "a table [digits] with `constant` and `decimals`",
+            Self::HexDigits => "a table [hex-digits] with `constant`, `after` and `digits`",
+            Self::Expressions => "a table [expressions] with `check` or `file`",
         }
     }
 }
@@ -113,16 +126,19 @@ fn job(text: &str, table: &DeTable<'_>, faults: &mut Faults) -> Option<JobSpec> 
     let description = description(&top, faults);
     let kind = kind(&top, faults);
     let digits = top.table(DIGITS, faults);
+    let hex_digits = top.table(hex_digits::KEYS, faults);
     let expressions = top.table(EXPRESSIONS, faults);
     if let Some(kind) = kind {
         tables_of_kind(&top, kind, faults);
     }
-    // Tables of both kinds are read even where only one belongs: their mistakes are mistakes either way.
+    // Tables of all kinds are read even where only one belongs: their mistakes are mistakes either way.
     let digits_work = digits.good().and_then(|section| self::digits(&section.value, faults));
+    let hex_digits_work = hex_digits.good().and_then(|section| hex_digits::read(&section.value, faults));
     let expressions_work =
         expressions.good().and_then(|section| self::expressions(text, &section.value, faults));
-    // Every constant has two formulas or more; expressions are computed in one way.
+    // Decimals have two formulas or more; a window of hexadecimal digits names its one, and expressions have one.
     let (work, formulas) = match kind {
+        Some(Kind::HexDigits) => (hex_digits_work, 1),
         Some(Kind::Expressions) => (expressions_work, 1),
         Some(Kind::Digits) | None => (digits_work, 2),
     };
@@ -137,16 +153,12 @@ fn job(text: &str, table: &DeTable<'_>, faults: &mut Faults) -> Option<JobSpec> 
 
 /// Notes that the table of the job's kind is missing, or that another kind's is there.
 fn tables_of_kind(top: &Section<'_>, kind: Kind, faults: &mut Faults) {
-    let (wanted, example, other) = match kind {
-        Kind::Digits => ("digits", "a table [digits] with `constant` and `decimals`", "expressions"),
-        Kind::Expressions => ("expressions", "a table [expressions] with `check` or `file`", "digits"),
-    };
-    if !top.has(wanted) {
-        top.missing(wanted, example, faults);
+    if !top.has(kind.name()) {
+        top.missing(kind.name(), kind.example(), faults);
     }
-    if top.has(other) {
-        let fault = JobFileFault::MisplacedTable { table: other, kind: kind.name() };
-        faults.push(top.offset_of(other), fault);
+    for other in Kind::ALL.into_iter().filter(|other| *other != kind && top.has(other.name())) {
+        let fault = JobFileFault::MisplacedTable { table: other.name(), kind: kind.name() };
+        faults.push(top.offset_of(other.name()), fault);
     }
 }
 
@@ -183,21 +195,18 @@ fn description(top: &Section<'_>, faults: &mut Faults) -> Option<String> {
 }
 
 fn kind(top: &Section<'_>, faults: &mut Faults) -> Option<Kind> {
-    let example = "`kind = \"digits\"` or `kind = \"expressions\"`";
+    let example = "`kind = \"digits\"`, `kind = \"hex-digits\"` or `kind = \"expressions\"`";
     let kind = top.string("kind", example, faults);
     if kind.is_absent() {
         top.missing("kind", example, faults);
     }
     let Located { value, offset } = kind.good()?;
-    match value {
-        "digits" => Some(Kind::Digits),
-        "expressions" => Some(Kind::Expressions),
-        other => {
-            let help = did_you_mean(other, &Kind::NAMES);
-            faults.push(offset, JobFileFault::UnknownWord { key: "kind", value: quoted(other), help });
-            None
-        }
+    let known = Kind::ALL.into_iter().find(|known| known.name() == value);
+    if known.is_none() {
+        let help = did_you_mean(value, &Kind::ALL.map(Kind::name));
+        faults.push(offset, JobFileFault::UnknownWord { key: "kind", value: quoted(value), help });
     }
+    known
 }
 
 fn digits(section: &Section<'_>, faults: &mut Faults) -> Option<Work> {

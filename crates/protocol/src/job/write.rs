@@ -24,6 +24,14 @@ impl JobSpec {
                 line("constant", &string(&constant.to_string()));
                 line("decimals", &decimals.to_string());
             }
+            Work::HexDigits { constant, formula, after, digits, guard_bits } => {
+                line("kind", "\"hex-digits\"\n\n[hex-digits]");
+                line("constant", &string(constant.name()));
+                line("formula", &string(formula.name()));
+                line("after", &after.to_string());
+                line("digits", &digits.to_string());
+                line("guard_bits", &guard_bits.to_string());
+            }
             Work::Expressions { agree_digits, batch, source } => {
                 line("kind", "\"expressions\"\n\n[expressions]");
                 match source {

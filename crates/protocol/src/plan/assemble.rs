@@ -1,7 +1,8 @@
 //! Writing a job's result while its outcomes come in, task by task, in the order of the plan.
 //!
 //! Digits are written as they are, without an end of line. Expressions make one line each, in the order of the job:
-//! the answer, a tab, the expression. The pieces of a range make one line when the last of them is in.
+//! the answer, a tab, the expression. The pieces of a range make one line when the last of them is in. Hexadecimal
+//! digits are written when the last partial sum is in, and only where the sum proves them.
 
 use std::io::{self, Write};
 
@@ -11,7 +12,10 @@ use super::{
     range::{Class, JoinedRange},
     texts,
 };
-use crate::outcome::{Answer, Outcome};
+use crate::{
+    digit_extraction::{Fraction, HexWindow},
+    outcome::{Answer, Outcome},
+};
 
 /// What stands where a task was not accepted.
 const UNDECIDED: &str = "undecided";
@@ -61,6 +65,8 @@ pub struct ResultAssembler<'p> {
     /// How many of that unit's outcomes are in.
     pieces: u32,
     range: JoinedRange,
+    /// The sum of the partial sums; none once one of them was not accepted.
+    sum: Option<Fraction>,
     next_task: u64,
     counts: AnswerCounts,
 }
@@ -70,7 +76,11 @@ impl<'p> ResultAssembler<'p> {
     #[must_use]
     pub fn new(plan: &'p Plan) -> Self {
         let counts = AnswerCounts::default();
-        Self { plan, unit: 0, pieces: 0, range: JoinedRange::default(), next_task: 0, counts }
+        let sum = match &plan.0 {
+            Kind::HexDigits { window, .. } => Some(Fraction::zero(window.fraction_bits())),
+            Kind::Digits { .. } | Kind::Expressions { .. } => None,
+        };
+        Self { plan, unit: 0, pieces: 0, range: JoinedRange::default(), sum, next_task: 0, counts }
     }
 
     /// The number of the task whose outcome is to be pushed next.
@@ -91,6 +101,7 @@ impl<'p> ResultAssembler<'p> {
         self.next_task += 1;
         match &self.plan.0 {
             Kind::Digits { .. } => self.push_digits(outcome, out),
+            Kind::HexDigits { window, .. } => self.push_hex_sum(window, outcome, out),
             Kind::Expressions { .. } => self.push_expressions(outcome, out),
         }
     }
@@ -115,6 +126,34 @@ impl<'p> ResultAssembler<'p> {
             self.counts.add(Class::Undecided);
             writeln!(out, "{UNDECIDED}")
         }
+    }
+
+    fn push_hex_sum(
+        &mut self,
+        window: &HexWindow,
+        outcome: Option<&Outcome>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let is_added = match (&mut self.sum, outcome) {
+            (Some(sum), Some(Outcome::HexSum(part))) => sum.add(part),
+            _ => false,
+        };
+        if !is_added {
+            self.sum = None;
+        }
+        if self.next_task < self.plan.tasks() {
+            return Ok(());
+        }
+        match self.sum.as_ref().map(|sum| window.digits(sum)) {
+            Some(Ok(digits)) => {
+                self.counts.add(Class::Value);
+                return out.write_all(digits.as_bytes());
+            }
+            Some(Err(unsettled)) => writeln!(out, "{UNDECIDED}: {unsettled}")?,
+            None => writeln!(out, "{UNDECIDED}")?,
+        }
+        self.counts.add(Class::Undecided);
+        Ok(())
     }
 
     fn push_expressions(&mut self, outcome: Option<&Outcome>, out: &mut impl Write) -> io::Result<()> {

@@ -35,8 +35,12 @@ impl Plan {
                     _ => format!("the values of expression {}: `{body}`", unit.first_expression + 1),
                 }
             }
+            (Piece::HexTerms { task, .. }, Outcome::HexSum(_), Outcome::HexSum(_)) => {
+                format!("the sum of terms {} to {}", task.first_term, task.end_term - 1)
+            }
             (_, _, Outcome::Digits(_)) => "digits where none were asked for".to_owned(),
             (_, _, Outcome::Answers(_)) => "a list of answers where none was asked for".to_owned(),
+            (_, _, Outcome::HexSum(_)) => "a sum of terms where none was asked for".to_owned(),
             (_, _, Outcome::Range(_)) => "the answer of a range where none was asked for".to_owned(),
         })
     }

@@ -17,6 +17,7 @@ use self::{
 };
 use crate::{
     constant::Constant,
+    digit_extraction::{HexConstant, HexTerms, HexWindow},
     job::{
         ExpressionSource, Faults, JobFileErrors, JobFileFault, JobSpec, Work,
         expression::{RangeReading, Reading, read},
@@ -34,6 +35,7 @@ pub struct Plan(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     Digits { constant: Constant, decimals: u64 },
+    HexDigits { constant: HexConstant, window: Arc<HexWindow> },
     Expressions { agree_digits: u32, source: Source, units: Arc<[Unit]> },
 }
 
@@ -41,6 +43,7 @@ enum Kind {
 enum Piece<'p> {
     Digits { constant: Constant, decimals: u64 },
     Batch { unit: &'p Unit, agree_digits: u32, source: &'p Source },
+    HexTerms { constant: HexConstant, task: HexTerms },
     Range { unit: &'p Unit, agree_digits: u32, text: &'p str, range: RangeReading, number: u64 },
 }
 
@@ -55,6 +58,11 @@ impl Plan {
         let (agree_digits, batch, source) = match &spec.work {
             Work::Digits { constant, decimals } => {
                 return Ok(Self(Kind::Digits { constant: *constant, decimals: *decimals }));
+            }
+            Work::HexDigits { constant, formula, after, digits, guard_bits } => {
+                let series = constant.series(*formula).unwrap_or_else(|| constant.fastest_series());
+                let window = Arc::new(HexWindow::new(series, *after, *digits, *guard_bits));
+                return Ok(Self(Kind::HexDigits { constant: *constant, window }));
             }
             Work::Expressions { agree_digits, batch, source } => (*agree_digits, *batch, source),
         };
@@ -87,6 +95,7 @@ impl Plan {
     pub fn tasks(&self) -> u64 {
         match &self.0 {
             Kind::Digits { .. } => 1,
+            Kind::HexDigits { window, .. } => window.tasks(),
             Kind::Expressions { units, .. } => {
                 units.last().map_or(0, |last| u64::from(last.first_task) + u64::from(last.tasks()))
             }
@@ -97,7 +106,7 @@ impl Plan {
     #[must_use]
     pub fn expressions(&self) -> Option<u64> {
         match &self.0 {
-            Kind::Digits { .. } => None,
+            Kind::Digits { .. } | Kind::HexDigits { .. } => None,
             Kind::Expressions { units, .. } => {
                 let end = |last: &Unit| u64::from(last.first_expression) + u64::from(last.expressions());
                 Some(units.last().map_or(0, end))
@@ -110,6 +119,7 @@ impl Plan {
     pub fn task(&self, index: u64) -> Option<Task> {
         Some(match self.piece(index)? {
             Piece::Digits { constant, decimals } => Task::Digits { constant, decimals },
+            Piece::HexTerms { task, .. } => Task::HexTerms(task),
             Piece::Batch { unit, agree_digits, source } => Task::Expressions {
                 agree_digits,
                 expressions: texts(source, unit).map(str::to_owned).collect(),
@@ -131,6 +141,13 @@ impl Plan {
             Some(Piece::Digits { constant, decimals }) => {
                 format!("{} decimals of {constant}", grouped(decimals))
             }
+            Some(Piece::HexTerms { constant, task }) => {
+                let (first, last) = (grouped(task.first_term), grouped(task.end_term - 1));
+                format!(
+                    "terms {first} to {last} of {constant} after {} hexadecimal digits",
+                    grouped(task.after)
+                )
+            }
             Some(Piece::Batch { unit, source, .. }) => {
                 let first = unit.first_expression + 1;
                 match unit.expressions() {
@@ -151,6 +168,9 @@ impl Plan {
                 return Some(Piece::Digits { constant: *constant, decimals: *decimals });
             }
             Kind::Digits { .. } => return None,
+            Kind::HexDigits { constant, window } => {
+                return window.task(index).map(|task| Piece::HexTerms { constant: *constant, task });
+            }
             Kind::Expressions { agree_digits, source, units } => (*agree_digits, source, units),
         };
         let index = u32::try_from(index).ok().filter(|index| u64::from(*index) < self.tasks())?;

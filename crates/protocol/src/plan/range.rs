@@ -50,7 +50,7 @@ impl JoinedRange {
                 return;
             }
             Some(Outcome::Range(answer)) => Open::Answer(answer.clone()),
-            Some(Outcome::Digits(_) | Outcome::Answers(_)) | None => Open::Undecided,
+            Some(Outcome::Digits(_) | Outcome::Answers(_) | Outcome::HexSum(_)) | None => Open::Undecided,
         };
         self.first_open.get_or_insert(open);
     }
