@@ -187,11 +187,16 @@ impl Device {
             wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(DISPATCH_TIMEOUT) };
         let polled = self.gpu.poll(wait);
         self.check()?;
-        if polled.is_err() {
-            let waited_s = DISPATCH_TIMEOUT.as_secs();
-            return Err(self.fail(GpuError::Stalled { device: self.name.clone(), waited_s }));
-        }
         let lost = |reason: String| self.fail(GpuError::Lost { device: self.name.clone(), reason });
+        match polled {
+            Ok(_) => {}
+            Err(wgpu::PollError::Timeout) => {
+                let waited_s = DISPATCH_TIMEOUT.as_secs();
+                return Err(self.fail(GpuError::Stalled { device: self.name.clone(), waited_s }));
+            }
+            // A device that was lost meanwhile never took the submission.
+            Err(error) => return Err(lost(error.to_string())),
+        }
         match mapped.recv_timeout(DISPATCH_TIMEOUT) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(lost(error.to_string())),
