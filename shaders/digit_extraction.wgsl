@@ -1,14 +1,17 @@
 // Sums of the fractions 2^e / m modulo 1 over a stretch of one component of a BBP-type series, in fixed point.
 //
-// Term i of a dispatch has the modulus m = (base + step i)^power and the power of two 2^e with e + F - 64 =
-// exponent - bits_per_term i, where F = 64 LIMBS; it counts negative where `alternates` says so and i + parity is odd. It
+// Term i of a dispatch has the modulus m = (base + step i)^power and the power of two 2^e with R 2^(exponent -
+// bits_per_term i) = 2^(e + F), where F = 64 LIMBS; it counts negative where `alternates` says so and i + parity is odd. It
 // adds floor(2^F frac(2^e / m)) modulo 2^F, so the sum does not depend on the order in which invocations come. The CPU twin is the module
 // `digit_extraction` of crates/compute; docs/kernels.md has the mathematics.
 //!include shared/word64.wgsl
 //!include shared/montgomery.wgsl
+//!include shared/montgomery32.wgsl
 
 // Fixed when the pipeline is made, so that unused limbs cost no registers.
 override LIMBS: u32 = 2u;
+// Whether every modulus is below 2^32; R is then 2^32, else 2^64.
+override NARROW: bool = false;
 
 const WORKGROUP: u32 = 64u;
 
@@ -88,6 +91,48 @@ fn fraction_negate(a: Fraction) -> Fraction {
     return fraction_add(turned, Fraction(word(1u, 0u), zero, zero, zero));
 }
 
+fn bit_of(exponent: Word, place: u32) -> bool {
+    let limb = select(word_low(exponent), word_high(exponent), place >= 32u);
+    return ((limb >> (place & 31u)) & 1u) == 1u;
+}
+
+// 2^(exponent + 32) mod m, as `power_in_montgomery_form` gives it with R = 2^64.
+fn narrow_power(exponent: Word, bits: u32, m: u32, inverse: u32) -> u32 {
+    let head = bits - min(bits, 3u);
+    var power = narrow_power_of_two(32u + word_low(word_shift_right(exponent, head)), m);
+    for (var bit = head; bit > 0u; bit -= 1u) {
+        power = narrow_square(power, m, inverse);
+        power = select(power, narrow_double(power, m), bit_of(exponent, bit - 1u));
+    }
+    return power;
+}
+
+// The same as `fraction_of`, in limbs of 32 bits.
+fn narrow_fraction_of(exponent: Word, bits: u32, m: u32) -> Fraction {
+    let inverse = narrow_inverse_of_odd(m);
+    let negated = 0u - inverse;
+    let remainder0 = narrow_power(exponent, bits, m, inverse);
+    let remainder1 = narrow_reduce(remainder0, 0u, m, inverse);
+    let zero = word(0u, 0u);
+    var fraction = Fraction(word(remainder0 * negated, remainder1 * negated), zero, zero, zero);
+    if LIMBS > 1u {
+        let remainder2 = narrow_reduce(remainder1, 0u, m, inverse);
+        let remainder3 = narrow_reduce(remainder2, 0u, m, inverse);
+        fraction.limb1 = word(remainder2 * negated, remainder3 * negated);
+        if LIMBS > 2u {
+            let remainder4 = narrow_reduce(remainder3, 0u, m, inverse);
+            let remainder5 = narrow_reduce(remainder4, 0u, m, inverse);
+            fraction.limb2 = word(remainder4 * negated, remainder5 * negated);
+            if LIMBS > 3u {
+                let remainder6 = narrow_reduce(remainder5, 0u, m, inverse);
+                let remainder7 = narrow_reduce(remainder6, 0u, m, inverse);
+                fraction.limb3 = word(remainder6 * negated, remainder7 * negated);
+            }
+        }
+    }
+    return fraction;
+}
+
 // 2^(exponent + 64) mod m: the power in Montgomery's form. All exponents of a dispatch are read with one length.
 fn power_in_montgomery_form(exponent: Word, bits: u32, m: Word, inverse: Word) -> Word {
     let head = bits - min(bits, 3u);
@@ -95,7 +140,7 @@ fn power_in_montgomery_form(exponent: Word, bits: u32, m: Word, inverse: Word) -
     for (var bit = head; bit > 0u; bit -= 1u) {
         power = montgomery_square(power, m, inverse);
         let doubled = double_modulo(power, m);
-        power = select(power, doubled, (word_low(word_shift_right(exponent, bit - 1u)) & 1u) == 1u);
+        power = select(power, doubled, bit_of(exponent, bit - 1u));
     }
     return power;
 }
@@ -137,7 +182,11 @@ fn term(index: u32) -> Fraction {
     let exponent = word_subtract(word(stretch.exponent.x, stretch.exponent.y), spent);
     let even = word_trailing_zeros(modulus);
     let odd = word_shift_right(modulus, even);
-    return fraction_of(word_subtract(exponent, word(even, 0u)), stretch.exponent_bits, odd);
+    let left = word_subtract(exponent, word(even, 0u));
+    if NARROW {
+        return narrow_fraction_of(left, stretch.exponent_bits, word_low(odd));
+    }
+    return fraction_of(left, stretch.exponent_bits, odd);
 }
 
 fn sum_of_invocation(invocation: u32) -> Fraction {

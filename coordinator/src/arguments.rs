@@ -78,6 +78,10 @@ pub struct Serve {
 }
 
 /// `submit`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, and independent of the others"
+)]
 #[derive(Debug, Args)]
 pub struct Submit {
     /// The job file

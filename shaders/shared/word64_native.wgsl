@@ -59,6 +59,11 @@ fn word_bits(a: Word) -> u32 {
     return 64u - select(countLeadingZeros(high), 32u + countLeadingZeros(word_low(a)), high == 0u);
 }
 
+// The high half of a product of 32-bit integers.
+fn limb_multiply_high(a: u32, b: u32) -> u32 {
+    return u32((u64(a) * u64(b)) >> 32u);
+}
+
 // Wraps.
 fn word_multiply_low(a: Word, b: Word) -> Word {
     return a * b;

@@ -96,6 +96,28 @@ fn a_gpu_worker_computes_what_has_no_kernel_on_its_processor_and_says_so() {
 }
 
 #[test]
+fn a_worker_that_loses_its_gpu_goes_on_with_its_processor_and_joins_again_without_the_gpu() {
+    if no_adapter() {
+        return;
+    }
+    let mut cluster = Cluster::start();
+    let mut gpu = gpu_worker(&mut cluster, "ada", Some("gpu-lost"));
+    let _cpu = cluster.honest_workers(&["bea", "cai"]);
+    let job = cluster.job_file("hex", &format!("{HEX}[policy]\nquorum = 3\nreplicas = 3\ntolerate = 1\n"));
+    let (code, printed) = cluster.submit(&job).wait();
+    assert_eq!(code, Some(0), "{printed}");
+    let report = cluster.results().report;
+    let ballot = ballots(&report).iter().find(|ballot| ballot["name"] == "ada").expect("its ballot");
+    assert_eq!((&ballot["domain"]["engine"], &ballot["standing"]), (&"cpu".into(), &"agrees".into()));
+    let said = gpu.wait_for("leaves service");
+    assert!(said.contains("was lost") && said.contains("restart the worker to use it again"), "{said}");
+    gpu.wait_for("joined");
+    let workers = cluster.ask(&["workers", "--json"]);
+    let listed = String::from_utf8_lossy(&workers.stdout).into_owned();
+    assert!(listed.contains("cpu (") && !listed.contains("gpu ("), "{listed}");
+}
+
+#[test]
 fn without_any_adapter_the_gpu_is_refused_in_one_clear_sentence() {
     // The Vulkan loader is told of no driver; where another interface finds a GPU there is nothing to see.
     if cfg!(not(target_os = "linux")) {

@@ -11,10 +11,13 @@ use compute::{
 use protocol::{domain::Engine, message::EngineIntroduction, outcome::Outcome, task::Task};
 use tracing::{info, warn};
 
+use crate::misbehave::Misbehaviour;
+
 /// The GPUs that a worker opened.
 #[derive(Debug, Default)]
 pub struct Gpus {
     seats: Vec<Seat>,
+    drill: Option<Misbehaviour>,
 }
 
 #[derive(Debug)]
@@ -33,13 +36,14 @@ pub struct OnGpu {
 }
 
 impl Gpus {
-    /// Opens adapters, with the drill that turns a bit or without. One that cannot be used is left out with a warning;
+    /// Opens adapters, with a drill or without. One that cannot be used is left out with a warning;
     /// the worker then computes on the others, or on the CPU alone.
-    pub fn open(adapters: &[GpuAdapter], bit_flip: bool) -> Self {
+    pub fn open(adapters: &[GpuAdapter], drill: Option<Misbehaviour>) -> Self {
         let mut seats = Vec::new();
         for adapter in adapters {
             match GpuEngine::open(adapter) {
                 Ok(engine) => {
+                    let bit_flip = drill == Some(Misbehaviour::GpuBitFlip);
                     let engine = if bit_flip { engine.with_bit_flip() } else { engine };
                     info!(
                         device = engine.device_name(), driver = adapter.driver(), kernels = %engine.variant(),
@@ -52,14 +56,14 @@ impl Gpus {
                 }
             }
         }
-        Self { seats }
+        Self { seats, drill }
     }
 
     /// Opens every hardware GPU of this machine, or the software one where there is no other; none where there is
     /// neither.
     pub fn best() -> Self {
         let adapters = GpuAdapter::choose(&[GpuChoice::Best]).unwrap_or_default();
-        Self::open(&adapters, false)
+        Self::open(&adapters, None)
     }
 
     /// How those in service are introduced.
@@ -88,6 +92,9 @@ impl Gpus {
             .min_by_key(|seat| seat.running.load(Ordering::Relaxed))
         {
             seat.running.fetch_add(1, Ordering::Relaxed);
+            if self.drill == Some(Misbehaviour::GpuLost) {
+                seat.engine.destroy();
+            }
             let result = seat.engine.run(task, control);
             seat.running.fetch_sub(1, Ordering::Relaxed);
             match result {

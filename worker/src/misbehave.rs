@@ -26,13 +26,15 @@ pub enum Misbehaviour {
     Equivocate,
     /// One bit of what its GPU's kernels hand back is turned; what its CPU computes is right.
     GpuBitFlip,
+    /// Its GPU is lost at the first task, as by a driver that resets it; the worker goes on with its CPU.
+    GpuLost,
 }
 
 /// Why a text is no misbehaviour.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, silent, slow=DURATION \
-     (slow=5s), equivocate and gpu-bit-flip"
+     (slow=5s), equivocate, gpu-bit-flip and gpu-lost"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -47,6 +49,7 @@ impl FromStr for Misbehaviour {
                 "silent" => Ok(Self::Silent),
                 "equivocate" => Ok(Self::Equivocate),
                 "gpu-bit-flip" => Ok(Self::GpuBitFlip),
+                "gpu-lost" => Ok(Self::GpuLost),
                 _ => Err(unknown()),
             },
             Some(("wrong-sometimes", share)) => {
@@ -68,11 +71,17 @@ impl fmt::Display for Misbehaviour {
             Self::Slow(delay) => write!(f, "slow={}", humantime::format_duration(*delay)),
             Self::Equivocate => f.write_str("equivocate"),
             Self::GpuBitFlip => f.write_str("gpu-bit-flip"),
+            Self::GpuLost => f.write_str("gpu-lost"),
         }
     }
 }
 
 impl Misbehaviour {
+    /// Whether it is about a GPU, and needs one.
+    pub fn needs_gpu(self) -> bool {
+        matches!(self, Self::GpuBitFlip | Self::GpuLost)
+    }
+
     /// Whether it lies about this task.
     pub fn lies_about(self, task: &TaskId) -> bool {
         match self {
@@ -81,7 +90,7 @@ impl Misbehaviour {
                 let draw = u16::from_le_bytes([task.0.0[0], task.0.0[1]]);
                 f64::from(draw) < share * 65_536.0
             }
-            Self::Silent | Self::Slow(_) | Self::Equivocate | Self::GpuBitFlip => false,
+            Self::Silent | Self::Slow(_) | Self::Equivocate | Self::GpuBitFlip | Self::GpuLost => false,
         }
     }
 }
@@ -147,7 +156,15 @@ mod tests {
 
     #[test]
     fn each_kind_survives_its_own_text() {
-        for text in ["wrong-always", "wrong-sometimes=0.25", "silent", "slow=5s", "equivocate", "gpu-bit-flip"] {
+        for text in [
+            "wrong-always",
+            "wrong-sometimes=0.25",
+            "silent",
+            "slow=5s",
+            "equivocate",
+            "gpu-bit-flip",
+            "gpu-lost",
+        ] {
             let kind: Misbehaviour = text.parse().expect("a known kind");
             assert_eq!(kind.to_string(), text);
         }

@@ -53,7 +53,7 @@ pub enum ProgramError {
     #[error("--gpu: {0}")]
     Gpu(#[from] GpuError),
     /// The drill needs a GPU.
-    #[error("--misbehave gpu-bit-flip turns bits of a GPU's results, and no GPU is in service; add --gpu")]
+    #[error("--misbehave: this drill is about a GPU, and none is in service; add --gpu")]
     NoGpuToFlip,
     /// The worker stopped.
     #[error(transparent)]
@@ -105,9 +105,8 @@ fn join(arguments: Join) -> Result<ExitCode, ProgramError> {
     if token.grant.role != Role::Worker {
         return Err(TokenError::Role("client").into());
     }
-    let bit_flip = arguments.misbehave == Some(Misbehaviour::GpuBitFlip);
-    let gpus = Gpus::open(&adapters, bit_flip);
-    if bit_flip && gpus.introductions().is_empty() {
+    let gpus = Gpus::open(&adapters, arguments.misbehave);
+    if arguments.misbehave.is_some_and(Misbehaviour::needs_gpu) && gpus.introductions().is_empty() {
         return Err(ProgramError::NoGpuToFlip);
     }
     let config = WorkerConfig {

@@ -144,7 +144,8 @@ pub(crate) fn bench(arguments: &Bench) -> Result<ExitCode, SurveyError> {
             let peak = engine.measure_integer_peak()?.operations_per_s;
             let terms_per_s = gpu_rate(&engine, arguments.after)?;
             let limbs = FRACTION_BITS / u64::BITS;
-            let multiplications = multiplications_per_term(*variant, exponent_bits(arguments.after), limbs);
+            let (modulus, bits) = middle(arguments.after).ok_or(SurveyError::OutOfReach(arguments.after))?;
+            let multiplications = multiplications_per_term(*variant, modulus, bits, limbs);
             // Half of the peak's operations are multiplications.
             let share = terms_per_s * f64::from(multiplications) / (peak / 2.0);
             rows.push(Row {
@@ -219,17 +220,25 @@ fn bench_json(after: u64, one: f64, all: f64, rows: &[Row], peaks: &[(String, St
     json!({ "after": after, "fraction_bits": FRACTION_BITS, "rates": rows, "integer_peaks": peaks })
 }
 
-/// The first terms of pi's fastest series at a position: those with the longest powers of two.
+/// Terms of pi's fastest series around its middle, or all of it: what an average task of a job there looks like.
 fn sample(after: u64, terms: u64) -> Option<HexTerms> {
     let series = HexConstant::Pi.fastest_series();
-    let end_term = series.terms(after, FRACTION_BITS).min(terms).max(1);
-    let task = HexTerms { series, after, first_term: 0, end_term, fraction_bits: FRACTION_BITS };
+    let all = series.terms(after, FRACTION_BITS);
+    let terms = terms.clamp(1, all);
+    let first_term = (all - terms) / 2;
+    let task =
+        HexTerms { series, after, first_term, end_term: first_term + terms, fraction_bits: FRACTION_BITS };
     task.check().is_ok().then_some(task)
 }
 
-/// The length of the longest power of two at a position.
-fn exponent_bits(after: u64) -> u32 {
-    u64::BITS - after.saturating_mul(4).leading_zeros()
+/// The largest modulus in the middle of the series at a position, and the length of the power of two there.
+fn middle(after: u64) -> Option<(u64, u32)> {
+    let task = sample(after, 1)?;
+    let first = task.first_term;
+    let moduli = task.series.components.iter().filter_map(|component| component.denominator(first));
+    let exponents = task.series.components.iter().map(|component| task.exponent(component, first));
+    let longest = u64::try_from(exponents.max()?).unwrap_or(0);
+    Some((moduli.max()?, u64::BITS - longest.leading_zeros()))
 }
 
 fn gpu_rate(engine: &GpuEngine, after: u64) -> Result<f64, GpuError> {
@@ -252,7 +261,7 @@ fn rate<E>(after: u64, run: impl Fn(&Task) -> Result<(), E>) -> Option<Result<f6
     while runs < RUNS {
         let sampled = sample(after, terms)?;
         let evaluations = sampled.evaluations();
-        let is_whole = sampled.end_term < terms;
+        let is_whole = sampled.end_term - sampled.first_term < terms;
         let task = Task::HexTerms(sampled);
         let start = Instant::now();
         if let Err(error) = run(&task) {
@@ -295,7 +304,8 @@ mod tests {
 
     #[test]
     fn samples_stay_within_the_series_and_the_bounds() {
-        assert_eq!(sample(0, 1 << 20).map(|task| task.end_term), Some(14));
+        let whole = sample(0, 1 << 20).map(|task| (task.first_term, task.end_term));
+        assert_eq!(whole, Some((0, HexConstant::Pi.fastest_series().terms(0, FRACTION_BITS))));
         assert_eq!(sample(100_000_000, 1 << 10).map(|task| task.evaluations()), Some(7 << 10));
         assert!(sample(u64::MAX, 1).is_none());
     }

@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use protocol::{job::JobId, report::JobState};
+use protocol::{
+    job::JobId,
+    report::{DissenterReport, JobState},
+};
 use serde_json::json;
 
 use crate::results::Written;
@@ -106,26 +109,7 @@ fn to_text(written: &Written, elapsed: Duration) -> String {
             writeln!(text, "task {} ({}) is {}: {reason}", verdict.index, verdict.summary, verdict.verdict);
     }
     for dissenter in &report.dissenters {
-        let _ = write!(
-            text,
-            "dissenter: {} ({}, operator {})",
-            dissenter.name,
-            &dissenter.worker[..8],
-            dissenter.operator
-        );
-        if dissenter.dissents > 0 {
-            let _ = write!(text, ": wrong on {}, corrected on {}", dissenter.dissents, dissenter.corrected);
-        }
-        if dissenter.equivocations > 0 {
-            let _ = write!(text, ": cast two different ballots {} times", dissenter.equivocations);
-        }
-        if let Some(domain) = dissenter.where_first.first().and_then(|dissent| dissent.domain.as_ref()) {
-            let _ = write!(text, ", by {} on {}", domain.engine, domain.device);
-        }
-        if let Some(place) = dissenter.where_first.first().and_then(|dissent| dissent.place.as_ref()) {
-            let _ = write!(text, ", first at {place}");
-        }
-        text.push('\n');
+        write_dissenter(&mut text, dissenter);
     }
     let _ = writeln!(text, "worth: {}", report.worth);
     if let Some(aside) = &written.moved_aside {
@@ -133,4 +117,28 @@ fn to_text(written: &Written, elapsed: Duration) -> String {
     }
     let _ = writeln!(text, "written: {}", written.folder.join("value.txt").display());
     text
+}
+
+/// Who was outvoted, on how much, with what, and where first.
+fn write_dissenter(text: &mut String, dissenter: &DissenterReport) {
+    let _ = write!(
+        text,
+        "dissenter: {} ({}, operator {})",
+        dissenter.name,
+        &dissenter.worker[..8],
+        dissenter.operator
+    );
+    if dissenter.dissents > 0 {
+        let _ = write!(text, ": wrong on {}, corrected on {}", dissenter.dissents, dissenter.corrected);
+    }
+    if dissenter.equivocations > 0 {
+        let _ = write!(text, ": cast two different ballots {} times", dissenter.equivocations);
+    }
+    if let Some(domain) = dissenter.where_first.first().and_then(|dissent| dissent.domain.as_ref()) {
+        let _ = write!(text, ", by {} on {}", domain.engine, domain.device);
+    }
+    if let Some(place) = dissenter.where_first.first().and_then(|dissent| dissent.place.as_ref()) {
+        let _ = write!(text, ", first at {place}");
+    }
+    text.push('\n');
 }

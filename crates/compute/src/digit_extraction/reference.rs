@@ -2,6 +2,8 @@
 
 use protocol::digit_extraction::{Fraction, HexTerms, HexTermsFault, SeriesComponent};
 
+use super::wide::{Wide, low};
+
 /// The outcome of a task, by long division.
 ///
 /// # Errors
@@ -17,6 +19,21 @@ pub fn reference_sum(task: &HexTerms) -> Result<Fraction, HexTermsFault> {
         }
     }
     Ok(Fraction::from_limbs(&sum))
+}
+
+/// Adds T(component, k), without sign and coefficient.
+pub(super) fn add_term(
+    task: &HexTerms,
+    component: &SeriesComponent,
+    k: u64,
+    sum: &mut Wide,
+) -> Result<(), HexTermsFault> {
+    let denominator = component.denominator(k).ok_or(HexTermsFault::Denominator(k))?;
+    let term = truncated_quotient(task.exponent(component, k), denominator, task.limbs());
+    for (limb, shift) in term.iter().zip((0..).step_by(64)) {
+        sum.add_shifted(u128::from(*limb), shift);
+    }
+    Ok(())
 }
 
 /// The low limbs of floor(2^exponent / denominator), the least significant first; zero where the exponent is negative
@@ -69,9 +86,4 @@ fn accumulate(sum: &mut [u64], term: &[u64], component: &SeriesComponent, k: u64
             (*total, borrow) = total.carrying_add(low(product), borrow);
         }
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
-fn low(value: u128) -> u64 {
-    value as u64
 }

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::{
     constants::{self, DigitsError},
     control::{Cancelled, Control},
-    digit_extraction,
+    digit_extraction::{self, HexSumError},
     expression,
 };
 
@@ -35,6 +35,15 @@ pub enum EngineError {
     /// The terms of a series cannot be summed by anybody.
     #[error(transparent)]
     HexTerms(#[from] HexTermsFault),
+}
+
+impl From<HexSumError> for EngineError {
+    fn from(error: HexSumError) -> Self {
+        match error {
+            HexSumError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            HexSumError::Fault(fault) => Self::HexTerms(fault),
+        }
+    }
 }
 
 impl From<DigitsError> for EngineError {
@@ -64,6 +73,6 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
             let answer = expression::answer_range(body, variable, *first, *last, *agree_digits, control)?;
             Ok(Outcome::Range(answer))
         }
-        Task::HexTerms(terms) => Ok(Outcome::HexSum(digit_extraction::reference_sum(terms)?)),
+        Task::HexTerms(terms) => Ok(Outcome::HexSum(digit_extraction::partial_sum(terms, control)?)),
     }
 }

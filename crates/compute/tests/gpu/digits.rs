@@ -84,6 +84,30 @@ fn every_series_in_every_width_sums_to_what_long_division_sums() {
     }
 }
 
+#[test]
+fn moduli_on_both_sides_of_two_to_the_32nd_are_exact() {
+    let top = 1_u64 << 32;
+    for engine in engines() {
+        for (power, around) in [(1, top), (1, top << 30), (2, 1 << 16)] {
+            for start in [1, 2, 7] {
+                let component =
+                    SeriesComponent { coefficient: 1, exponent: 3, step: 1, start, power, alternates: true };
+                let series = DigitSeries { bits_per_term: 1, components: vec![component] };
+                let after = 10_000_000_000_000_000;
+                for (before, terms) in [(60, 30), (20, 40), (1, 3)] {
+                    let first_term = around - before;
+                    let end_term = first_term + terms;
+                    let task =
+                        HexTerms { series: series.clone(), after, first_term, end_term, fraction_bits: 256 };
+                    if let Ok(known) = reference_sum(&task) {
+                        assert_eq!(on_gpu(&engine, &task), known, "{} {task:?}", engine.variant());
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn components() -> impl Strategy<Value = SeriesComponent> {
     let coefficient = prop_oneof![Just(1), Just(-1), -65_536_i32..=-1, 1_i32..=65_536];
     let number = || prop_oneof![Just(1_u32), Just(2), 1_u32..100, 1_u32..=65_536];

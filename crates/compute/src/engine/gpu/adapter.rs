@@ -128,7 +128,7 @@ impl GpuAdapter {
         for part in [&self.info.driver, &self.info.driver_info] {
             // What says the compiler of the driver's compiler says nothing of the device.
             let part = part.split(" (").next().unwrap_or_default().trim();
-            if !part.is_empty() {
+            if !part.is_empty() && !name.contains(part) {
                 name = format!("{name}, {part}");
             }
         }

@@ -31,8 +31,17 @@ const WORKGROUP_STORAGE_BYTES: u32 = 64 * 32;
 pub(super) struct KernelName {
     /// Which text.
     pub(super) shader: Shader,
-    /// The constant `LIMBS`, for the kernel that has it.
-    pub(super) limbs: Option<u8>,
+    /// The constants of the kernel that has some.
+    pub(super) digits: Option<DigitConstants>,
+}
+
+/// What is fixed when the kernel `digit_extraction` is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DigitConstants {
+    /// `LIMBS`: 64-bit limbs in a fraction, 1 to 4.
+    pub(super) limbs: u8,
+    /// `NARROW`: whether every modulus is below 2^32.
+    pub(super) narrow: bool,
 }
 
 /// An opened GPU.
@@ -178,11 +187,16 @@ impl Device {
             wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(DISPATCH_TIMEOUT) };
         let polled = self.gpu.poll(wait);
         self.check()?;
-        if polled.is_err() {
-            let waited_s = DISPATCH_TIMEOUT.as_secs();
-            return Err(self.fail(GpuError::Stalled { device: self.name.clone(), waited_s }));
-        }
         let lost = |reason: String| self.fail(GpuError::Lost { device: self.name.clone(), reason });
+        match polled {
+            Ok(_) => {}
+            Err(wgpu::PollError::Timeout) => {
+                let waited_s = DISPATCH_TIMEOUT.as_secs();
+                return Err(self.fail(GpuError::Stalled { device: self.name.clone(), waited_s }));
+            }
+            // A device that was lost meanwhile never took the submission.
+            Err(error) => return Err(lost(error.to_string())),
+        }
         match mapped.recv_timeout(DISPATCH_TIMEOUT) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(lost(error.to_string())),
@@ -216,15 +230,16 @@ impl Device {
             bind_group_layouts: &[Some(&self.layout)],
             immediate_size: 0,
         });
-        let constants: Vec<(&str, f64)> =
-            name.limbs.iter().map(|limbs| ("LIMBS", f64::from(*limbs))).collect();
+        let constants = name.digits.map(|digits| {
+            [("LIMBS", f64::from(digits.limbs)), ("NARROW", f64::from(u8::from(digits.narrow)))]
+        });
         let pipeline = self.gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(name.shader.name()),
             layout: Some(&layout),
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &constants,
+                constants: constants.as_ref().map_or(&[], |constants| &constants[..]),
                 ..wgpu::PipelineCompilationOptions::default()
             },
             cache: None,

@@ -9,7 +9,7 @@ use protocol::digit_extraction::{DigitSeries, Fraction, HexTerms, SeriesComponen
 
 use super::{
     GpuEngine,
-    device::{Flight, KernelName},
+    device::{DigitConstants, Flight, KernelName},
     fault::GpuError,
     pace::Pace,
     shader::{Shader, WORKGROUP_INVOCATIONS},
@@ -37,6 +37,8 @@ struct Stretch {
     parity: u32,
     terms: u32,
     terms_per_invocation: u32,
+    /// Which of the compiled kernels computes it.
+    constants: DigitConstants,
 }
 
 /// Words of 32 bits in a [`Stretch`] as the shader lays it out.
@@ -52,7 +54,10 @@ impl Stretch {
         workgroups_max: u32,
     ) -> Option<Self> {
         let invocations = WORKGROUP_INVOCATIONS * WORKGROUPS_AIMED_AT.min(workgroups_max);
-        let exponent = task.exponent(component, first) - i128::from(u64::BITS);
+        let last = component.denominator(first.checked_add(terms.saturating_sub(1).into())?)?;
+        let narrow = u32::try_from(last).is_ok();
+        let radix_bits = if narrow { u32::BITS } else { u64::BITS };
+        let exponent = task.exponent(component, first) - i128::from(radix_bits);
         Some(Self {
             base: u64::from(component.step).checked_mul(first)?.checked_add(component.start.into())?,
             exponent: u64::try_from(exponent).ok()?,
@@ -63,6 +68,7 @@ impl Stretch {
             parity: u32::from(first % 2 == 1),
             terms,
             terms_per_invocation: terms.div_ceil(invocations).max(1),
+            constants: DigitConstants { limbs: u8::try_from(task.limbs()).ok()?, narrow },
         })
     }
 
@@ -150,8 +156,6 @@ fn sum_of_component(
     terms: Range<u64>,
     progress: &mut Progress<'_>,
 ) -> Result<Vec<u64>, GpuError> {
-    let limbs = u8::try_from(task.limbs()).unwrap_or(4);
-    let kernel = KernelName { shader: Shader::DigitExtraction, limbs: Some(limbs) };
     let mut total = vec![0_u64; task.limbs()];
     let mut in_flight: VecDeque<(u32, Flight)> = VecDeque::new();
     let mut next = terms.start;
@@ -166,7 +170,7 @@ fn sum_of_component(
             let count = u32::try_from(count).unwrap_or(u32::MAX).min(engine.pace().items());
             let stretch = Stretch::new(task, component, next, count, engine.device.workgroups_max())
                 .ok_or(GpuError::NoKernel)?;
-            in_flight.push_back((count, launch(engine, kernel, stretch)?));
+            in_flight.push_back((count, launch(engine, stretch)?));
             next += u64::from(count);
         } else if let Some((count, flight)) = in_flight.pop_front() {
             let words = engine.device.land(flight)?;
@@ -185,7 +189,8 @@ fn sum_of_component(
     Ok(total)
 }
 
-fn launch(engine: &GpuEngine, kernel: KernelName, stretch: Stretch) -> Result<Flight, GpuError> {
+fn launch(engine: &GpuEngine, stretch: Stretch) -> Result<Flight, GpuError> {
+    let kernel = KernelName { shader: Shader::DigitExtraction, digits: Some(stretch.constants) };
     let workgroups = stretch.workgroups();
     let output_bytes = u64::from(workgroups) * SUM_WORDS as u64 * 4;
     engine.device.launch(kernel, &stretch.to_bytes(), output_bytes, workgroups)
@@ -240,11 +245,9 @@ pub fn sum_in_one_dispatch(
     component: &SeriesComponent,
     terms: u32,
 ) -> Result<Vec<u32>, GpuError> {
-    let limbs = u8::try_from(task.limbs()).unwrap_or(4);
-    let kernel = KernelName { shader: Shader::DigitExtraction, limbs: Some(limbs) };
     let stretch = Stretch::new(task, component, task.first_term, terms, engine.device.workgroups_max())
         .ok_or(GpuError::NoKernel)?;
-    engine.device.land(launch(engine, kernel, stretch)?)
+    engine.device.land(launch(engine, stretch)?)
 }
 
 /// How the engine keeps the pace of a kernel.

@@ -33,19 +33,23 @@ impl GpuEngine {
     }
 }
 
-/// How many 32-bit multiplications the kernel `digit_extraction` has in its text for one term, where a power of two has
-/// `exponent_bits` bits and a fraction `limbs` limbs: the share of the peak that a rate comes to is a share of these.
-/// Additions, comparisons and shifts are not counted.
-pub fn multiplications_per_term(variant: Variant, exponent_bits: u32, limbs: u32) -> u32 {
+/// How many 32-bit multiplications the kernel `digit_extraction` has in its text for one term with this modulus, where a
+/// power of two has `exponent_bits` bits and a fraction `limbs` limbs: the share of the peak that a rate comes to is a
+/// share of these. Additions, comparisons and shifts are not counted.
+pub fn multiplications_per_term(variant: Variant, modulus: u64, exponent_bits: u32, limbs: u32) -> u32 {
     // A product's high half takes four more on the baseline; on 64-bit integers a wide product is one.
-    let (low, high, square) = match variant {
-        Variant::Base => (7, 20, 15),
-        Variant::Native => (3, 4, 3),
+    let (limb_high, low, high, square) = match variant {
+        Variant::Base => (4, 7, 20, 15),
+        Variant::Native => (1, 3, 4, 3),
     };
-    let inverse = 7 + 2 * low;
-    let ladder = exponent_bits.saturating_sub(3) * (square + low + high);
-    let division = limbs * low + limbs.saturating_sub(1) * (low + high);
-    2 * low + inverse + ladder + division
+    let steps = exponent_bits.saturating_sub(3);
+    let progression = 2 * low;
+    if u32::try_from(modulus).is_ok() {
+        let (inverse, reduce) = (7, 1 + limb_high);
+        return progression + inverse + steps * 2 * reduce + 2 * limbs + (2 * limbs - 1) * reduce;
+    }
+    let (inverse, reduce) = (7 + 2 * low, low + high);
+    progression + inverse + steps * (square + reduce) + limbs * low + (limbs - 1) * reduce
 }
 
 fn measure(device: &Device) -> Result<IntegerPeak, GpuError> {
@@ -78,7 +82,7 @@ pub(super) fn on_gpu(
     multiplier: u32,
     invocations: u32,
 ) -> Result<Vec<u32>, GpuError> {
-    let kernel = KernelName { shader: Shader::IntegerPeak, limbs: None };
+    let kernel = KernelName { shader: Shader::IntegerPeak, digits: None };
     let input = [rounds.to_le_bytes(), multiplier.to_le_bytes()].concat();
     let workgroups = invocations.div_ceil(WORKGROUP_INVOCATIONS);
     device.land(device.launch(kernel, &input, u64::from(invocations) * 4, workgroups)?)

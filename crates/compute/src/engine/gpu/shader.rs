@@ -85,6 +85,7 @@ fn shared(name: &str, variant: Variant) -> Option<&'static str> {
             include_str!("../../../../../shaders/shared/word64_native.wgsl")
         }
         ("shared/montgomery.wgsl", _) => include_str!("../../../../../shaders/shared/montgomery.wgsl"),
+        ("shared/montgomery32.wgsl", _) => include_str!("../../../../../shaders/shared/montgomery32.wgsl"),
         _ => return None,
     })
 }

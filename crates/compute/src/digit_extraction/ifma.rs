@@ -1,0 +1,222 @@
+//! The AVX-512-IFMA path: eight terms in a register, four registers side by side, 52-bit Montgomery powers of two.
+//!
+//! The same arithmetic as the portable path with 2^52 in the place of 2^64. Nothing is reduced on the way for
+//! denominators below 2^48; up to 2^50 one conditional subtraction a step keeps the powers below twice the modulus.
+
+use std::arch::x86_64::{
+    __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask, _mm512_cmpgt_epi64_mask,
+    _mm512_lzcnt_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_add_epi64,
+    _mm512_maskz_mov_epi64, _mm512_min_epu64, _mm512_or_si512, _mm512_set1_epi64, _mm512_setr_epi64,
+    _mm512_setzero_si512, _mm512_sllv_epi64, _mm512_srlv_epi64, _mm512_sub_epi64, _mm512_test_epi64_mask,
+    _mm512_xor_si512,
+};
+
+use super::{stretch::Stretch, wide::Sums};
+
+/// Terms in a register.
+const LANES: u64 = 8;
+/// Registers side by side, so that one's multiplications fill the waits of the others.
+const REGISTERS: u64 = 4;
+/// Terms in one round.
+const ROUND: u64 = LANES * REGISTERS;
+/// Rounds after which sums of 52-bit limbs could leave 64 bits.
+const ROUNDS_MAX: u64 = (1 << 12) / REGISTERS;
+/// 52-bit limbs of the widest fraction.
+const LIMBS_MAX: usize = 5;
+/// Up to which denominators nothing is reduced on the way.
+const LAZY_BITS: u32 = 48;
+/// Up to which denominators this path serves.
+pub(super) const DENOMINATOR_BITS_MAX: u32 = 50;
+
+/// Whether this processor has what the path needs.
+pub(super) fn is_available() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512cd")
+        && is_x86_feature_detected!("avx512ifma")
+}
+
+/// Adds the terms of k from `first` on, in whole rounds, and says before which k it stopped; none are added where a
+/// denominator up to `end` is too large or the processor is another.
+pub(super) fn add_terms(stretch: &Stretch, first: u64, end: u64, sums: &mut Sums) -> u64 {
+    let bits = stretch.denominator_bits(end - 1);
+    if bits > DENOMINATOR_BITS_MAX || !is_available() {
+        return first;
+    }
+    let mut k = first;
+    while end - k >= ROUND {
+        let rounds = ((end - k) / ROUND).min(ROUNDS_MAX);
+        // SAFETY: the processor has avx512f, avx512cd and avx512ifma: `is_available` has just said so.
+        let limbs = unsafe {
+            match (bits <= LAZY_BITS, stretch.limbs) {
+                (true, 1) => add_rounds::<false, 2>(stretch, k, rounds),
+                (true, 2) => add_rounds::<false, 3>(stretch, k, rounds),
+                (true, 3) => add_rounds::<false, 4>(stretch, k, rounds),
+                (true, _) => add_rounds::<false, 5>(stretch, k, rounds),
+                (false, 1) => add_rounds::<true, 2>(stretch, k, rounds),
+                (false, 2) => add_rounds::<true, 3>(stretch, k, rounds),
+                (false, 3) => add_rounds::<true, 4>(stretch, k, rounds),
+                (false, _) => add_rounds::<true, 5>(stretch, k, rounds),
+            }
+        };
+        for (limb, shift) in limbs.iter().zip((0..).step_by(52)) {
+            for (lane, sum) in (k..).zip(limb) {
+                sums.of(lane).add_shifted(u128::from(*sum), shift);
+            }
+        }
+        k += rounds * ROUND;
+    }
+    k
+}
+
+/// Sums of the limbs of floor(2^exponent / denominator), by lane.
+#[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
+fn add_rounds<const REDUCE: bool, const LIMBS: usize>(
+    stretch: &Stretch,
+    first: u64,
+    rounds: u64,
+) -> [[u64; LANES as usize]; LIMBS_MAX] {
+    let exponent_bits = 64 - stretch.exponent(first).leading_zeros();
+    let mut sums = [_mm512_setzero_si512(); LIMBS];
+    for round in 0..rounds {
+        let mut registers = [Register::ZERO; REGISTERS as usize];
+        for (register, number) in registers.iter_mut().zip(0..) {
+            *register = opened(stretch, first + round * ROUND + number * LANES, exponent_bits);
+        }
+        for place in (0..exponent_bits - 2).rev() {
+            let bit = splat(1 << place);
+            for register in &mut registers {
+                register.step::<REDUCE>(bit);
+            }
+        }
+        for register in &registers {
+            register.add_limbs(&mut sums);
+        }
+    }
+    let mut lanes = [[0; LANES as usize]; LIMBS_MAX];
+    for (lanes, sum) in lanes.iter_mut().zip(sums) {
+        // SAFETY: both are 64 bytes of plain integers, and every bit pattern is valid in either.
+        *lanes = unsafe { std::mem::transmute::<__m512i, [u64; LANES as usize]>(sum) };
+    }
+    lanes
+}
+
+/// Eight terms on their way.
+#[derive(Clone, Copy)]
+struct Register {
+    exponent: __m512i,
+    denominator: __m512i,
+    /// -1 / denominator modulo 2^52.
+    inverse: __m512i,
+    modulus: __m512i,
+    /// 1 / modulus modulo 2^52.
+    modulus_inverse: __m512i,
+    power: __m512i,
+}
+
+impl Register {
+    // SAFETY: both are 64 bytes of plain integers, and every bit pattern is valid in either.
+    const ZERO_LANES: __m512i = unsafe { std::mem::transmute([0_u64; LANES as usize]) };
+    const ZERO: Self = Self {
+        exponent: Self::ZERO_LANES,
+        denominator: Self::ZERO_LANES,
+        inverse: Self::ZERO_LANES,
+        modulus: Self::ZERO_LANES,
+        modulus_inverse: Self::ZERO_LANES,
+        power: Self::ZERO_LANES,
+    };
+
+    /// Squares the power, divides by 2^52, and doubles it where the exponent has the bit.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
+    fn step<const REDUCE: bool>(&mut self, bit: __m512i) {
+        let zero = _mm512_setzero_si512();
+        let low = _mm512_madd52lo_epu64(zero, self.power, self.power);
+        let high = _mm512_madd52hi_epu64(self.modulus, self.power, self.power);
+        let factor = _mm512_madd52lo_epu64(zero, low, self.modulus_inverse);
+        let product = _mm512_madd52hi_epu64(zero, factor, self.modulus);
+        let power = _mm512_sub_epi64(high, product);
+        let is_set = _mm512_test_epi64_mask(self.exponent, bit);
+        let power = _mm512_mask_add_epi64(power, is_set, power, power);
+        self.power = if REDUCE {
+            _mm512_min_epu64(power, _mm512_sub_epi64(power, _mm512_add_epi64(self.modulus, self.modulus)))
+        } else {
+            power
+        };
+    }
+
+    /// Adds the limbs of the quotients: see the portable path.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
+    fn add_limbs<const LIMBS: usize>(&self, sums: &mut [__m512i; LIMBS]) {
+        let (zero, one) = (_mm512_setzero_si512(), splat(1));
+        let is_above_one = !_mm512_cmpeq_epi64_mask(self.denominator, one);
+        let limb = _mm512_madd52lo_epu64(zero, self.power, self.inverse);
+        let mut remainder = _mm512_madd52hi_epu64(one, limb, self.denominator);
+        for sum in sums {
+            let limb = _mm512_madd52lo_epu64(zero, remainder, self.inverse);
+            remainder = _mm512_madd52hi_epu64(one, limb, self.denominator);
+            *sum = _mm512_mask_add_epi64(*sum, is_above_one, *sum, limb);
+        }
+    }
+}
+
+/// Eight k in a row, with the first two bits of their exponents done.
+#[inline]
+#[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
+fn opened(stretch: &Stretch, k: u64, exponent_bits: u32) -> Register {
+    let (zero, one) = (_mm512_setzero_si512(), splat(1));
+    let numbers = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    let base = splat(stretch.step * k + stretch.start);
+    let base = _mm512_madd52lo_epu64(base, splat(stretch.step), numbers);
+    let whole = if stretch.is_squared { _mm512_madd52lo_epu64(zero, base, base) } else { base };
+    let lowest = _mm512_and_si512(whole, _mm512_sub_epi64(zero, whole));
+    let twos = _mm512_sub_epi64(splat(63), _mm512_lzcnt_epi64(lowest));
+    let denominator = _mm512_srlv_epi64(whole, twos);
+    let step_bits = splat(stretch.exponent(k) - stretch.exponent(k + 1));
+    let exponent = _mm512_sub_epi64(
+        splat(stretch.exponent(k)),
+        _mm512_add_epi64(twos, _mm512_madd52lo_epu64(zero, step_bits, numbers)),
+    );
+
+    // 2^shift + 1 where there is room for it, else 1.
+    let shift = _mm512_sub_epi64(_mm512_lzcnt_epi64(denominator), splat(u64::from(65 - LAZY_BITS)));
+    let has_room = _mm512_cmpgt_epi64_mask(shift, zero);
+    let scale = _mm512_maskz_mov_epi64(has_room, _mm512_sllv_epi64(one, shift));
+    let factor = _mm512_or_si512(scale, one);
+    let modulus = _mm512_madd52lo_epu64(zero, denominator, factor);
+
+    let mut modulus_inverse =
+        _mm512_xor_si512(_mm512_add_epi64(modulus, _mm512_add_epi64(modulus, modulus)), splat(2));
+    for _ in 0..4 {
+        let product = _mm512_madd52lo_epu64(zero, modulus, modulus_inverse);
+        let correction = _mm512_sub_epi64(splat(2), product);
+        modulus_inverse = _mm512_madd52lo_epu64(zero, modulus_inverse, correction);
+    }
+    let inverse = _mm512_sub_epi64(zero, _mm512_madd52lo_epu64(zero, modulus_inverse, factor));
+
+    // 2^52 modulo the modulus, which is above 2^46; then as many doublings as the first two bits say.
+    let mut power = splat(1 << (LAZY_BITS - 2));
+    for _ in 0..52 - (LAZY_BITS - 2) {
+        power = doubled(power, modulus);
+    }
+    let head = _mm512_srlv_epi64(exponent, splat(u64::from(exponent_bits - 2)));
+    for step in 0..3 {
+        let is_below = _mm512_cmpgt_epi64_mask(head, splat(step));
+        let power_plus = _mm512_mask_add_epi64(power, is_below, power, power);
+        power = _mm512_min_epu64(power_plus, _mm512_sub_epi64(power_plus, modulus));
+    }
+    Register { exponent, denominator, inverse, modulus, modulus_inverse, power }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
+fn doubled(power: __m512i, modulus: __m512i) -> __m512i {
+    let twice = _mm512_add_epi64(power, power);
+    _mm512_min_epu64(twice, _mm512_sub_epi64(twice, modulus))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
+fn splat(value: u64) -> __m512i {
+    _mm512_set1_epi64(value.cast_signed())
+}
