@@ -26,7 +26,7 @@ const WHOLE: &[Case] = &[
         "j:3:1: missing key `decimals` in [digits]; add `decimals = 1_000_000`",
     ),
     ("name = \"x\"\nkind = \"digit\"\n", "j:2:8: `kind` is `digit`; did you mean `digits`?"),
-    ("name = \"x\"\nkind = \"vote\"\n", "j:2:8: `kind` is `vote`; known are `digits` and `expressions`"),
+    ("name = \"x\"\nkind = \"vote\"\n", "j:2:8: `kind` is `vote`; known are `digits`, `hex-digits` and `expressions`"),
     (
         "name = \"\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 1\n",
         "j:1:8: `name` is ``; use 1 to 64 lowercase letters, digits and `-`, the first a letter or a digit: it names the results folder",
@@ -109,7 +109,7 @@ const HEX_DIGITS: &[Case] = &[
     ),
     (
         "constant = \"pi-squared\"\nafter = 1_000_000_000\ndigits = 8\n",
-        "j:5:9: `after` is 1000000000; the formula bbp of pi-squared reaches 759250045, where its denominators come to 2^63; ask for an earlier position",
+        "j:5:9: `after` is 1000000000; the formula bbp of pi-squared reaches 759250059, where its denominators come to 2^63; ask for an earlier position",
     ),
     (
         "constant = \"pi\"\nafter = 1\ndigits = 8\n[policy]\ndistinct = [\"formula\"]\n",
