@@ -100,6 +100,16 @@ fn ln2_digits_are_correct() {
 }
 
 #[test]
+fn pi_hex_digits_after_a_hundred_million_are_the_published_ones() {
+    let (summary, results) = submit("pi-hex-digits", &[]);
+    assert_eq!(summary["status"], "reconciled");
+    let known = expected("pi-hex-digits");
+    let known: BTreeMap<&str, &str> = known.lines().filter_map(|line| line.split_once(' ')).collect();
+    assert_eq!(results.value, known["value"]);
+    assert_eq!(results.value.len().to_string(), known["digits"]);
+}
+
+#[test]
 fn arithmetic_is_answered_as_it_is() {
     check_answers("arithmetic");
 }

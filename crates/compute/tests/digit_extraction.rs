@@ -87,7 +87,7 @@ fn each_series_is_its_constant_to_200_digits() {
             for component in &series.components {
                 let base = Integer::from(component.step) * k + component.start;
                 let mut term = Float::with_val(bits, component.coefficient.unsigned_abs());
-                term /= Integer::from(rug::ops::Pow::pow(base, component.power));
+                term /= rug::ops::Pow::pow(base, component.power);
                 term <<= component.exponent - i32::try_from(series.bits_per_term * k).expect("small");
                 if component.is_negative(u64::from(k)) { sum -= term } else { sum += term }
             }

@@ -164,7 +164,7 @@ pub enum PolicyFault {
         axis: Axis,
     },
     /// All ballots on such a task share the axis' only value.
-    #[error("`distinct` names `{axis}`, and expressions have only one; remove it")]
+    #[error("`distinct` names `{axis}`, and the tasks of this kind of job have only one; remove it")]
     DistinctImpossible {
         /// The axis.
         axis: Axis,

@@ -101,7 +101,7 @@ fn everything_wrong_is_reported_at_once_in_the_order_of_the_file() {
 fn an_empty_file_is_told_what_it_lacks() {
     let expected = [
         "j:1:1: missing key `name`; add `name = \"pi-digits\"`",
-        "j:1:1: missing key `kind`; add `kind = \"digits\"` or `kind = \"expressions\"`",
+        "j:1:1: missing key `kind`; add `kind = \"digits\"`, `kind = \"hex-digits\"` or `kind = \"expressions\"`",
     ];
     assert_eq!(messages(""), expected);
 }

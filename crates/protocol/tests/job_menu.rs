@@ -59,6 +59,9 @@ fn every_ready_made_job_has_an_expected_outcome_for_each_of_its_expressions() {
             Work::Digits { decimals, .. } => {
                 assert!(expected.starts_with(&format!("decimals {decimals}\nbegins ")), "{name}");
             }
+            Work::HexDigits { after, digits, .. } => {
+                assert!(expected.starts_with(&format!("after {after}\ndigits {digits}\nvalue ")), "{name}");
+            }
             Work::Expressions { .. } => {
                 assert_eq!(Some(expected.lines().count() as u64), plan.expressions(), "{name}");
             }

@@ -26,7 +26,7 @@ const WHOLE: &[Case] = &[
         "j:3:1: missing key `decimals` in [digits]; add `decimals = 1_000_000`",
     ),
     ("name = \"x\"\nkind = \"digit\"\n", "j:2:8: `kind` is `digit`; did you mean `digits`?"),
-    ("name = \"x\"\nkind = \"vote\"\n", "j:2:8: `kind` is `vote`; known are `digits` and `expressions`"),
+    ("name = \"x\"\nkind = \"vote\"\n", "j:2:8: `kind` is `vote`; known are `digits`, `hex-digits` and `expressions`"),
     (
         "name = \"\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 1\n",
         "j:1:8: `name` is ``; use 1 to 64 lowercase letters, digits and `-`, the first a letter or a digit: it names the results folder",
@@ -70,7 +70,7 @@ const ABOVE_DIGITS: &[Case] = &[
     ),
     (
         "colour = 1\n",
-        "j:1:1: unknown key `colour`; known are `name`, `description`, `kind`, `digits`, `expressions` and `policy`",
+        "j:1:1: unknown key `colour`; known are `name`, `description`, `kind`, `digits`, `hex-digits`, `expressions` and `policy`",
     ),
     ("name = \"y\"\n", "j:2:1: not valid TOML: `name` is already there; keep one of the two"),
 ];
@@ -80,6 +80,42 @@ const BELOW_DIGITS: &[Case] = &[(
     "[expressions]\ncheck = [\"1\"]\n",
     "j:6:1: [expressions] does not belong to a job of kind `digits`; remove it, or write `kind = \"expressions\"`",
 )];
+
+/// Lines of the table `[hex-digits]`.
+const HEX_DIGITS: &[Case] = &[
+    (
+        "",
+        "j:3:1: missing key `constant` in [hex-digits]; add `constant = \"pi\"`\n\
+         j:3:1: missing key `after` in [hex-digits]; add `after = 1_000_000`: the digits that follow the first million after the point\n\
+         j:3:1: missing key `digits` in [hex-digits]; add `digits = 32`",
+    ),
+    (
+        "constant = \"e\"\nafter = 1\ndigits = 8\n",
+        "j:4:12: `constant` is `e`; known are `pi`, `ln2`, `pi-squared` and `catalan`",
+    ),
+    (
+        "constant = \"catalan\"\nformula = \"bbp\"\nafter = 1\ndigits = 8\n",
+        "j:5:11: `formula` is `bbp`; known are `broadhurst`",
+    ),
+    (
+        "constant = \"pi\"\nformula = \"belard\"\nafter = 1\ndigits = 8\n",
+        "j:5:11: `formula` is `belard`; did you mean `bellard`?",
+    ),
+    (
+        "constant = \"pi\"\nafter = 10_000_000_000_000_001\ndigits = 33\nguard_bits = 7\n",
+        "j:5:9: `after` is 10000000000000001; it must be from 0 to 10000000000000000\n\
+         j:6:10: `digits` is 33; it must be from 1 to 32\n\
+         j:7:14: `guard_bits` is 7; it must be from 8 to 64",
+    ),
+    (
+        "constant = \"pi-squared\"\nafter = 1_000_000_000\ndigits = 8\n",
+        "j:5:9: `after` is 1000000000; the formula bbp of pi-squared reaches 759250059, where its denominators come to 2^63; ask for an earlier position",
+    ),
+    (
+        "constant = \"pi\"\nafter = 1\ndigits = 8\n[policy]\ndistinct = [\"formula\"]\n",
+        "j:8:1: `distinct` names `formula`, and the tasks of this kind of job have only one; remove it",
+    ),
+];
 
 /// Lines of the table `[expressions]`.
 const EXPRESSIONS: &[Case] = &[
@@ -111,7 +147,7 @@ const EXPRESSIONS: &[Case] = &[
     ),
     (
         "check = [\"1\"]\n[policy]\ndistinct = [\"formula\"]\n",
-        "j:6:1: `distinct` names `formula`, and expressions have only one; remove it",
+        "j:6:1: `distinct` names `formula`, and the tasks of this kind of job have only one; remove it",
     ),
 ];
 
@@ -174,6 +210,11 @@ fn each_mistake_in_a_whole_file_has_its_message() {
     check(WHOLE, str::to_owned);
     check(ABOVE_DIGITS, |lines| format!("{lines}{DIGITS}"));
     check(BELOW_DIGITS, |lines| format!("{DIGITS}{lines}"));
+}
+
+#[test]
+fn each_mistake_in_a_window_of_hexadecimal_digits_has_its_message() {
+    check(HEX_DIGITS, |lines| format!("name = \"x\"\nkind = \"hex-digits\"\n[hex-digits]\n{lines}"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use protocol::{
     constant::Constant,
+    digit_extraction::HexConstant,
     domain::Axis,
     job::{ExpressionSource, JobSpec, Work},
     limits::{JOB_FILE_ERRORS_MAX, LEASE_MS_MAX, LEASE_MS_MIN},
@@ -76,7 +77,14 @@ fn work() -> impl Strategy<Value = Work> {
     let file = "[a-zé\"' ]{1,9}(/[a-z0-9.]{0,2}[a-z])?".prop_map(ExpressionSource::File);
     let expressions = (1..=10_000_u32, prop_oneof![inline, file])
         .prop_map(|(agree_digits, source)| Work::Expressions { agree_digits, batch: 1024, source });
-    prop_oneof![digits, expressions]
+    let hex_digits = (0..4_usize, 0..=300_000_000_u64, 1..=32_u32, 8..=64_u32).prop_map(
+        |(number, after, digits, guard_bits)| {
+            let constant = HexConstant::ALL[number];
+            let formula = constant.formulas()[constant.formulas().len() - 1];
+            Work::HexDigits { constant, formula, after, digits, guard_bits }
+        },
+    );
+    prop_oneof![digits, hex_digits, expressions]
 }
 
 proptest! {

@@ -14,13 +14,13 @@ use std::arch::x86_64::{
 use super::{stretch::Stretch, wide::Sums};
 
 /// Terms in a register.
-const LANES: u64 = 8;
+const LANES: usize = 8;
 /// Registers side by side, so that one's multiplications fill the waits of the others.
-const REGISTERS: u64 = 4;
+const REGISTERS: usize = 4;
 /// Terms in one round.
-const ROUND: u64 = LANES * REGISTERS;
+const ROUND: u64 = (LANES * REGISTERS) as u64;
 /// Rounds after which sums of 52-bit limbs could leave 64 bits.
-const ROUNDS_MAX: u64 = (1 << 12) / REGISTERS;
+const ROUNDS_MAX: u64 = (1 << 12) / REGISTERS as u64;
 /// 52-bit limbs of the widest fraction.
 const LIMBS_MAX: usize = 5;
 /// Up to which denominators nothing is reduced on the way.
@@ -74,13 +74,13 @@ fn add_rounds<const REDUCE: bool, const LIMBS: usize>(
     stretch: &Stretch,
     first: u64,
     rounds: u64,
-) -> [[u64; LANES as usize]; LIMBS_MAX] {
+) -> [[u64; LANES]; LIMBS_MAX] {
     let exponent_bits = 64 - stretch.exponent(first).leading_zeros();
     let mut sums = [_mm512_setzero_si512(); LIMBS];
     for round in 0..rounds {
-        let mut registers = [Register::ZERO; REGISTERS as usize];
+        let mut registers = [Register::ZERO; REGISTERS];
         for (register, number) in registers.iter_mut().zip(0..) {
-            *register = opened(stretch, first + round * ROUND + number * LANES, exponent_bits);
+            *register = opened(stretch, first + round * ROUND + number * LANES as u64, exponent_bits);
         }
         for place in (0..exponent_bits - 2).rev() {
             let bit = splat(1 << place);
@@ -92,10 +92,10 @@ fn add_rounds<const REDUCE: bool, const LIMBS: usize>(
             register.add_limbs(&mut sums);
         }
     }
-    let mut lanes = [[0; LANES as usize]; LIMBS_MAX];
+    let mut lanes = [[0; LANES]; LIMBS_MAX];
     for (lanes, sum) in lanes.iter_mut().zip(sums) {
         // SAFETY: both are 64 bytes of plain integers, and every bit pattern is valid in either.
-        *lanes = unsafe { std::mem::transmute::<__m512i, [u64; LANES as usize]>(sum) };
+        *lanes = unsafe { std::mem::transmute::<__m512i, [u64; LANES]>(sum) };
     }
     lanes
 }
@@ -115,7 +115,7 @@ struct Register {
 
 impl Register {
     // SAFETY: both are 64 bytes of plain integers, and every bit pattern is valid in either.
-    const ZERO_LANES: __m512i = unsafe { std::mem::transmute([0_u64; LANES as usize]) };
+    const ZERO_LANES: __m512i = unsafe { std::mem::transmute([0_u64; LANES]) };
     const ZERO: Self = Self {
         exponent: Self::ZERO_LANES,
         denominator: Self::ZERO_LANES,

@@ -133,6 +133,9 @@ fn chunk(
     }
     let mut total = Wide::default();
     total.add_scaled(&sums.even, component.coefficient);
-    total.add_scaled(&sums.odd, if component.alternates { -component.coefficient } else { component.coefficient });
+    total.add_scaled(
+        &sums.odd,
+        if component.alternates { -component.coefficient } else { component.coefficient },
+    );
     Ok(total)
 }

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// How many terms run side by side.
-const LANES: u64 = 4;
+const LANES: usize = 4;
 /// Up to which denominators nothing is reduced on the way.
 const LAZY_BITS: u32 = 60;
 /// The power of two below every modulus from which the powers start.
@@ -43,10 +43,9 @@ fn add_wide<const REDUCE: bool, const LIMBS: usize>(
 ) {
     let exponent_bits = 64 - stretch.exponent(first).leading_zeros();
     let mut limbs = [[0_u128; LIMBS]; 2];
-    let whole = first + (end - first) / LANES * LANES;
-    for k in (first..whole).step_by(LANES as usize) {
-        let terms: [_; LANES as usize] =
-            quotients::<REDUCE, LIMBS, { LANES as usize }>(stretch, k, exponent_bits);
+    let whole = first + (end - first) / LANES as u64 * LANES as u64;
+    for k in (first..whole).step_by(LANES) {
+        let terms: [_; LANES] = quotients::<REDUCE, LIMBS, LANES>(stretch, k, exponent_bits);
         for (lane, term) in terms.iter().enumerate() {
             add_to(&mut limbs[lane % 2], term);
         }
@@ -123,7 +122,7 @@ fn opened<const REDUCE: bool>(stretch: &Stretch, k: u64, exponent_bits: u32) -> 
     // (q c)^-1 c = q^-1, here with its sign changed.
     let inverse = modulus_inverse.wrapping_mul(factor).wrapping_neg();
     // A reduced modulus may be small where the denominators of a stretch begin small.
-    let start_bits = if REDUCE { 63 - modulus.leading_zeros() } else { START_BITS };
+    let start_bits = if REDUCE { modulus.ilog2() } else { START_BITS };
     let mut power = 1 << start_bits;
     for _ in start_bits..64 {
         power = reduced(power << 1, modulus);

@@ -198,11 +198,20 @@ fn a_task_longer_than_a_dispatch_sums_to_what_its_parts_sum() {
 fn a_cancelled_task_ends_between_dispatches_and_the_engine_stays_in_service() {
     for engine in engines() {
         let control = Control::default();
-        control.cancel();
         let series = HexConstant::Pi.fastest_series();
         let after = 1_000_000_000;
-        let long = HexTerms { series, after, first_term: 0, end_term: 1 << 28, fraction_bits: 128 };
-        assert!(matches!(engine.run(&Task::HexTerms(long), &control), Err(GpuError::Cancelled(_))));
+        let long = HexTerms { series, after, first_term: 0, end_term: 1 << 27, fraction_bits: 128 };
+        let task = Task::HexTerms(long);
+        let result = std::thread::scope(|scope| {
+            let running = scope.spawn(|| engine.run(&task, &control));
+            while control.permille() == 0 && !running.is_finished() {
+                std::thread::yield_now();
+            }
+            control.cancel();
+            running.join().expect("no panic")
+        });
+        assert!(matches!(result, Err(GpuError::Cancelled(_))), "{result:?}");
+        assert!(control.permille() < 1000);
         assert!(engine.in_service());
     }
 }

@@ -279,8 +279,8 @@ fn series(bits_per_term: u32, power: u32, alternates: bool, rows: &[(i32, i32, u
     DigitSeries { bits_per_term, components: rows.iter().map(component).collect() }
 }
 
-/// pi = 2^-6 sum (-1)^k 2^(-10k) (-2^5/(4k+1) - 1/(4k+3) + 2^8/(10k+1) - 2^6/(10k+3) - 2^2/(10k+5) - 2^2/(10k+7)
-/// + 1/(10k+9)).
+/// pi = 2^-6 sum `(-1)^k` 2^(-10k) (-2^5/(4k+1) - 1/(4k+3) + 2^8/(10k+1) - 2^6/(10k+3) - 2^2/(10k+5) - 2^2/(10k+7) +
+/// 1/(10k+9)).
 fn pi_by_bellard() -> DigitSeries {
     let rows = [
         (-1, -1, 4, 1),
@@ -312,10 +312,14 @@ fn pi_squared_by_bbp() -> DigitSeries {
     series(6, 2, false, &rows)
 }
 
-/// 2^10 G = sum 4096^-k (3072/(24k+1)^2 - 3072/(24k+2)^2 - 23040/(24k+3)^2 + 12288/(24k+4)^2 - 768/(24k+5)^2
-/// + 9216/(24k+6)^2 + 10368/(24k+8)^2 + 2496/(24k+9)^2 - 192/(24k+10)^2 + 768/(24k+12)^2 - 48/(24k+13)^2
-/// + 360/(24k+15)^2 + 648/(24k+16)^2 + 12/(24k+17)^2 + 168/(24k+18)^2 + 48/(24k+20)^2 - 39/(24k+21)^2), with common
-/// factors taken out of coefficients and denominators.
+/// 2^10 G = sum over k of 4096^-k times the sum over j of `a_j / (24k+j)^2`, with
+///
+/// ```text
+/// j    1     2      3     4    5    6     8    9   10  12  13  15  16 17  18 20  21
+/// a 3072 -3072 -23040 12288 -768 9216 10368 2496 -192 768 -48 360 648 12 168 48 -39
+/// ```
+///
+/// and here with common factors taken out of coefficients and denominators.
 fn catalan_by_broadhurst() -> DigitSeries {
     let rows = [
         (3, 0, 24, 1),

@@ -44,13 +44,17 @@ impl GpuEngine {
 
     fn digit_answers(&self) -> Result<(), GpuError> {
         for constant in HexConstant::ALL {
-            for after in POSITIONS {
-                for (formula, fraction_bits) in constant.formulas().iter().zip([128, 64, 192, 256]) {
-                    let Some(series) = constant.series(*formula) else { continue };
+            // Every width is compiled on its own, for narrow and wide moduli.
+            let widths: &[u32] = if constant == HexConstant::Pi { &[64, 128, 192, 256] } else { &[128] };
+            for formula in constant.formulas() {
+                let Some(series) = constant.series(*formula) else { continue };
+                for (after, fraction_bits) in
+                    POSITIONS.iter().flat_map(|after| widths.iter().map(|bits| (*after, *bits)))
+                {
+                    let series = series.clone();
                     let first_term = series.terms(after, fraction_bits) / 2;
-                    let task =
-                        HexTerms { first_term, end_term: first_term + TERMS, after, fraction_bits, series };
-                    self.digit_answer(&task)?;
+                    let end_term = first_term + TERMS;
+                    self.digit_answer(&HexTerms { series, after, first_term, end_term, fraction_bits })?;
                 }
             }
         }

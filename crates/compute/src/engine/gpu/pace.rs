@@ -38,7 +38,7 @@ impl Pace {
         if items < self.items / 2 {
             return;
         }
-        let aimed = u128::from(items) * AIM.as_micros() / elapsed.as_micros().max(1);
+        let aimed = u128::from(items) * AIM.as_nanos() / elapsed.as_nanos().max(1);
         let most = (u64::from(items) * GROWTH_MAX).min(u64::from(ITEMS_MAX));
         let aimed = u64::try_from(aimed).unwrap_or(u64::MAX).clamp(1024, most.max(1024));
         self.items = u32::try_from(aimed).unwrap_or(ITEMS_MAX);
