@@ -26,7 +26,10 @@ const WHOLE: &[Case] = &[
         "j:3:1: missing key `decimals` in [digits]; add `decimals = 1_000_000`",
     ),
     ("name = \"x\"\nkind = \"digit\"\n", "j:2:8: `kind` is `digit`; did you mean `digits`?"),
-    ("name = \"x\"\nkind = \"vote\"\n", "j:2:8: `kind` is `vote`; known are `digits`, `hex-digits` and `expressions`"),
+    (
+        "name = \"x\"\nkind = \"vote\"\n",
+        "j:2:8: `kind` is `vote`; known are `digits`, `hex-digits` and `expressions`",
+    ),
     (
         "name = \"\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 1\n",
         "j:1:8: `name` is ``; use 1 to 64 lowercase letters, digits and `-`, the first a letter or a digit: it names the results folder",
