@@ -1,4 +1,4 @@
-//! The AVX-512-IFMA path: eight terms in a register, four registers side by side, 52-bit Montgomery powers of two.
+//! The AVX-512-IFMA path: eight terms in a register, six registers side by side, 52-bit Montgomery powers of two.
 //!
 //! The same arithmetic as the portable path with 2^52 in the place of 2^64. Nothing is reduced on the way for
 //! denominators below 2^48; up to 2^50 one conditional subtraction a step keeps the powers below twice the modulus.
@@ -16,7 +16,7 @@ use super::{stretch::Stretch, wide::Sums};
 /// Terms in a register.
 const LANES: usize = 8;
 /// Registers side by side, so that one's multiplications fill the waits of the others.
-const REGISTERS: usize = 4;
+const REGISTERS: usize = 6;
 /// Terms in one round.
 const ROUND: u64 = (LANES * REGISTERS) as u64;
 /// Rounds after which sums of 52-bit limbs could leave 64 bits.
