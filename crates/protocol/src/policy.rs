@@ -195,13 +195,21 @@ impl PolicyFault {
     }
 }
 
+/// In how many ways the tasks of a job can be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ways {
+    /// By how many formulas.
+    pub formulas: usize,
+    /// On how many engines.
+    pub engines: usize,
+}
+
 impl PolicyDraft {
-    /// Fills in what was left out and checks that the whole makes sense. `formulas` is how many formulas the job's
-    /// tasks have.
+    /// Fills in what was left out and checks that the whole makes sense for tasks that can be computed in these ways.
     ///
     /// # Errors
     /// Every [`PolicyFault`] there is.
-    pub fn resolve(self, formulas: usize) -> Result<Policy, Vec<PolicyFault>> {
+    pub fn resolve(self, ways: Ways) -> Result<Policy, Vec<PolicyFault>> {
         let tolerate = match (self.tolerate, self.quorum, self.replicas) {
             (Some(tolerate), ..) => tolerate,
             (None, None, None) => 1,
@@ -227,7 +235,7 @@ impl PolicyDraft {
             lease_ms: self.lease_ms.unwrap_or(LEASE_MS_DEFAULT),
         };
         let mut faults = policy.faults_of_numbers();
-        faults.extend(policy.faults_of_distinct(formulas));
+        faults.extend(policy.faults_of_distinct(ways));
         if faults.is_empty() { Ok(policy) } else { Err(faults) }
     }
 }
@@ -255,14 +263,19 @@ impl Policy {
         faults
     }
 
-    fn faults_of_distinct(&self, formulas: usize) -> Vec<PolicyFault> {
+    fn faults_of_distinct(&self, ways: Ways) -> Vec<PolicyFault> {
         let mut faults = Vec::new();
         for axis in Axis::ALL {
             let named = self.distinct.iter().filter(|other| **other == axis).count();
             if named > 1 {
                 faults.push(PolicyFault::DistinctTwice { axis });
             }
-            if named > 0 && axis == Axis::Formula && formulas < 2 {
+            let values = match axis {
+                Axis::Formula => ways.formulas,
+                Axis::Engine => ways.engines,
+                Axis::Operator | Axis::Device => usize::MAX,
+            };
+            if named > 0 && values < 2 {
                 faults.push(PolicyFault::DistinctImpossible { axis });
             }
         }

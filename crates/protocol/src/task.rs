@@ -12,6 +12,7 @@ use crate::{
     constant::{Constant, Formula},
     digest::{Digest, Domain},
     digit_extraction::HexTerms,
+    domain::Engine,
     limits::{OUTCOME_OVERHEAD_BYTES_MAX, TASK_BYTES_MAX},
 };
 
@@ -70,6 +71,15 @@ impl Task {
         match self {
             Self::Digits { constant, .. } => constant.formulas(),
             Self::Expressions { .. } | Self::Range { .. } | Self::HexTerms(_) => &[Formula::Direct],
+        }
+    }
+
+    /// The engines that can compute this task: the processor always, a GPU where there is a kernel.
+    #[must_use]
+    pub fn engines(&self) -> &'static [Engine] {
+        match self {
+            Self::HexTerms(_) => &[Engine::Cpu, Engine::Gpu],
+            Self::Digits { .. } | Self::Expressions { .. } | Self::Range { .. } => &[Engine::Cpu],
         }
     }
 

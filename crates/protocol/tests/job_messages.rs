@@ -133,6 +133,10 @@ const EXPRESSIONS: &[Case] = &[
         "j:4:9: `check` must be a list of strings, not a string; write `check = [\"2 * 2 * 2 * 2 == 16\"]`",
     ),
     (
+        "check = [\"1\"]\n[policy]\ndistinct = [\"engine\"]\n",
+        "j:6:1: `distinct` names `engine`, and the tasks of this kind of job have only one; remove it",
+    ),
+    (
         "check = [\"1\"]\nagree_digits = 10_001\n",
         "j:5:16: `agree_digits` is 10001; it must be from 1 to 10000",
     ),

@@ -87,6 +87,9 @@ fn work() -> impl Strategy<Value = Work> {
     prop_oneof![digits, hex_digits, expressions]
 }
 
+/// Tasks that can be computed in two ways on each axis.
+const WAYS: protocol::policy::Ways = protocol::policy::Ways { formulas: 1, engines: 2 };
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -97,7 +100,7 @@ proptest! {
         work in work(),
         draft in draft(),
     ) {
-        if let Ok(policy) = draft.resolve(1) {
+        if let Ok(policy) = draft.resolve(WAYS) {
             let spec = JobSpec { name, description, work, policy };
             prop_assert_eq!(JobSpec::parse(&spec.to_toml()), Ok(spec));
         }
@@ -105,7 +108,7 @@ proptest! {
 
     #[test]
     fn a_policy_that_is_accepted_is_safe_and_can_be_met(draft in draft()) {
-        if let Ok(policy) = draft.clone().resolve(1) {
+        if let Ok(policy) = draft.clone().resolve(WAYS) {
             prop_assert!(policy.quorum > policy.tolerate, "those who lie cannot decide alone");
             prop_assert!(policy.quorum <= policy.replicas && policy.replicas <= policy.max_replicas);
             prop_assert!(2 * policy.quorum > policy.replicas, "two quorums of the first replicas share a worker");
@@ -125,7 +128,7 @@ proptest! {
             1 => draft.quorum = Some(number),
             _ => draft.replicas = Some(number),
         }
-        prop_assert!(draft.clone().resolve(1).is_ok(), "{draft:?}");
+        prop_assert!(draft.clone().resolve(WAYS).is_ok(), "{draft:?}");
     }
 
     #[test]

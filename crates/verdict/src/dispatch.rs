@@ -49,6 +49,7 @@ pub fn place(tally: &Tally, id: &NodeId, worker: &Worker) -> Result<Placement, U
     let engine = worker
         .engines
         .iter()
+        .filter(|engine| tally.terms().engines.contains(&engine.engine))
         .filter(|engine| !named(Axis::Device) || !tally.anyone_on(Axis::Device, &engine.device))
         .min_by_key(|engine| {
             let shown = if named(Axis::Engine) { tally.values_on(Axis::Engine) } else { Vec::new() };

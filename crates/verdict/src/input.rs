@@ -29,6 +29,8 @@ pub struct TaskTerms {
     pub id: TaskId,
     /// The ways to compute it, the fastest first; not empty.
     pub formulas: &'static [Formula],
+    /// The engines that can compute it; not empty.
+    pub engines: &'static [Engine],
     /// How long it takes, coarsely.
     pub weight: Weight,
 }
@@ -37,13 +39,23 @@ impl TaskTerms {
     /// The terms of a task that no plan has: no worker can run it.
     #[must_use]
     pub fn impossible() -> Self {
-        Self { id: TaskId::of_bytes(&[]), formulas: &[Formula::Direct], weight: Weight::Light }
+        Self {
+            id: TaskId::of_bytes(&[]),
+            formulas: &[Formula::Direct],
+            engines: &[Engine::Cpu],
+            weight: Weight::Light,
+        }
     }
 
     /// The terms of `task`.
     #[must_use]
     pub fn of(task: &Task) -> Self {
-        Self { id: TaskId::of(task), formulas: task.formulas(), weight: task.weight() }
+        Self {
+            id: TaskId::of(task),
+            formulas: task.formulas(),
+            engines: task.engines(),
+            weight: task.weight(),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
         AGREE_DIGITS_MAX, DECIMALS_MAX, EXPRESSIONS_MAX, JOB_FILE_BYTES_MAX, JOB_FILE_RECOVERY_BYTES_MAX,
         NAME_BYTES_MAX, TASK_EXPRESSIONS_MAX, TASKS_MAX, TEXT_BYTES_MAX,
     },
+    policy::Ways,
 };
 
 /// To how many significant digits sides are compared when the job file does not say.
@@ -136,18 +137,18 @@ fn job(text: &str, table: &DeTable<'_>, faults: &mut Faults) -> Option<JobSpec> 
     let hex_digits_work = hex_digits.good().and_then(|section| hex_digits::read(&section.value, faults));
     let expressions_work =
         expressions.good().and_then(|section| self::expressions(text, &section.value, faults));
-    // Decimals have two formulas or more; a window of hexadecimal digits names its one, and expressions have one.
-    let (work, formulas) = match kind {
-        Some(Kind::HexDigits) => (hex_digits_work, 1),
-        Some(Kind::Expressions) => (expressions_work, 1),
-        Some(Kind::Digits) | None => (digits_work, 2),
+    // Decimals have two formulas or more; a window of hexadecimal digits names its one, and has a GPU kernel.
+    let (work, formulas, engines) = match kind {
+        Some(Kind::HexDigits) => (hex_digits_work, 1, 2),
+        Some(Kind::Expressions) => (expressions_work, 1, 1),
+        Some(Kind::Digits) | None => (digits_work, 2, 1),
     };
     let section = match top.table(POLICY, faults) {
         Field::Bad => return None,
         Field::Absent => None,
         Field::Good(section) => Some(section.value),
     };
-    let policy = policy(section.as_ref(), formulas, faults)?;
+    let policy = policy(section.as_ref(), Ways { formulas, engines }, faults)?;
     Some(JobSpec { name: name?, description: description?, work: work?, policy })
 }
 

@@ -10,12 +10,12 @@ use super::{
 use crate::{
     domain::Axis,
     limits::{LEASE_MS_MAX, LEASE_MS_MIN, REPLICAS_MAX},
-    policy::{Electorate, Policy, PolicyDraft},
+    policy::{Electorate, Policy, PolicyDraft, Ways},
 };
 
-/// Reads the policy of a job; `formulas` is how many formulas its tasks have.
-pub(super) fn policy(section: Option<&Section<'_>>, formulas: usize, faults: &mut Faults) -> Option<Policy> {
-    let Some(section) = section else { return PolicyDraft::default().resolve(formulas).ok() };
+/// Reads the policy of a job whose tasks can be computed in these ways.
+pub(super) fn policy(section: Option<&Section<'_>>, ways: Ways, faults: &mut Faults) -> Option<Policy> {
+    let Some(section) = section else { return PolicyDraft::default().resolve(ways).ok() };
     let max = u64::from(REPLICAS_MAX);
     let tolerate = section.integer("tolerate", 0..=(max - 1) / 2, "`tolerate = 1`", faults);
     let quorum = section.integer("quorum", 1..=max, "`quorum = 2`", faults);
@@ -43,7 +43,7 @@ pub(super) fn policy(section: Option<&Section<'_>>, formulas: usize, faults: &mu
         electorate: electorate.good().map(|located| located.value),
         lease_ms: lease_ms.good().map(|located| located.value),
     };
-    match draft.resolve(formulas) {
+    match draft.resolve(ways) {
         Ok(policy) => Some(policy),
         Err(contradictions) => {
             for fault in contradictions {

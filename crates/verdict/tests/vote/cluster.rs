@@ -44,7 +44,7 @@ impl Tasks for Digits {
         self.0
     }
     fn terms(&self, index: u64) -> TaskTerms {
-        TaskTerms::of(&task(index))
+        TaskTerms { engines: &[Engine::Cpu, Engine::Gpu], ..TaskTerms::of(&task(index)) }
     }
 }
 

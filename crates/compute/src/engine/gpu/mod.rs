@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::{outcome::Outcome, task::Task};
+use protocol::{domain::Engine, outcome::Outcome, task::Task};
 
 use crate::control::Control;
 
@@ -95,7 +95,7 @@ impl GpuEngine {
 
     /// Whether there is a kernel for this task.
     pub fn has_kernel(task: &Task) -> bool {
-        matches!(task, Task::HexTerms(_))
+        task.engines().contains(&Engine::Gpu)
     }
 
     /// Computes a task.
