@@ -195,7 +195,7 @@ const POLICY: &[Case] = &[
         "j:10:1: `max_replicas` is 3, where `tolerate` = 1 who lie leave no `quorum` of 3; set `max_replicas` to at least 4",
     ),
     (
-        "distinct = [\"formula\", \"engine\", \"formula\"]\n",
+        "distinct = [\"formula\", \"operator\", \"formula\"]\n",
         "j:7:1: `distinct` names `formula` twice; name it once",
     ),
     (
