@@ -112,7 +112,8 @@ impl Process {
     /// # Panics
     /// When the signal cannot be sent.
     pub fn interrupt(&self) {
-        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        // `kill` is in every shell, and not on every machine.
+        let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", self.child.id())]).status();
         assert!(sent.is_ok_and(|status| status.success()), "our own child can be signalled");
     }
 
