@@ -1,7 +1,8 @@
 //! A worker's signed word on one replica of one task.
 //!
 //! A ballot names the job, the task and the replica, so it cannot be replayed elsewhere, and the failure domain, so it
-//! says what else might be wrong together with it. The signature is over the ballot's own digest domain.
+//! says what else might be wrong together with it. The signature is over the ballot's digest, in a domain of its own, or
+//! over the root of a bundle of ballots: then the ballot brings its path to that root.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,8 @@ use crate::{
     domain::FailureDomain,
     identity::{NodeId, SecretKey, Signature},
     job::JobId,
+    limits::BUNDLE_BALLOTS_MAX,
+    merkle::{AuditPath, MerkleTree, TreeRoot},
     task::TaskId,
 };
 
@@ -51,8 +54,39 @@ impl Ballot {
     #[must_use]
     pub fn sign(self, key: &SecretKey) -> SignedBallot {
         let signature = key.sign(&self.signing_digest());
-        SignedBallot { ballot: self, signature }
+        SignedBallot { ballot: self, bundle: None, signature }
     }
+
+    /// Signs many ballots at once: one signature, over the root of the tree whose leaves are their digests. Each of them
+    /// can be checked alone. A single ballot is signed as by [`Ballot::sign`].
+    #[must_use]
+    pub fn sign_bundle(ballots: Vec<Self>, key: &SecretKey) -> Vec<SignedBallot> {
+        if ballots.len() < 2 {
+            return ballots.into_iter().map(|ballot| ballot.sign(key)).collect();
+        }
+        let tree = MerkleTree::new(ballots.iter().map(|ballot| ballot.signing_digest().0.to_vec()));
+        let root = tree.root();
+        let signature = key.sign(&bundle_digest(&root));
+        let in_bundle = |(position, ballot): (u64, Self)| {
+            let path = tree.path(position)?;
+            Some(SignedBallot { ballot, bundle: Some(Bundled { root, path }), signature })
+        };
+        (0..).zip(ballots).filter_map(in_bundle).collect()
+    }
+}
+
+/// What is signed for a whole bundle: the root over the ballots' digests, and how many they are.
+fn bundle_digest(root: &TreeRoot) -> Digest {
+    Digest::of(Domain::Bundle, &codec::encode(root))
+}
+
+/// The place of a ballot in the bundle with which it was signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundled {
+    /// The root over the digests of the bundle's ballots.
+    pub root: TreeRoot,
+    /// The way from this ballot's digest to the root.
+    pub path: AuditPath,
 }
 
 /// A ballot and its signature, not yet checked.
@@ -60,7 +94,9 @@ impl Ballot {
 pub struct SignedBallot {
     /// What is said.
     pub ballot: Ballot,
-    /// By the worker that the ballot names.
+    /// Where it stands among the ballots that were signed with it; none where it was signed alone.
+    pub bundle: Option<Bundled>,
+    /// By the worker that the ballot names: over the ballot's digest, or over the bundle's root.
     pub signature: Signature,
 }
 
@@ -68,7 +104,17 @@ impl SignedBallot {
     /// Whether the worker that the ballot names has signed it.
     #[must_use]
     pub fn is_authentic(&self) -> bool {
-        self.ballot.worker.has_signed(&self.ballot.signing_digest(), &self.signature)
+        let digest = self.ballot.signing_digest();
+        let signed = match &self.bundle {
+            None => digest,
+            Some(Bundled { root, path }) => {
+                if root.size > BUNDLE_BALLOTS_MAX || root.check_inclusion(&digest.0, path).is_err() {
+                    return false;
+                }
+                bundle_digest(root)
+            }
+        };
+        self.ballot.worker.has_signed(&signed, &self.signature)
     }
 
     /// Checks the signature once and for all.

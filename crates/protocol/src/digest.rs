@@ -14,6 +14,12 @@ pub enum Domain {
     Outcome,
     /// The canonical encoding of a ballot, which is what a worker signs.
     Ballot,
+    /// The root over a bundle of ballots, which is what a worker signs in their place.
+    Bundle,
+    /// The head of a ledger, which is what a coordinator signs.
+    LedgerHead,
+    /// A job's certificate, which is what a coordinator signs.
+    JobCertificate,
     /// A job as it was submitted.
     Job,
     /// The encoding of a certificate.
@@ -32,6 +38,9 @@ impl Domain {
             Self::Task => "quorate 2026 task",
             Self::Outcome => "quorate 2026 outcome",
             Self::Ballot => "quorate 2026 ballot",
+            Self::Bundle => "quorate 2026 bundle",
+            Self::LedgerHead => "quorate 2026 ledger head",
+            Self::JobCertificate => "quorate 2026 job certificate",
             Self::Job => "quorate 2026 job",
             Self::Certificate => "quorate 2026 certificate",
             Self::ExpressionFile => "quorate 2026 expression file",

@@ -26,6 +26,10 @@ pub const TASK_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const OUTCOME_OVERHEAD_BYTES_MAX: u64 = 4 * 1024;
 /// Largest outcome in bytes: the most digits and their overhead.
 pub const OUTCOME_BYTES_MAX: u64 = DECIMALS_MAX + OUTCOME_OVERHEAD_BYTES_MAX;
+/// Most ballots under one signature.
+pub const BUNDLE_BALLOTS_MAX: u64 = 1 << 16;
+/// Largest entry of the ledger in bytes: a job file, or the ballots of one task.
+pub const LEDGER_ENTRY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Largest certificate of one task in bytes.
 pub const CERTIFICATE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
