@@ -13,6 +13,9 @@ use crate::{
     tally::{Rules, Tally},
 };
 
+/// Among how many tasks a worker's next one is drawn at most: more would only delay the first verdicts.
+const CHOICE_MAX: u32 = 64;
+
 /// A submitted job.
 pub struct Job {
     pub(crate) policy: Policy,
@@ -100,6 +103,16 @@ impl Job {
 
     pub(crate) fn wants_workers(&self) -> bool {
         !self.hungry.is_empty() || self.has_unopened()
+    }
+
+    /// Among how many open tasks a free worker's next one is drawn: as many as `workers_live` workers can vote on at
+    /// once. Where all of them vote on every task there is nothing to draw.
+    pub(crate) fn choice(&self, workers_live: u32) -> usize {
+        let seats = match self.policy.electorate {
+            Electorate::Sample => self.policy.replicas.max(1),
+            Electorate::All => return 1,
+        };
+        (workers_live / seats).clamp(1, CHOICE_MAX) as usize
     }
 
     fn opened(&self) -> u64 {

@@ -21,6 +21,7 @@ use protocol::{
 use crate::{
     input::{Input, Output, Rejected},
     job::Job,
+    lots::Lots,
     tally::{Effect, Tally},
     worker::{Worker, WorkerRecord},
 };
@@ -65,16 +66,15 @@ pub struct Machine {
     owed: BTreeMap<NodeId, BTreeSet<(JobId, u64)>>,
     timers: BTreeSet<(u64, Timer)>,
     outputs: VecDeque<Output>,
-    /// Counts the workers that ever joined, from 1.
-    joined: u64,
-    /// Who was asked last: the next one in the order of joining is asked first.
-    turn: u64,
+    /// Who is asked next, and for which of the open tasks.
+    lots: Lots,
 }
 
 impl Machine {
-    /// A machine without workers and jobs.
+    /// A machine without workers and jobs. Who computes what follows from `seed`: 32 random bytes that nobody else knows,
+    /// or workers could foresee with whom they will share a task.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
             config,
             workers: BTreeMap::new(),
@@ -85,8 +85,7 @@ impl Machine {
             owed: BTreeMap::new(),
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
-            joined: 0,
-            turn: 0,
+            lots: Lots::new(seed),
         }
     }
 
@@ -192,8 +191,7 @@ impl Machine {
             worker.rejoin(operator, engines, slots);
         } else {
             self.forget_absent_workers();
-            self.joined += 1;
-            self.workers.insert(id, Worker::new(self.joined, operator, engines, slots));
+            self.workers.insert(id, Worker::new(operator, engines, slots));
         }
         self.settle_debts(id, now_ms);
         if self.config.electorate_closed {

@@ -78,7 +78,7 @@ impl Cluster {
     pub(crate) fn new(closed: bool, seed: u64) -> Self {
         let config = Config { electorate_closed: closed, ..Config::default() };
         Self {
-            machine: Machine::new(config),
+            machine: Machine::new(config, [seed.to_le_bytes()[0]; 32]),
             workers: Vec::new(),
             now_ms: 0,
             verdicts: BTreeMap::new(),

@@ -94,7 +94,7 @@ proptest! {
 
 #[test]
 fn an_empty_machine_wants_nothing() {
-    let mut machine = Machine::new(verdict::Config::default());
+    let mut machine = Machine::new(verdict::Config::default(), [0; 32]);
     assert_eq!(machine.poll_output(), None::<Output>);
     assert_eq!(machine.next_timeout_ms(), None);
     assert!(machine.handle(Input::JobAbandoned { job: JOB }, 0).is_err());
