@@ -135,9 +135,9 @@ impl SignedBallot {
 pub struct AuthenticBallot(SignedBallot);
 
 impl AuthenticBallot {
-    /// Takes the caller's word for it that the worker which the ballot names has said it. For the simulator, which knows
-    /// who speaks in its network and could not afford a million signatures; a test of the house sees to it that nobody
-    /// else calls this.
+    /// Takes the caller's word for it that the worker which the ballot names has said it: for the replay of a ledger, whose
+    /// hashes vouch for what was checked before it was written, and for the simulator, which knows who speaks in its
+    /// network and could not afford a million signatures. A test of the house sees to it that nobody else calls this.
     #[must_use]
     pub fn assume_authentic(signed: SignedBallot) -> Self {
         Self(signed)

@@ -22,6 +22,8 @@ pub struct Job {
     tasks: Box<dyn Tasks>,
     task_count: u64,
     pub(crate) tallies: BTreeMap<u64, Tally>,
+    /// The first task that was not opened yet.
+    next_unopened: u64,
     /// Open tasks with a vacant seat.
     pub(crate) hungry: BTreeSet<u64>,
     pub(crate) accepted: u64,
@@ -47,6 +49,7 @@ impl Job {
             task_count: tasks.count(),
             tasks,
             tallies: BTreeMap::new(),
+            next_unopened: 0,
             hungry: BTreeSet::new(),
             accepted: 0,
             unaccepted: 0,
@@ -98,7 +101,7 @@ impl Job {
     }
 
     pub(crate) fn has_unopened(&self) -> bool {
-        self.state == JobState::Running && self.opened() < self.task_count
+        self.state == JobState::Running && self.next_unopened < self.task_count
     }
 
     pub(crate) fn wants_workers(&self) -> bool {
@@ -115,25 +118,39 @@ impl Job {
         (workers_live / seats).clamp(1, CHOICE_MAX) as usize
     }
 
-    fn opened(&self) -> u64 {
-        self.tallies.len() as u64
-    }
-
     /// The terms of the task that would be opened next.
     pub(crate) fn next_terms(&self) -> Option<TaskTerms> {
-        self.has_unopened().then(|| self.tasks.terms(self.opened()))
+        self.has_unopened().then(|| self.tasks.terms(self.next_unopened))
     }
 
     /// Opens the next task while `workers_live` workers are connected; returns its number.
     pub(crate) fn open(&mut self, terms: TaskTerms, workers_live: u32, now_ms: u64) -> u64 {
-        let index = self.opened();
+        let index = self.next_unopened;
         let rules = self.rules(&terms, workers_live);
         self.tallies.insert(index, Tally::new(terms, rules, now_ms));
         self.hungry.insert(index);
+        self.skip_opened();
         index
     }
 
-    fn rules(&self, terms: &TaskTerms, workers_live: u32) -> Rules {
+    /// The terms of any task of the job.
+    pub(crate) fn terms(&self, index: u64) -> Option<TaskTerms> {
+        (index < self.task_count).then(|| self.tasks.terms(index))
+    }
+
+    /// Puts a tally in its place that ended before a restart.
+    pub(crate) fn restore(&mut self, index: u64, tally: Tally) {
+        self.tallies.insert(index, tally);
+        self.skip_opened();
+    }
+
+    fn skip_opened(&mut self) {
+        while self.tallies.contains_key(&self.next_unopened) {
+            self.next_unopened += 1;
+        }
+    }
+
+    pub(crate) fn rules(&self, terms: &TaskTerms, workers_live: u32) -> Rules {
         let policy = &self.policy;
         let (quorum, seats, seats_max) = match policy.electorate {
             Electorate::Sample => (policy.quorum, policy.replicas, policy.max_replicas),

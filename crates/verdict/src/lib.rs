@@ -19,4 +19,4 @@ pub mod tally;
 pub mod worker;
 
 pub use input::{Input, Output, Rejected, TaskTerms, Tasks};
-pub use machine::{Config, Machine};
+pub use machine::{Config, Machine, ReplayError};

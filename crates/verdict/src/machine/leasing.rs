@@ -117,9 +117,7 @@ impl Machine {
                 continue;
             };
             if tally.vacant_seats() == 0 || !tally.may_ask(&id) {
-                if tally.is_open() && tally.ballots().contains_key(&id) {
-                    self.outputs.push_back(Output::Counted { worker: id, replica: *replica });
-                } else if !tally.ballots().contains_key(&id) {
+                if !tally.ballots().contains_key(&id) {
                     self.outputs.push_back(Output::Cancel { worker: id, replica: *replica });
                 }
                 continue;
