@@ -69,7 +69,7 @@ impl Ballot {
         let signature = key.sign(&bundle_digest(&root));
         let in_bundle = |(position, ballot): (u64, Self)| {
             let path = tree.path(position)?;
-            Some(SignedBallot { ballot, bundle: Some(Bundled { root, path }), signature })
+            Some(SignedBallot { ballot, bundle: Some(Box::new(Bundled { root, path })), signature })
         };
         (0..).zip(ballots).filter_map(in_bundle).collect()
     }
@@ -95,7 +95,7 @@ pub struct SignedBallot {
     /// What is said.
     pub ballot: Ballot,
     /// Where it stands among the ballots that were signed with it; none where it was signed alone.
-    pub bundle: Option<Bundled>,
+    pub bundle: Option<Box<Bundled>>,
     /// By the worker that the ballot names: over the ballot's digest, or over the bundle's root.
     pub signature: Signature,
 }
@@ -107,7 +107,8 @@ impl SignedBallot {
         let digest = self.ballot.signing_digest();
         let signed = match &self.bundle {
             None => digest,
-            Some(Bundled { root, path }) => {
+            Some(bundled) => {
+                let Bundled { root, path } = bundled.as_ref();
                 if root.size > BUNDLE_BALLOTS_MAX || root.check_inclusion(&digest.0, path).is_err() {
                     return false;
                 }
