@@ -7,6 +7,7 @@ use protocol::{
     digest::{Digest, Domain},
     identity::NodeId,
     job::{JobId, JobSpec},
+    ledger::Submitted,
     limits::{EXPRESSION_FILE_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, JOB_FILE_BYTES_MAX},
     message::{NO_OUTCOME, Request, Response},
     plan::Plan,
@@ -171,6 +172,13 @@ async fn submit(
         Ok(submission) => Box::new(submission),
         Err(reason) => return Ok(Response::Error(reason)),
     };
+    if let (Some(digest), Some(text)) = (submission.submitted.file, submission.file.clone()) {
+        let files = shared.files.clone();
+        let put = tokio::task::spawn_blocking(move || files.put(digest, text.as_bytes())).await;
+        if let Err(error) = put.map_err(|_| Unanswered::Stopping)? {
+            return Ok(Response::Error(format!("the expression file cannot be kept: {error}")));
+        }
+    }
     let taken = ask(shared, |reply| Asked::Submit { submission, reply }).await?;
     Ok(match taken {
         Ok(job) => Response::Submitted(job),
@@ -193,7 +201,9 @@ fn plan(text: Vec<u8>, file: Option<Vec<u8>>, submitter: NodeId) -> Result<Submi
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random bytes: {error}"))?;
     let job = JobId::of_submission(&text, file_digest, nonce);
-    Ok(Submission { job, submitter, text, file, spec, plan: Arc::new(plan) })
+    let policy = spec.policy.clone();
+    let submitted = Submitted { job, nonce, submitter, policy, text, file: file_digest };
+    Ok(Submission { submitted, file, spec, plan: Arc::new(plan) })
 }
 
 async fn watch_job(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {

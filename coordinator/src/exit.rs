@@ -11,11 +11,11 @@
 //! | 6 | a file or folder cannot be read or written |
 //! | 130 | interrupted |
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use transport::{ConnectError, FrameError, ListenError, StreamError, identity::IdentityError};
 
-use crate::server::ServeError;
+use crate::{ledger::LedgerError, server::ServeError};
 
 /// Done, or true.
 pub const DONE: u8 = 0;
@@ -65,6 +65,9 @@ pub enum CommandError {
     /// The coordinator's own start.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The ledger stopped a coordinator that ran.
+    #[error(transparent)]
+    LedgerStopped(#[from] Arc<LedgerError>),
     /// A worker of the embedded cluster did not start.
     #[error("the embedded cluster did not start: {0}")]
     Embedded(String),
@@ -80,7 +83,11 @@ impl CommandError {
             Self::Input(_) => NEITHER,
             Self::Connect(_) | Self::Broken(_) => UNREACHABLE,
             Self::Refused(_) => REFUSED,
-            Self::File { .. } | Self::Identity(_) | Self::Serve(_) | Self::Embedded(_) => FILES,
+            Self::File { .. }
+            | Self::Identity(_)
+            | Self::Serve(_)
+            | Self::LedgerStopped(_)
+            | Self::Embedded(_) => FILES,
             Self::Interrupted => INTERRUPTED,
         })
     }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alone;
+mod answers;
 pub mod arguments;
 pub mod config;
 pub mod correction;

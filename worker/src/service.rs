@@ -25,6 +25,7 @@ use tracing::{debug, info, warn};
 use transport::{Connection, identity, identity::IdentityError};
 
 use crate::{
+    answers::{Answer, Answers},
     config::{self, WorkerConfig},
     correction,
     executor::{Completed, Computed, Executor, LIGHT_PER_HEAVY, NotComputed},
@@ -92,6 +93,7 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
         },
         under_way: BTreeMap::new(),
         uncounted: BTreeMap::new(),
+        answers: Answers::default(),
         quorums: Quorums::default(),
         corrected,
     };
@@ -118,6 +120,8 @@ struct Service {
     under_way: BTreeMap<ReplicaId, Control>,
     /// Ballots that were cast, or wait to be, and were not counted yet.
     uncounted: BTreeMap<ReplicaId, Vec<WorkerMessage>>,
+    /// What was cast for replicas that the coordinator forgot when it crashed.
+    answers: Answers,
     quorums: Quorums,
     corrected: mpsc::Sender<(ReplicaId, Digest)>,
 }
@@ -240,6 +244,9 @@ impl Service {
                 if let Some(control) = self.under_way.remove(&replica) {
                     control.cancel();
                 }
+                for message in self.uncounted.remove(&replica).into_iter().flatten() {
+                    self.answers.keep(message);
+                }
             }
             CoordinatorMessage::Counted { replica } => {
                 self.uncounted.remove(&replica);
@@ -260,6 +267,10 @@ impl Service {
         if let Some(reason) = refusal {
             return self.say(WorkerMessage::Failed { replica, reason }).await;
         }
+        if let Some(answer) = self.answers.take(&lease) {
+            self.quorums.note(replica, lease.quorum);
+            return self.answer_again(answer).await;
+        }
         let Some(peer) = &self.peer else { return };
         let control = Control::default();
         if self.under_way.insert(replica, control.clone()).is_none() {
@@ -267,6 +278,20 @@ impl Service {
             debug!(task = %replica.task, number = replica.number, formula = %lease.formula, "leased");
             self.executor.start(lease, control, peer.connection.clone());
         }
+    }
+
+    /// Says again, for a new replica, what was computed before.
+    async fn answer_again(&mut self, answer: Answer) {
+        let replica = answer.replica();
+        debug!(task = %replica.task, number = replica.number, "computed before: the answer is signed again");
+        let Answer { ballot, outcome, compute_us } = answer;
+        let ballot = Ballot {
+            domain: FailureDomain { operator: self.domain.operator.clone(), ..ballot.domain },
+            ..ballot
+        };
+        let message = WorkerMessage::Cast { ballot: ballot.sign(&self.key), outcome, compute_us };
+        self.uncounted.insert(replica, vec![message.clone()]);
+        self.say(message).await;
     }
 
     /// A ballot of a GPU that has failed since, and that nobody counted, is withdrawn: it may be as wrong as the GPU.
@@ -281,6 +306,7 @@ impl Service {
             _ => true,
         };
         self.uncounted.retain(|_, messages| messages.iter().all(stands));
+        self.answers.retain(stands);
     }
 
     /// The coordinator learns the engines of a worker when it joins: one whose GPU left service joins again.
