@@ -9,16 +9,19 @@
 mod error;
 mod files;
 mod mark;
+mod overlay;
 mod reader;
 mod snapshot;
 mod store;
 mod tables;
+mod verify;
 mod writer;
 
 pub use error::LedgerError;
 pub use files::Files;
 pub use reader::{Entries, JobEntries, Reader};
 pub use store::{Appended, Batch, Durability, Ledger, ShortOutcome, unix_now_ms};
+pub use verify::{FAULTS_SHOWN_MAX, Fault, Verified, verify};
 pub use writer::{Progress, Refused, Writer};
 
 /// Name of the database in the state directory.

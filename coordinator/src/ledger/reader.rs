@@ -18,7 +18,15 @@ use protocol::{
 };
 use redb::{Database, Range, ReadableDatabase};
 
-use super::{Files, LedgerError, ShortOutcome, error::guarded, snapshot::Snapshot, tables::read_entry};
+use super::{
+    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, ShortOutcome,
+    error::guarded,
+    mark::Mark,
+    overlay::Overlay,
+    snapshot::Snapshot,
+    store::{check, open_database},
+    tables::read_entry,
+};
 
 /// Reads a ledger.
 #[derive(Clone)]
@@ -35,6 +43,34 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
+    /// Opens the ledger in a state directory without changing anything there, while no coordinator runs; also the head
+    /// that was acknowledged last, as the file beside it says. Blocks as [`super::Ledger::open`].
+    ///
+    /// # Errors
+    /// When there is none, a coordinator has it open, or it cannot be read. Whether it is sound is not checked.
+    pub fn open(state_dir: &Path) -> Result<(Self, Option<SignedHead>), LedgerError> {
+        let path = state_dir.join(DATABASE_FILE);
+        let database = open_database(Overlay::open(&path)?, &path)?;
+        let mark_path = state_dir.join(HEAD_FILE);
+        let acknowledged = match Overlay::open(&mark_path) {
+            Ok(mark) => Mark::open(Box::new(mark), &mark_path)?.1,
+            Err(LedgerError::Absent { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let files = Files::in_folder(state_dir.join(FILES_FOLDER));
+        Ok((Self { database: Arc::new(database), path: path.into(), files }, acknowledged))
+    }
+
+    /// As [`Reader::open`], and refuses a ledger that a coordinator would refuse.
+    ///
+    /// # Errors
+    /// As [`Reader::open`], and when it is damaged, lost entries or is of another version.
+    pub fn open_checked(state_dir: &Path) -> Result<Self, LedgerError> {
+        let (reader, acknowledged) = Self::open(state_dir)?;
+        check(&reader, None, acknowledged.as_ref())?;
+        Ok(reader)
+    }
+
     /// The database's file, for messages.
     pub fn path(&self) -> &Path {
         &self.path
