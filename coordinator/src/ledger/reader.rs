@@ -51,12 +51,7 @@ impl Reader {
     pub fn open(state_dir: &Path) -> Result<(Self, Option<SignedHead>), LedgerError> {
         let path = state_dir.join(DATABASE_FILE);
         let database = open_database(Overlay::open(&path)?, &path)?;
-        let mark_path = state_dir.join(HEAD_FILE);
-        let acknowledged = match Overlay::open(&mark_path) {
-            Ok(mark) => Mark::open(Box::new(mark), &mark_path)?.1,
-            Err(LedgerError::Absent { .. }) => None,
-            Err(error) => return Err(error),
-        };
+        let acknowledged = acknowledged_head(state_dir)?;
         let files = Files::in_folder(state_dir.join(FILES_FOLDER));
         Ok((Self { database: Arc::new(database), path: path.into(), files }, acknowledged))
     }
@@ -239,6 +234,20 @@ impl Reader {
                 self.database.begin_read().map_err(LedgerError::database("read", &self.path))?;
             Snapshot::new(&transaction, Arc::clone(&self.path))
         })
+    }
+}
+
+/// The head that was acknowledged last, as the file beside the ledger says, also while a coordinator runs; none where that
+/// file is missing or damaged. Who signed it is not checked.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn acknowledged_head(state_dir: &Path) -> Result<Option<SignedHead>, LedgerError> {
+    let path = state_dir.join(HEAD_FILE);
+    match Overlay::open(&path) {
+        Ok(mark) => Ok(Mark::open(Box::new(mark), &path)?.1),
+        Err(LedgerError::Absent { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
