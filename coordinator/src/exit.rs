@@ -3,7 +3,7 @@
 //! | code | means |
 //! |---|---|
 //! | 0 | done; for `ask`: true |
-//! | 1 | for `ask`: false |
+//! | 1 | for `ask`: false; for `ledger verify` and `ledger consistency`: no |
 //! | 2 | usage, a bad job file or expression; for `ask`: anything that is neither true nor false |
 //! | 3 | the job ended with tasks undecided or failed |
 //! | 4 | the coordinator cannot be reached, or the connection broke for good |
@@ -62,6 +62,9 @@ pub enum CommandError {
     /// The key.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The coordinator's own start.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -86,6 +89,7 @@ impl CommandError {
             Self::File { .. }
             | Self::Identity(_)
             | Self::Serve(_)
+            | Self::Ledger(_)
             | Self::LedgerStopped(_)
             | Self::Embedded(_) => FILES,
             Self::Interrupted => INTERRUPTED,
