@@ -24,6 +24,8 @@ pub enum Domain {
     Values,
     /// The secret in a join token.
     Token,
+    /// What primes are drawn from.
+    Primes,
 }
 
 impl Domain {
@@ -37,6 +39,7 @@ impl Domain {
             Self::ExpressionFile => "quorate 2026 expression file",
             Self::Values => "quorate 2026 values",
             Self::Token => "quorate 2026 token",
+            Self::Primes => "quorate 2026 primes",
         }
     }
 }
