@@ -22,6 +22,7 @@ pub use modulus::{MODULUS_MAX, Modulus, ModulusError};
 pub use prime::{RANDOM_PRIME_BITS, RANDOM_PRIMES_MAX, is_prime, random_primes};
 pub use program::{PROGRAM_BITS_MAX, Program, ProgramError, STEPS_MAX, Step};
 pub use program_residues::residues;
+pub(crate) use program_residues::residues_side_by_side;
 pub use reference::{reference_residue, reference_series_residues};
 pub(crate) use series::check_stretch;
 pub use series::{

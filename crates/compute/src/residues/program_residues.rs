@@ -53,6 +53,18 @@ pub fn residues(
         .collect()
 }
 
+/// The residues of one program modulo a few numbers, which run side by side on this thread, without telling progress.
+///
+/// # Errors
+/// [`Cancelled`] when it was asked to stop.
+pub(crate) fn residues_side_by_side<const N: usize>(
+    program: &Program,
+    moduli: &[Modulus; N],
+    control: &Control,
+) -> Result<[u64; N], Cancelled> {
+    Limbs::of(program).run(moduli, control)
+}
+
 /// A program whose constants are words.
 struct Limbs<'p>(Vec<WordStep<'p>>);
 
