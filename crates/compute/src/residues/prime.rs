@@ -73,7 +73,7 @@ pub fn random_primes(bytes: &[u8], count: usize) -> Vec<Modulus> {
         let (words, _) = digest.0.as_chunks::<8>();
         for word in words {
             let top = 1 << (RANDOM_PRIME_BITS - 1);
-            let candidate = u64::from_le_bytes(*word) % top + top | 1;
+            let candidate = (u64::from_le_bytes(*word) % top) | top | 1;
             if primes.len() < count && is_prime(candidate) && seen.insert(candidate) {
                 primes.push(Modulus::of_odd(candidate));
             }

@@ -33,7 +33,7 @@ pub use adapter::{GpuAdapter, GpuChoice};
 pub use device::SENTINEL;
 pub use digit_extraction::sum_in_one_dispatch;
 pub use fault::GpuError;
-pub use peak::{IntegerPeak, multiplications_per_term};
+pub use peak::{IntegerPeak, multiplications_per_product, multiplications_per_term};
 pub use shader::{Shader, Variant, WORKGROUP_INVOCATIONS};
 
 /// One GPU in service.

@@ -326,7 +326,7 @@ fn batch_bytes(programs: &[&Program], moduli: &[Modulus]) -> Vec<u8> {
     let words_at = steps_at + steps.len();
     let header = [programs.len(), moduli.len(), programs_at, steps_at, words_at, 0].map(index);
     let mut bytes: Vec<u8> = header.iter().flat_map(|word| word.to_le_bytes()).collect();
-    bytes.extend(moduli.iter().flat_map(|modulus| modulus_words(modulus)).flat_map(u64::to_le_bytes));
+    bytes.extend(moduli.iter().flat_map(modulus_words).flat_map(u64::to_le_bytes));
     bytes.extend(table.iter().chain(&steps).flatten().flat_map(|word| word.to_le_bytes()));
     bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
     bytes
