@@ -6,5 +6,6 @@
 mod adapters;
 mod arithmetic;
 mod digits;
+mod residues;
 mod service;
 mod shaders;
