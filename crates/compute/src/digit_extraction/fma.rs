@@ -1,4 +1,4 @@
-//! The AVX2 path: four terms in a register, twelve registers side by side, powers of two in doubles that hold integers.
+//! The AVX2 path: four terms in a register, ten registers side by side, powers of two in doubles that hold integers.
 //!
 //! A fused multiply-add gives both halves of a product, so doubles multiply 53-bit integers without error where AVX2
 //! has nothing for it. No value here is ever rounded but the quotients, and a quotient that is off by one leaves a
@@ -18,7 +18,7 @@ use super::{stretch::Stretch, wide::Sums};
 /// Terms in a register.
 const LANES: usize = 4;
 /// Registers side by side, so that one's multiplications fill the waits of the others.
-const REGISTERS: usize = 12;
+const REGISTERS: usize = 10;
 /// Terms in one round.
 const ROUND: u64 = (LANES * REGISTERS) as u64;
 /// Up to which denominators a square is a double, when the exponent is read two bits at a time and one.
@@ -29,8 +29,6 @@ const WIDE_BITS: [u32; 2] = [44, 48];
 pub(super) const DENOMINATOR_BITS_MAX: u32 = WIDE_BITS[1];
 /// 32-bit limbs of the widest fraction.
 const LIMBS_MAX: usize = 8;
-/// From which denominators on the first six bits of an exponent need one reduction.
-const SIX_BITS_FROM: u64 = 1 << 14;
 /// Its last bits are an integer's where the number is below 2^52.
 const TWO_TO_52: f64 = 4_503_599_627_370_496.0;
 /// Added and subtracted again, it rounds what is below 2^51 in magnitude to the nearest integer.
@@ -96,8 +94,9 @@ fn add_rounds<const EXACT: bool, const SINGLE: bool, const WINDOW: u32, const LI
     rounds: u64,
 ) -> [[u64; LANES]; LIMBS_MAX] {
     let exponent_bits = 64 - stretch.exponent(first).leading_zeros();
-    let head_bits = head_bits(stretch, first, exponent_bits, WINDOW);
-    let tail_bits = exponent_bits - head_bits;
+    let head_bits = stretch.head_bits(first);
+    // Windows fill the rest.
+    let tail_bits = (exponent_bits - head_bits).next_multiple_of(WINDOW);
     let mut sums = [_mm256_setzero_si256(); LIMBS];
     for round in 0..rounds {
         let mut registers = [Register::ZERO; REGISTERS];
@@ -129,16 +128,6 @@ fn add_rounds<const EXACT: bool, const SINGLE: bool, const WINDOW: u32, const LI
         *lanes = unsafe { std::mem::transmute::<__m256i, [u64; LANES]>(sum) };
     }
     lanes
-}
-
-/// How many of an exponent's bits are done at once: as many as one reduction takes, so that windows fill the rest.
-fn head_bits(stretch: &Stretch, first: u64, exponent_bits: u32, window: u32) -> u32 {
-    // Where starts have fewer twos than steps, all denominators of the component have as many as the first.
-    let is_even_alike = stretch.start.trailing_zeros() < stretch.step.trailing_zeros();
-    let denominator = stretch.denominator(first);
-    let is_large = is_even_alike && denominator >> denominator.trailing_zeros() >= SIX_BITS_FROM;
-    let most = if is_large { 6 } else { 5 };
-    most - (exponent_bits - most) % window
 }
 
 /// Four terms on their way, less the power.
