@@ -113,7 +113,8 @@ fn a_worker_that_loses_its_gpu_goes_on_with_its_processor_until_the_gpu_is_opene
     assert!(said.contains("was lost") && said.contains("it will be opened and tested again"), "{said}");
     gpu.wait_for("a GPU is in service again: its known-answer tests passed");
     gpu.wait_for("joined");
-    let job = cluster.job_file("again", &format!("{}[policy]\nquorum = 3\nreplicas = 3\n", HEX.replace("2000", "2001")));
+    let job = cluster
+        .job_file("again", &format!("{}[policy]\nquorum = 3\nreplicas = 3\n", HEX.replace("2000", "2001")));
     let (code, printed) = cluster.submit(&job).wait();
     assert_eq!(code, Some(0), "{printed}");
     let report = cluster.results().report;

@@ -79,7 +79,7 @@ impl Seat {
     fn leave(&self, failed: &Arc<GpuEngine>, error: &GpuError) {
         self.with_state(|state| {
             if Arc::ptr_eq(&state.engine, failed) && state.pause.is_none() {
-                state.pause = state.pause_after(error);
+                state.pause = pause_after(error, state.reopenings);
                 match state.pause {
                     Some(pause) => warn!(
                         %error, again_in = %humantime::format_duration(pause),
@@ -95,11 +95,10 @@ impl Seat {
     }
 }
 
-impl SeatState {
-    fn pause_after(&self, error: &GpuError) -> Option<Duration> {
-        let may_return = error.may_pass() && self.reopenings < REOPENINGS_MAX;
-        may_return.then(|| FIRST_PAUSE * PAUSE_GROWTH.pow(self.reopenings))
-    }
+/// How long to wait before a GPU is opened again; none where it stays out.
+fn pause_after(error: &GpuError, reopenings: u32) -> Option<Duration> {
+    let may_return = error.may_pass() && reopenings < REOPENINGS_MAX;
+    may_return.then(|| FIRST_PAUSE * PAUSE_GROWTH.pow(reopenings))
 }
 
 /// An outcome that a GPU computed.
@@ -191,11 +190,7 @@ impl Gpus {
 
     /// Opens GPUs that have failed again, each after its pause, until `stop` is cancelled, and tells `returned` of each
     /// that is in service again.
-    pub(crate) async fn keep(
-        self: Arc<Self>,
-        returned: mpsc::Sender<()>,
-        stop: CancellationToken,
-    ) {
+    pub(crate) async fn keep(self: Arc<Self>, returned: mpsc::Sender<()>, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -258,7 +253,7 @@ impl Gpus {
                     true
                 }
                 Err(error) => {
-                    state.pause = state.pause_after(&error);
+                    state.pause = pause_after(&error, state.reopenings);
                     match state.pause {
                         Some(pause) => {
                             let again_in = humantime::format_duration(pause);
@@ -290,5 +285,17 @@ mod tests {
         let task = Task::Digits { constant: Constant::Pi, decimals: 5 };
         assert!(none.introductions().is_empty());
         assert!(matches!(none.run(&task, &Control::default()), Ok(None)));
+    }
+
+    #[test]
+    fn a_lost_gpu_is_tried_a_few_times_with_growing_pauses_and_a_wrong_one_never() {
+        let device = "Big GPU".to_owned();
+        let lost = GpuError::Lost { device: device.clone(), reason: "reset".to_owned() };
+        let pauses: Vec<Option<u64>> =
+            (0..7).map(|tries| pause_after(&lost, tries).map(|pause| pause.as_secs())).collect();
+        assert_eq!(pauses, [Some(1), Some(4), Some(16), Some(64), Some(256), None, None]);
+        let wrong =
+            GpuError::WrongAnswer { device, kernel: "digit_extraction", difference: "a bit".to_owned() };
+        assert_eq!(pause_after(&wrong, 0), None);
     }
 }

@@ -5,12 +5,12 @@
 //! residue that is a little larger, not a wrong one. The digits come from the residues by exact division, on integers.
 
 use std::arch::x86_64::{
-    __m256d, __m256i, _mm256_add_epi64, _mm256_add_pd, _mm256_and_pd, _mm256_and_si256, _mm256_castpd_si256,
-    _mm256_castsi256_pd, _mm256_cmp_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_fmsub_pd, _mm256_fnmadd_pd,
-    _mm256_mul_epu32, _mm256_mul_pd, _mm256_mullo_epi32, _mm256_or_si256, _mm256_set1_epi64x, _mm256_set1_pd, _mm256_setr_epi64x,
-    _mm256_setzero_pd, _mm256_setzero_si256, _mm256_sll_epi64, _mm256_slli_epi64, _mm256_srl_epi64,
-    _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_sub_epi64, _mm256_sub_pd, _mm256_xor_si256, _mm_cvtsi64_si128,
-    _CMP_LT_OQ,
+    __m256d, __m256i, _CMP_LT_OQ, _mm_cvtsi64_si128, _mm256_add_epi64, _mm256_add_pd, _mm256_and_pd,
+    _mm256_and_si256, _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_cmp_pd, _mm256_div_pd,
+    _mm256_fmadd_pd, _mm256_fmsub_pd, _mm256_fnmadd_pd, _mm256_mul_epu32, _mm256_mul_pd, _mm256_mullo_epi32,
+    _mm256_or_si256, _mm256_set1_epi64x, _mm256_set1_pd, _mm256_setr_epi64x, _mm256_setzero_pd,
+    _mm256_setzero_si256, _mm256_sll_epi64, _mm256_slli_epi64, _mm256_srl_epi64, _mm256_srli_epi64,
+    _mm256_srlv_epi64, _mm256_sub_epi64, _mm256_sub_pd, _mm256_xor_si256,
 };
 
 use super::{stretch::Stretch, wide::Sums};
@@ -165,11 +165,7 @@ impl Register {
     /// the modulus is added.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    fn add_limbs<const SINGLE: bool, const LIMBS: usize>(
-        &self,
-        power: __m256d,
-        sums: &mut [__m256i; LIMBS],
-    ) {
+    fn add_limbs<const SINGLE: bool, const LIMBS: usize>(&self, power: __m256d, sums: &mut [__m256i; LIMBS]) {
         let low = splat(0xffff_ffff);
         let least = self.reduced(power);
         let is_negative = _mm256_cmp_pd::<_CMP_LT_OQ>(least, _mm256_setzero_pd());
@@ -187,10 +183,8 @@ impl Register {
                 _mm256_srli_epi64::<32>(_mm256_add_epi64(residue, product))
             } else {
                 let below = _mm256_add_epi64(_mm256_and_si256(residue, low), product);
-                let above = _mm256_add_epi64(
-                    _mm256_srli_epi64::<32>(residue),
-                    _mm256_mul_epu32(limb, modulus_high),
-                );
+                let above =
+                    _mm256_add_epi64(_mm256_srli_epi64::<32>(residue), _mm256_mul_epu32(limb, modulus_high));
                 _mm256_add_epi64(_mm256_srli_epi64::<32>(below), above)
             };
         }

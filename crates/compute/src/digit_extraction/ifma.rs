@@ -4,7 +4,13 @@
 //! denominators below 2^48; up to 2^50 one conditional subtraction a step keeps the powers below twice the modulus.
 
 use std::arch::x86_64::{
-    _CMP_LT_OQ, __m512i, _mm512_add_epi64, _mm512_add_pd, _mm512_and_si512, _mm512_castpd_si512, _mm512_castsi512_pd, _mm512_cmp_pd_mask, _mm512_cmpeq_epi64_mask, _mm512_div_pd, _mm512_fmadd_pd, _mm512_fnmadd_pd, _mm512_lzcnt_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_add_epi64, _mm512_mask_add_pd, _mm512_min_epu64, _mm512_or_si512, _mm512_set1_epi64, _mm512_set1_pd, _mm512_setr_epi64, _mm512_setzero_pd, _mm512_setzero_si512, _mm512_slli_epi64, _mm512_srl_epi64, _mm512_srlv_epi64, _mm512_sub_epi64, _mm512_sub_pd, _mm512_test_epi64_mask, _mm512_xor_si512, _mm_cvtsi64_si128,
+    __m512i, _CMP_LT_OQ, _mm_cvtsi64_si128, _mm512_add_epi64, _mm512_add_pd, _mm512_and_si512,
+    _mm512_castpd_si512, _mm512_castsi512_pd, _mm512_cmp_pd_mask, _mm512_cmpeq_epi64_mask, _mm512_div_pd,
+    _mm512_fmadd_pd, _mm512_fnmadd_pd, _mm512_lzcnt_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64,
+    _mm512_mask_add_epi64, _mm512_mask_add_pd, _mm512_min_epu64, _mm512_or_si512, _mm512_set1_epi64,
+    _mm512_set1_pd, _mm512_setr_epi64, _mm512_setzero_pd, _mm512_setzero_si512, _mm512_slli_epi64,
+    _mm512_srl_epi64, _mm512_srlv_epi64, _mm512_sub_epi64, _mm512_sub_pd, _mm512_test_epi64_mask,
+    _mm512_xor_si512,
 };
 
 use super::{stretch::Stretch, wide::Sums};

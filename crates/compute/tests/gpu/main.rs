@@ -6,5 +6,6 @@
 mod adapters;
 mod arithmetic;
 mod digits;
+mod positions;
 mod service;
 mod shaders;
