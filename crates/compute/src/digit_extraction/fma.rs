@@ -1,8 +1,9 @@
 //! The AVX2 path: four terms in a register, ten registers side by side, powers of two in doubles that hold integers.
 //!
 //! A fused multiply-add gives both halves of a product, so doubles multiply 53-bit integers without error where AVX2
-//! has nothing for it. No value here is ever rounded but the quotients, and a quotient that is off by one leaves a
-//! residue that is a little larger, not a wrong one. The digits come from the residues by exact division, on integers.
+//! has nothing for it. What a product loses by rounding is added again; only quotients stay rounded, and one that is off
+//! leaves a residue that is a little larger, not a wrong one. The digits come from the residues by exact division, on
+//! integers (`docs/kernels.md`).
 
 use std::arch::x86_64::{
     __m256d, __m256i, _CMP_LT_OQ, _mm_cvtsi64_si128, _mm256_add_epi64, _mm256_add_pd, _mm256_and_pd,
