@@ -76,6 +76,8 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
     let linked =
         tokio::spawn(link::keep(config.clone(), key.clone(), Arc::clone(&store), events, stop.child_token()));
     let (corrected, corrections) = mpsc::channel(PEER_QUEUE_MAX);
+    let (returned, returns) = mpsc::channel(1);
+    let kept = tokio::spawn(Arc::clone(&config.gpus).keep(returned, stop.child_token()));
     let service = Service {
         misbehaviour: config.misbehaviour,
         engines: config.engines(),
@@ -97,10 +99,12 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
         quorums: Quorums::default(),
         corrected,
     };
-    let result = service.own(link_events, completions, corrections, &stop).await;
+    let result = service.own(link_events, completions, corrections, returns, &stop).await;
     stop.cancel();
     // The link ends by itself once it is told to; a panic in it was printed when it happened.
     let _ = linked.await;
+    // The same holds for whoever opens GPUs again.
+    let _ = kept.await;
     result
 }
 
@@ -163,6 +167,7 @@ impl Service {
         mut link_events: mpsc::Receiver<LinkEvent>,
         mut completions: mpsc::Receiver<Completed>,
         mut corrections: mpsc::Receiver<(ReplicaId, Digest)>,
+        mut returns: mpsc::Receiver<()>,
         stop: &CancellationToken,
     ) -> Result<(), WorkerError> {
         let mut heartbeat = tokio::time::interval(Duration::from_secs(1));
@@ -186,16 +191,21 @@ impl Service {
                             heartbeat = tokio::time::interval(peer.heartbeat);
                             heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
                         }
+                        if came_up {
+                            self.join_again_if_gpus_changed();
+                        }
                     }
                     None => return Ok(()),
                 },
                 Some(completed) = completions.recv() => {
+                    // First, so that a ballot goes where its engine was introduced.
+                    self.join_again_if_gpus_changed();
                     self.complete(completed).await;
-                    self.introduce_again_if_a_gpu_left();
                 }
                 Some((replica, digest)) = corrections.recv() => {
                     self.say(WorkerMessage::Corrected { replica, digest }).await;
                 }
+                Some(()) = returns.recv() => self.join_again_if_gpus_changed(),
                 _ = heartbeat.tick() => self.beat().await,
             }
         }
@@ -309,11 +319,12 @@ impl Service {
         self.answers.retain(stands);
     }
 
-    /// The coordinator learns the engines of a worker when it joins: one whose GPU left service joins again.
-    fn introduce_again_if_a_gpu_left(&mut self) {
-        let introduced = self.engines.iter().filter(|known| known.engine == Engine::Gpu).count();
-        if self.peer.is_some() && self.gpus.introductions().len() < introduced {
-            info!("joining again, to say which engines are left");
+    /// The coordinator learns the engines of a worker when it joins: one whose GPU left service, or came back, joins
+    /// again.
+    fn join_again_if_gpus_changed(&mut self) {
+        let introduced = self.engines.iter().filter(|known| known.engine == Engine::Gpu);
+        if self.peer.is_some() && !introduced.eq(&self.gpus.introductions()) {
+            info!("joining again, to say which engines there are now");
             // The link notices that nobody talks to it any more, and makes a new connection.
             self.peer = None;
             self.note_engines();
