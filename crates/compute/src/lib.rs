@@ -9,3 +9,4 @@ pub mod control;
 pub mod digit_extraction;
 pub mod engine;
 pub mod expression;
+pub mod range_check;

@@ -25,7 +25,7 @@
 //! Bounds stop what would cost too much before it costs anything, with the same refusal on every machine (`work`).
 //! The checksum of the values behind an answer is defined at the head of `evidence`.
 
-mod circuit;
+pub(crate) mod circuit;
 mod digits;
 mod enclosed;
 mod evidence;
@@ -51,10 +51,16 @@ use self::{
     circuit::{Circuit, Truth},
     evidence::DigestEvidence,
     judge::Judge,
-    range::Walk,
-    work::{Stop, Work, refusal},
+    work::{Work, refusal},
 };
 use crate::control::{Cancelled, Control};
+
+pub(crate) use self::{
+    evidence::MixedEvidence,
+    prime::is_prime_u64,
+    range::{End, Stretch, Walk},
+    work::Stop,
+};
 
 /// Answers one expression. Sides that are not exact are compared to `agree_digits` significant digits (at least 1, at
 /// most [`AGREE_DIGITS_MAX`]).

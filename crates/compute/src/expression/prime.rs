@@ -21,7 +21,7 @@ const DECIDED_BELOW: u128 = 3_317_044_064_679_887_385_961_981;
 const TRIAL_LIMIT: u32 = 1 << 16;
 
 /// Whether a number below 2^64 is prime.
-pub(super) fn is_prime_u64(n: u64) -> bool {
+pub(crate) fn is_prime_u64(n: u64) -> bool {
     const SMALL: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
     for prime in SMALL {
         if n.is_multiple_of(prime) {

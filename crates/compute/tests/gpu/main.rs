@@ -6,5 +6,7 @@
 mod adapters;
 mod arithmetic;
 mod digits;
+mod integers;
+mod ranges;
 mod service;
 mod shaders;

@@ -33,6 +33,17 @@ pub(super) struct KernelName {
     pub(super) shader: Shader,
     /// The constants of the kernel that has some.
     pub(super) digits: Option<DigitConstants>,
+    /// The constants of the kernels that compute with wide integers.
+    pub(super) integers: Option<IntegerConstants>,
+}
+
+/// What is fixed when a kernel on wide integers is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct IntegerConstants {
+    /// `WORDS`: 64-bit words in an integer: 1, 2 or 4.
+    pub(super) words: u8,
+    /// `NUMBER_THEORY`, where the kernel has it.
+    pub(super) number_theory: Option<bool>,
 }
 
 /// What is fixed when the kernel `digit_extraction` is compiled.
@@ -42,6 +53,20 @@ pub(super) struct DigitConstants {
     pub(super) limbs: u8,
     /// `NARROW`: whether every modulus is below 2^32.
     pub(super) narrow: bool,
+}
+
+impl KernelName {
+    /// The values of the text's overrides.
+    fn constants(self) -> Vec<(&'static str, f64)> {
+        let flag = |is_set: bool| f64::from(u8::from(is_set));
+        let digits = self
+            .digits
+            .map(|digits| [("LIMBS", f64::from(digits.limbs)), ("NARROW", flag(digits.narrow))]);
+        let words = self.integers.map(|integers| ("WORDS", f64::from(integers.words)));
+        let number_theory = self.integers.and_then(|integers| integers.number_theory);
+        let number_theory = number_theory.map(|has| ("NUMBER_THEORY", flag(has)));
+        digits.into_iter().flatten().chain(words).chain(number_theory).collect()
+    }
 }
 
 /// An opened GPU.
@@ -230,16 +255,14 @@ impl Device {
             bind_group_layouts: &[Some(&self.layout)],
             immediate_size: 0,
         });
-        let constants = name.digits.map(|digits| {
-            [("LIMBS", f64::from(digits.limbs)), ("NARROW", f64::from(u8::from(digits.narrow)))]
-        });
+        let constants = name.constants();
         let pipeline = self.gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(name.shader.name()),
             layout: Some(&layout),
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: constants.as_ref().map_or(&[], |constants| &constants[..]),
+                constants: &constants,
                 ..wgpu::PipelineCompilationOptions::default()
             },
             cache: None,

@@ -82,7 +82,7 @@ pub(super) fn on_gpu(
     multiplier: u32,
     invocations: u32,
 ) -> Result<Vec<u32>, GpuError> {
-    let kernel = KernelName { shader: Shader::IntegerPeak, digits: None };
+    let kernel = KernelName { shader: Shader::IntegerPeak, digits: None, integers: None };
     let input = [rounds.to_le_bytes(), multiplier.to_le_bytes()].concat();
     let workgroups = invocations.div_ceil(WORKGROUP_INVOCATIONS);
     device.land(device.launch(kernel, &input, u64::from(invocations) * 4, workgroups)?)

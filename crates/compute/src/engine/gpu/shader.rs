@@ -47,19 +47,31 @@ pub enum Shader {
     DigitExtraction,
     /// Every routine of the shared arithmetic.
     WordArithmetic,
+    /// Every routine of the shared wide integers.
+    IntegerArithmetic,
+    /// The body of a range at many values.
+    RangeCheck,
     /// Nothing but 32-bit multiplications and additions: what an adapter can do at most.
     IntegerPeak,
 }
 
 impl Shader {
     /// All kernels.
-    pub const ALL: [Self; 3] = [Self::DigitExtraction, Self::WordArithmetic, Self::IntegerPeak];
+    pub const ALL: [Self; 5] = [
+        Self::DigitExtraction,
+        Self::WordArithmetic,
+        Self::IntegerArithmetic,
+        Self::RangeCheck,
+        Self::IntegerPeak,
+    ];
 
     /// The name of the file, without its ending.
     pub fn name(self) -> &'static str {
         match self {
             Self::DigitExtraction => "digit_extraction",
             Self::WordArithmetic => "word_arithmetic",
+            Self::IntegerArithmetic => "integer_arithmetic",
+            Self::RangeCheck => "range_check",
             Self::IntegerPeak => "integer_peak",
         }
     }
@@ -69,6 +81,8 @@ impl Shader {
         let text = match self {
             Self::DigitExtraction => include_str!("../../../../../shaders/digit_extraction.wgsl"),
             Self::WordArithmetic => include_str!("../../../../../shaders/word_arithmetic.wgsl"),
+            Self::IntegerArithmetic => include_str!("../../../../../shaders/integer_arithmetic.wgsl"),
+            Self::RangeCheck => include_str!("../../../../../shaders/range_check.wgsl"),
             Self::IntegerPeak => include_str!("../../../../../shaders/integer_peak.wgsl"),
         };
         composed(text, variant)
@@ -86,6 +100,10 @@ fn shared(name: &str, variant: Variant) -> Option<&'static str> {
         }
         ("shared/montgomery.wgsl", _) => include_str!("../../../../../shaders/shared/montgomery.wgsl"),
         ("shared/montgomery32.wgsl", _) => include_str!("../../../../../shaders/shared/montgomery32.wgsl"),
+        ("shared/integer.wgsl", _) => include_str!("../../../../../shaders/shared/integer.wgsl"),
+        ("shared/integer_division.wgsl", _) => {
+            include_str!("../../../../../shaders/shared/integer_division.wgsl")
+        }
         _ => return None,
     })
 }
