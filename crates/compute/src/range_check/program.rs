@@ -36,6 +36,21 @@ impl Width {
     }
 }
 
+impl Width {
+    /// The narrowest in which every magnitude of so many bits has room with its sign.
+    fn of_bits(bits: u64) -> Self {
+        match bits {
+            ..=63 => Self::One,
+            ..=127 => Self::Two,
+            _ => Self::Four,
+        }
+    }
+}
+
+fn magnitude_bits(value: i128) -> u64 {
+    u64::from(u128::BITS - value.unsigned_abs().leading_zeros())
+}
+
 /// What two operands become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
@@ -130,13 +145,15 @@ impl Program {
     /// The narrowest width in which every value has room, for variables from `first` to `last`; the widest where none
     /// is known to do.
     pub(crate) fn width(&self, first: i128, last: i128) -> Width {
-        let length = |value: i128| u64::from(128 - value.unsigned_abs().leading_zeros());
-        let bits = self.magnitude_bits(length(first).max(length(last)));
-        match bits {
-            ..=63 => Width::One,
-            ..=127 => Width::Two,
-            _ => Width::Four,
-        }
+        let bits = self.magnitude_bits(magnitude_bits(first).max(magnitude_bits(last)));
+        Width::of_bits(bits).max(self.least_width(first, last))
+    }
+
+    /// The narrowest width that has room for the constants and the variables from `first` to `last`: none below it may be
+    /// run.
+    pub fn least_width(&self, first: i128, last: i128) -> Width {
+        let numbers = self.constants.iter().copied().chain([first, last]);
+        Width::of_bits(numbers.map(magnitude_bits).max().unwrap_or(0))
     }
 
     /// A bound for the length in bits of the magnitude of every value, for variables of at most `variable_bits`.
@@ -189,8 +206,7 @@ impl Program {
     }
 
     fn constant_bits(&self, index: usize) -> u64 {
-        let value = self.constants.get(index).copied().unwrap_or(i128::MAX);
-        u64::from(u128::BITS - value.unsigned_abs().leading_zeros())
+        magnitude_bits(self.constants.get(index).copied().unwrap_or(i128::MAX))
     }
 
     /// A bound for an exponent.

@@ -21,7 +21,7 @@ struct Machine {
 }
 
 /// Whether the body holds at a value, and what the value adds to the sum of the range; none where it is left to the
-/// general way.
+/// general way. The width must be at least [`Program::least_width`] for the value.
 pub fn range_check(program: &Program, width: Width, variable: i128) -> Option<(bool, u128)> {
     let mut machine = Machine {
         width,

@@ -26,6 +26,7 @@ impl GpuEngine {
     pub fn check_known_answers(&self) -> Result<(), GpuError> {
         let result =
             self.word_answers().and_then(|()| self.digit_answers()).and_then(|()| self.peak_answers());
+        let result = result.and_then(|()| self.range_answers());
         result.map_err(|error| self.device.fail(error))
     }
 
@@ -83,7 +84,7 @@ impl GpuEngine {
         if answers == known { Ok(()) } else { Err(self.wrong(Shader::IntegerPeak, too_few())) }
     }
 
-    fn wrong(&self, kernel: Shader, difference: String) -> GpuError {
+    pub(super) fn wrong(&self, kernel: Shader, difference: String) -> GpuError {
         GpuError::WrongAnswer { device: self.device_name().to_owned(), kernel: kernel.name(), difference }
     }
 }

@@ -13,6 +13,7 @@ mod known_answers;
 mod pace;
 mod peak;
 mod range_check;
+mod range_check_answers;
 mod shader;
 pub mod word_arithmetic;
 

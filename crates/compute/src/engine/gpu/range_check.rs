@@ -282,7 +282,7 @@ pub struct RangeFound {
 }
 
 /// Runs a program at `values` values from `first` on, in one dispatch: for tests of odd sizes and of every width, and for
-/// known answers.
+/// known answers. The width must be at least [`Program::least_width`] for the values.
 ///
 /// # Errors
 /// Whatever is wrong with the device.
