@@ -15,6 +15,7 @@ pub mod gpus;
 pub mod link;
 pub mod misbehave;
 pub mod program;
+mod range_survey;
 pub mod service;
 pub mod store;
 pub mod survey;

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Bench, ListGpus},
-    config,
+    config, range_survey,
 };
 
 /// A run that takes at least this long is a measurement.
@@ -137,6 +137,7 @@ pub(crate) fn bench(arguments: &Bench) -> Result<ExitCode, SurveyError> {
             share_of_peak: None,
         },
     ];
+    let mut ranges = range_survey::on_processor(threads)?;
     let mut peaks = Vec::new();
     for adapter in chosen(&arguments.gpu)? {
         for variant in adapter.variants() {
@@ -154,13 +155,17 @@ pub(crate) fn bench(arguments: &Bench) -> Result<ExitCode, SurveyError> {
                 terms_per_s,
                 share_of_peak: Some(share),
             });
+            ranges.push(range_survey::on_gpu(&engine)?);
             peaks.push((engine.device_name().to_owned(), variant.to_string(), peak));
         }
     }
     if arguments.json {
-        println!("{}", bench_json(arguments.after, one, all, &rows, &peaks));
+        let mut printed = bench_json(arguments.after, one, all, &rows, &peaks);
+        printed["range_rates"] = range_survey::json(&ranges).into();
+        println!("{printed}");
     } else {
         print_bench(arguments.after, one, all, &rows, &peaks);
+        range_survey::print(&ranges);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -281,7 +286,7 @@ fn rate<E>(after: u64, run: impl Fn(&Task) -> Result<(), E>) -> Option<Result<f6
 }
 
 /// Three figures and a power of ten that people count in.
-fn shown(value: f64) -> String {
+pub(crate) fn shown(value: f64) -> String {
     let (scaled, unit) = match value {
         _ if value >= 1e12 => (value / 1e12, "T"),
         _ if value >= 1e9 => (value / 1e9, "G"),

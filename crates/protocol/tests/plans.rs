@@ -87,6 +87,7 @@ fn a_range_whose_body_has_no_kernel_is_cut_into_shorter_pieces() {
     for (body, pieces) in [("n^2 >= 0", 1), ("sqrt(n^2) >= 0", 2)] {
         let plan = plan_of_file(&format!("for n in 0..={values}: {body}")).expect("valid");
         assert_eq!(plan.tasks(), pieces, "{body}");
+        assert_eq!(plan.has_kernel(), pieces == 1, "{body}");
     }
     let Some(Task::Range { first, last, .. }) =
         plan_of_file(&format!("for n in 0..={values}: sqrt(n^2) >= 0")).expect("valid").task(1)

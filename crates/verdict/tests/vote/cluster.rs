@@ -37,14 +37,14 @@ pub(crate) struct FakeWorker {
     pub(crate) stored: BTreeMap<u64, Digest>,
 }
 
-struct Digits(u64);
+struct Digits(u64, &'static [Engine]);
 
 impl Tasks for Digits {
     fn count(&self) -> u64 {
         self.0
     }
     fn terms(&self, index: u64) -> TaskTerms {
-        TaskTerms { engines: &[Engine::Cpu, Engine::Gpu], ..TaskTerms::of(&task(index)) }
+        TaskTerms { engines: self.1, ..TaskTerms::of(&task(index)) }
     }
 }
 
@@ -70,6 +70,8 @@ pub(crate) struct Cluster {
     pub(crate) over: Option<JobState>,
     pub(crate) leases: Vec<(NodeId, ReplicaId, Formula)>,
     pub(crate) cancelled: Vec<ReplicaId>,
+    /// Those that compute the tasks.
+    pub(crate) engines: &'static [Engine],
     queue: VecDeque<Input>,
     seed: u64,
 }
@@ -85,6 +87,7 @@ impl Cluster {
             over: None,
             leases: Vec::new(),
             cancelled: Vec::new(),
+            engines: &[Engine::Cpu, Engine::Gpu],
             queue: VecDeque::new(),
             seed,
         }
@@ -141,7 +144,7 @@ impl Cluster {
     }
 
     pub(crate) fn submit(&mut self, policy: Policy, tasks: u64) {
-        self.tell(Input::JobSubmitted { job: JOB, policy, tasks: Box::new(Digits(tasks)) })
+        self.tell(Input::JobSubmitted { job: JOB, policy, tasks: Box::new(Digits(tasks, self.engines)) })
             .expect("a new job is taken");
     }
 

@@ -338,9 +338,9 @@ fn a_seat_is_kept_for_the_engine_that_is_missing() {
 
 #[test]
 fn a_task_that_one_engine_computes_is_content_with_that_engine() {
-    for (engines, waits) in [(&[Engine::Cpu][..], false), (&[Engine::Cpu, Engine::Gpu], true)] {
+    for (engines, waits) in [(&[Engine::Cpu][..], false), (&[Engine::Cpu, Engine::Gpu][..], true)] {
         let mut cluster = Cluster::new(false, 1);
-        cluster.engines = Some(engines);
+        cluster.engines = engines;
         for operator in ["a", "b", "c"] {
             cluster.add(operator, Behaviour::Honest);
         }
