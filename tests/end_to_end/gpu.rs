@@ -14,7 +14,7 @@ const HEX: &str =
     "name = \"hex\"\nkind = \"hex-digits\"\n[hex-digits]\nconstant = \"pi\"\nafter = 2000\ndigits = 16\n";
 
 /// Whether the test may pass without an adapter, which is printed.
-fn no_adapter() -> bool {
+pub(crate) fn no_adapter() -> bool {
     let output = run(command("worker").args(["gpus", "--json"]));
     if output.status.success() {
         let listed = last_json(&String::from_utf8_lossy(&output.stdout));
@@ -28,7 +28,7 @@ fn no_adapter() -> bool {
     true
 }
 
-fn gpu_worker(cluster: &mut Cluster, name: &str, misbehave: Option<&str>) -> Process {
+pub(crate) fn gpu_worker(cluster: &mut Cluster, name: &str, misbehave: Option<&str>) -> Process {
     cluster.worker(&WorkerSpec { name, operator: name, misbehave, gpu: true, ..WorkerSpec::default() })
 }
 

@@ -7,5 +7,6 @@ mod gpu;
 mod hostile;
 mod jobs;
 mod questions;
+mod ranges;
 mod settings;
 mod votes;

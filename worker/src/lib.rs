@@ -16,6 +16,7 @@ pub mod gpus;
 pub mod link;
 pub mod misbehave;
 pub mod program;
+mod range_survey;
 mod residue_rates;
 pub mod service;
 pub mod store;

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Bench, ListGpus},
-    config,
+    config, range_survey,
     residue_rates::{self, ResidueRates},
 };
 
@@ -143,6 +143,7 @@ pub(crate) fn bench(arguments: &Bench) -> Result<ExitCode, SurveyError> {
         },
     ];
     let mut residue_rows = vec![residue_rates_of(1)?, residue_rates_of(threads)?];
+    let mut ranges = range_survey::on_processor(threads)?;
     let mut peaks = Vec::new();
     for adapter in chosen(&arguments.gpu)? {
         for variant in adapter.variants() {
@@ -161,6 +162,7 @@ pub(crate) fn bench(arguments: &Bench) -> Result<ExitCode, SurveyError> {
                 share_of_peak: Some(share),
             });
             residue_rows.push(residue_rates::on_gpu(&engine, peak)?);
+            ranges.push(range_survey::on_gpu(&engine)?);
             peaks.push((engine.device_name().to_owned(), variant.to_string(), peak));
         }
     }
@@ -169,10 +171,12 @@ pub(crate) fn bench(arguments: &Bench) -> Result<ExitCode, SurveyError> {
         if let Some(rates) = report["rates"].as_array_mut() {
             rates.extend(residue_rates::to_json(&residue_rows));
         }
+        report["range_rates"] = range_survey::json(&ranges).into();
         println!("{report}");
     } else {
         print_bench(arguments.after, one, all, &rows, &peaks);
         residue_rates::print(&residue_rows);
+        range_survey::print(&ranges);
     }
     Ok(ExitCode::SUCCESS)
 }

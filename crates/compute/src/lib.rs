@@ -9,4 +9,5 @@ pub mod control;
 pub mod digit_extraction;
 pub mod engine;
 pub mod expression;
+pub mod range_check;
 pub mod residues;

@@ -55,6 +55,9 @@ pub const TASK_EXPRESSIONS_MAX: u16 = 1024;
 pub const TASK_TEXT_BYTES_MAX: usize = 48 * 1024;
 /// Most values of the variable in one range task.
 pub const TASK_RANGE_VALUES_MAX: u64 = 1 << 18;
+/// Most values of the variable of a range in one task whose body a GPU kernel takes: a second of a core for a short
+/// one, and not too little for a GPU.
+pub const TASK_KERNEL_RANGE_VALUES_MAX: u64 = 1 << 22;
 
 /// Most decimals of a constant.
 pub const DECIMALS_MAX: u64 = 1_000_000_000;

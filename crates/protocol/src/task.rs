@@ -13,6 +13,7 @@ use crate::{
     digest::{Digest, Domain},
     digit_extraction::HexTerms,
     domain::Engine,
+    expression::parse_body,
     limits::{OUTCOME_OVERHEAD_BYTES_MAX, TASK_BYTES_MAX},
 };
 
@@ -79,6 +80,11 @@ impl Task {
     pub fn engines(&self) -> &'static [Engine] {
         match self {
             Self::HexTerms(_) => &[Engine::Cpu, Engine::Gpu],
+            Self::Range { variable, body, .. }
+                if parse_body(body, variable).is_ok_and(|body| body.has_kernel()) =>
+            {
+                &[Engine::Cpu, Engine::Gpu]
+            }
             Self::Digits { .. } | Self::Expressions { .. } | Self::Range { .. } => &[Engine::Cpu],
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use protocol::{
     job::{JobSpec, ask_job_text},
-    limits::TASK_RANGE_VALUES_MAX,
+    limits::TASK_KERNEL_RANGE_VALUES_MAX,
     outcome::{Answer, Checksum, Outcome, RangeAnswer, Refusal, RefusalKind},
     plan::{AnswerCounts, Plan, ResultAssembler},
 };
@@ -25,7 +25,7 @@ fn plan_of_digits() -> Plan {
 
 /// A range of so many pieces.
 fn plan_of_range(pieces: u64) -> Plan {
-    let last = pieces * TASK_RANGE_VALUES_MAX;
+    let last = pieces * TASK_KERNEL_RANGE_VALUES_MAX;
     let plan = plan_of_lines(&format!("for n in 1..={last}: n > 0"));
     assert_eq!(plan.tasks(), pieces);
     plan
@@ -106,7 +106,7 @@ fn expressions_make_one_line_each_in_the_order_of_the_job() {
 
 #[test]
 fn the_pieces_of_a_range_are_joined() {
-    let piece = i128::from(TASK_RANGE_VALUES_MAX);
+    let piece = i128::from(TASK_KERNEL_RANGE_VALUES_MAX);
     let plan = plan_of_range(3);
     let joined = |outcomes: [Option<Outcome>; 3]| {
         let (text, counts) = result(&plan, &outcomes);
@@ -138,8 +138,10 @@ fn the_pieces_of_a_range_are_joined() {
 
 #[test]
 fn tasks_whose_outcomes_never_come_are_undecided() {
-    let plan =
-        plan_of_lines(&format!("1 == 1\n2 == 2\nfor n in 1..={}: n > 0\n3 == 3", 2 * TASK_RANGE_VALUES_MAX));
+    let plan = plan_of_lines(&format!(
+        "1 == 1\n2 == 2\nfor n in 1..={}: n > 0\n3 == 3",
+        2 * TASK_KERNEL_RANGE_VALUES_MAX
+    ));
     assert_eq!(plan.tasks(), 4);
     let outcomes = [Some(Outcome::Answers(vec![true_answer(), true_answer()])), all_true()];
     let (text, counts) = result(&plan, &outcomes);
@@ -241,7 +243,7 @@ proptest! {
     #[test]
     fn joining_pieces_says_what_all_pieces_together_say(kinds in prop::collection::vec(0..12_u8, 4)) {
         let pieces: Vec<Option<Outcome>> = kinds.iter().enumerate().map(|(number, kind)| {
-            let value = i128::try_from(number).expect("small") * i128::from(TASK_RANGE_VALUES_MAX) + 1;
+            let value = i128::try_from(number).expect("small") * i128::from(TASK_KERNEL_RANGE_VALUES_MAX) + 1;
             match kind {
                 0 => None,
                 1 => counterexample(value),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use protocol::{
     job::{JobFileErrors, JobSpec, ask_job_text},
-    limits::{TASK_BYTES_MAX, TASK_RANGE_VALUES_MAX, TASK_TEXT_BYTES_MAX},
+    limits::{TASK_BYTES_MAX, TASK_KERNEL_RANGE_VALUES_MAX, TASK_RANGE_VALUES_MAX, TASK_TEXT_BYTES_MAX},
     plan::Plan,
     task::{Task, TaskId},
 };
@@ -82,8 +82,24 @@ fn blank_lines_and_comments_do_not_count_and_line_ends_may_be_anything() {
 }
 
 #[test]
-fn a_range_is_cut_into_pieces_between_the_batches_around_it() {
+fn a_range_whose_body_has_no_kernel_is_cut_into_shorter_pieces() {
     let values = i128::from(TASK_RANGE_VALUES_MAX);
+    for (body, pieces) in [("n^2 >= 0", 1), ("sqrt(n^2) >= 0", 2)] {
+        let plan = plan_of_file(&format!("for n in 0..={values}: {body}")).expect("valid");
+        assert_eq!(plan.tasks(), pieces, "{body}");
+        assert_eq!(plan.has_kernel(), pieces == 1, "{body}");
+    }
+    let Some(Task::Range { first, last, .. }) =
+        plan_of_file(&format!("for n in 0..={values}: sqrt(n^2) >= 0")).expect("valid").task(1)
+    else {
+        panic!("a piece")
+    };
+    assert_eq!((first, last), (values, values));
+}
+
+#[test]
+fn a_range_is_cut_into_pieces_between_the_batches_around_it() {
+    let values = i128::from(TASK_KERNEL_RANGE_VALUES_MAX);
     let text = format!("1 == 1\n2 == 2\nfor n in -5..={}: n^2 >= 0\n3 == 3\n", values - 5);
     let plan = plan_of_file(&text).expect("valid");
     let piece = |first, last| Task::Range {
@@ -274,7 +290,7 @@ proptest! {
                     seen.extend(expressions);
                 }
                 Task::Range { variable, body, first, last, .. } => {
-                    prop_assert!(last - first < i128::from(TASK_RANGE_VALUES_MAX));
+                    prop_assert!(last - first < i128::from(TASK_KERNEL_RANGE_VALUES_MAX));
                     let begin = match open_range.take() {
                         Some((begin, end)) if end == first => begin,
                         _ => first.to_string(),

@@ -200,7 +200,7 @@ impl Job {
 fn spread_needed(axis: Axis, terms: &TaskTerms, quorum: u32) -> u32 {
     match axis {
         Axis::Operator | Axis::Device => quorum,
-        Axis::Engine => quorum.min(2),
+        Axis::Engine => quorum.min(u32::try_from(terms.engines.len()).unwrap_or(u32::MAX)),
         Axis::Formula => quorum.min(u32::try_from(terms.formulas.len()).unwrap_or(u32::MAX)),
     }
 }

@@ -29,13 +29,14 @@ impl Truth {
 
 /// Something that a judge must look at.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Question {
+pub(crate) enum Question {
     Compare { operator: Comparison, left: Term, right: Term },
     IsPrime(Term),
 }
 
+/// One step of a circuit.
 #[derive(Debug, Clone, Copy)]
-enum Instruction {
+pub(crate) enum Instruction {
     Ask {
         formula: u32,
         question: Question,
@@ -57,13 +58,13 @@ enum Instruction {
 
 /// A compiled formula.
 #[derive(Debug)]
-pub(super) struct Circuit {
+pub(crate) struct Circuit {
     instructions: Vec<Instruction>,
 }
 
 impl Circuit {
     /// Compiles the formulas of an expression; an expression that is a value has none and gives an empty circuit.
-    pub(super) fn compile(expression: &Expression) -> Self {
+    pub(crate) fn compile(expression: &Expression) -> Self {
         let formulas = expression.formulas();
         // Where the operands of each formula begin, and which connective's right side begins at a formula.
         let mut begins: Vec<u32> = Vec::with_capacity(formulas.len());
@@ -111,6 +112,11 @@ impl Circuit {
             }
         }
         Self { instructions }
+    }
+
+    /// The steps, in order.
+    pub(crate) fn instructions(&self) -> &[Instruction] {
+        &self.instructions
     }
 
     /// The questions and their formulas, in order.

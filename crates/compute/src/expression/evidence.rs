@@ -89,22 +89,22 @@ impl Evidence for DigestEvidence {
 
 /// The evidence of an expression at one value of a range's variable.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct MixedEvidence(u64);
+pub(crate) struct MixedEvidence(u64);
 
 impl MixedEvidence {
-    pub(super) fn new(value: i128) -> Self {
+    pub(crate) fn new(value: i128) -> Self {
         let mut evidence = Self(0);
         evidence.integer(value);
         evidence
     }
 
     /// Takes in a side that is an integer.
-    pub(super) fn integer(&mut self, value: i128) {
+    pub(crate) fn integer(&mut self, value: i128) {
         self.word(value.cast_unsigned());
     }
 
     /// Takes in what a predicate said.
-    pub(super) fn prime(&mut self, is_prime: bool) {
+    pub(crate) fn prime(&mut self, is_prime: bool) {
         self.word(u128::from(is_prime));
     }
 
@@ -114,7 +114,7 @@ impl MixedEvidence {
     }
 
     /// What this value adds to the range's sum.
-    pub(super) fn term(self) -> u128 {
+    pub(crate) fn term(self) -> u128 {
         u128::from(self.0) * u128::from(self.0 ^ MIX_FIRST)
     }
 }

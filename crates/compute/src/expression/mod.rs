@@ -27,7 +27,7 @@
 //! (`residue`).
 //! The checksum of the values behind an answer is defined at the head of `evidence`.
 
-mod circuit;
+pub(crate) mod circuit;
 mod digits;
 mod enclosed;
 mod evidence;
@@ -54,10 +54,15 @@ use self::{
     circuit::{Circuit, Truth},
     evidence::DigestEvidence,
     judge::Judge,
-    range::Walk,
-    work::{Stop, Work, refusal},
+    work::{Work, refusal},
 };
 use crate::control::{Cancelled, Control};
+
+pub(crate) use self::{
+    evidence::MixedEvidence,
+    range::{End, Stretch, Walk},
+    work::Stop,
+};
 
 /// Answers one expression. Sides that are not exact are compared to `agree_digits` significant digits (at least 1, at
 /// most [`AGREE_DIGITS_MAX`]).

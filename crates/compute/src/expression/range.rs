@@ -29,7 +29,7 @@ const WAVE_CHUNKS: u64 = 256;
 
 /// A body and a range for it.
 #[derive(Debug)]
-pub(super) struct Walk<'e> {
+pub(crate) struct Walk<'e> {
     expression: &'e Expression,
     circuit: Circuit,
     fast: Option<FastBody>,
@@ -39,21 +39,21 @@ pub(super) struct Walk<'e> {
 
 /// What a stretch of the range came to.
 #[derive(Debug, Default)]
-struct Stretch {
-    sum: u128,
-    open_at: Option<i128>,
-    end: Option<(i128, End)>,
+pub(crate) struct Stretch {
+    pub(crate) sum: u128,
+    pub(crate) open_at: Option<i128>,
+    pub(crate) end: Option<(i128, End)>,
 }
 
 /// Why a walk ends before the range does.
 #[derive(Debug)]
-enum End {
+pub(crate) enum End {
     False,
     Refused(Refusal),
 }
 
 impl<'e> Walk<'e> {
-    pub(super) fn new(expression: &'e Expression, digits: u32, control: &'e Control) -> Self {
+    pub(crate) fn new(expression: &'e Expression, digits: u32, control: &'e Control) -> Self {
         let circuit = Circuit::compile(expression);
         let fast = FastBody::compile(expression, &circuit);
         Self { expression, circuit, fast, digits, control }
@@ -68,6 +68,11 @@ impl<'e> Walk<'e> {
 
     /// Answers for every value from `first` to `last`, both included.
     pub(super) fn answer(&self, first: i128, last: i128) -> Result<RangeAnswer, Cancelled> {
+        Ok(self.stretch(first, last)?.answer(self.digits))
+    }
+
+    /// Walks from `first` to `last`, both included, or to where the walk ends.
+    pub(crate) fn stretch(&self, first: i128, last: i128) -> Result<Stretch, Cancelled> {
         let mut total = Stretch::default();
         let mut next = Some(first).filter(|first| *first <= last);
         while let Some(start) = next {
@@ -78,13 +83,7 @@ impl<'e> Walk<'e> {
             self.tell_progress(first, wave_last, last);
             next = if total.end.is_none() && wave_last < last { Some(wave_last + 1) } else { None };
         }
-        let checksum = range_checksum(total.sum);
-        Ok(match (total.end, total.open_at) {
-            (Some((value, End::False)), _) => RangeAnswer::Counterexample { value, checksum },
-            (Some((value, End::Refused(refusal))), _) => RangeAnswer::Refused { value, refusal },
-            (None, Some(value)) => RangeAnswer::Unsettled { value, digits: self.digits, checksum },
-            (None, None) => RangeAnswer::AllTrue { checksum },
-        })
+        Ok(total)
     }
 
     fn tell_progress(&self, first: i128, done: i128, last: i128) {
@@ -121,7 +120,8 @@ impl<'e> Walk<'e> {
         Ok(total)
     }
 
-    fn chunk(&self, first: i128, last: i128) -> Result<Stretch, Cancelled> {
+    /// A stretch that is computed in one go, on the thread of the caller.
+    pub(crate) fn chunk(&self, first: i128, last: i128) -> Result<Stretch, Cancelled> {
         self.control.check()?;
         let mut stretch = Stretch::default();
         let mut stack = Vec::new();
@@ -161,8 +161,19 @@ impl<'e> Walk<'e> {
 }
 
 impl Stretch {
+    /// What a range is that this stretch is the whole of.
+    pub(crate) fn answer(self, digits: u32) -> RangeAnswer {
+        let checksum = range_checksum(self.sum);
+        match (self.end, self.open_at) {
+            (Some((value, End::False)), _) => RangeAnswer::Counterexample { value, checksum },
+            (Some((value, End::Refused(refusal))), _) => RangeAnswer::Refused { value, refusal },
+            (None, Some(value)) => RangeAnswer::Unsettled { value, digits, checksum },
+            (None, None) => RangeAnswer::AllTrue { checksum },
+        }
+    }
+
     /// Puts the stretch that follows behind this one, unless this one has ended the walk.
-    fn append(&mut self, next: Self) {
+    pub(crate) fn append(&mut self, next: Self) {
         if self.end.is_none() {
             self.sum = self.sum.wrapping_add(next.sum);
             self.open_at = self.open_at.or(next.open_at);

@@ -14,7 +14,7 @@ use crate::control::{Cancelled, Control};
 
 /// Why an evaluation ends without a value.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// The expression has no answer; the same everywhere.
     Refused(Box<Refusal>),
     /// Nobody waits for the answer any more.

@@ -6,7 +6,9 @@
 mod adapters;
 mod arithmetic;
 mod digits;
+mod integers;
 mod positions;
+mod ranges;
 mod residues;
 mod service;
 mod shaders;

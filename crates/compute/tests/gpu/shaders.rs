@@ -125,6 +125,31 @@ fn structs_lie_in_memory_as_the_engine_writes_and_reads_them() {
         ];
         assert_eq!(layout(&series, "Stretch").1, offsets(&stretch));
         assert_eq!(layout(&series, "Sum"), (32, offsets(&[("p", 0), ("q", 8), ("b", 16), ("t", 24)])));
+        let integers = parsed(Shader::IntegerArithmetic, variant);
+        let operands = [
+            ("a", 0),
+            ("b", 32),
+            ("divisor", 64),
+            ("word", 72),
+            ("exponent", 80),
+            ("negative", 84),
+            ("shift", 88),
+            ("unused", 92),
+        ];
+        assert_eq!(layout(&integers, "Operands"), (96, offsets(&operands)));
+        assert_eq!(layout(&integers, "Results").0, 320);
+        let ranges = parsed(Shader::RangeCheck, variant);
+        let work = [
+            ("first", 0),
+            ("values", 16),
+            ("values_per_invocation", 20),
+            ("instructions", 24),
+            ("unused", 28),
+            ("code", 32),
+        ];
+        assert_eq!(layout(&ranges, "Work").1, offsets(&work));
+        let found = [("sum", 0), ("first_false", 16), ("left", 20), ("listed", 24)];
+        assert_eq!(layout(&ranges, "Found"), (64, offsets(&found)));
         let peak = parsed(Shader::IntegerPeak, variant);
         assert_eq!(layout(&peak, "Work"), (8, offsets(&[("rounds", 0), ("multiplier", 4)])));
     }

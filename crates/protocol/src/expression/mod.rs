@@ -25,6 +25,7 @@
 mod call;
 mod error;
 mod grammar;
+mod kernel;
 mod operator;
 mod range;
 mod syntax;

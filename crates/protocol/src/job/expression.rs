@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::fault::JobFileFault;
 use crate::{
     expression::{RefusalKind, Statement, parse},
-    limits::{TASK_BYTES_MAX, TASK_RANGE_VALUES_MAX, TASKS_MAX},
+    limits::{TASK_BYTES_MAX, TASK_KERNEL_RANGE_VALUES_MAX, TASK_RANGE_VALUES_MAX, TASKS_MAX},
 };
 
 /// What an encoded task needs beside the text of its only expression, generously.
@@ -43,15 +43,22 @@ pub(crate) struct RangeReading {
     pub(crate) last: i128,
     /// How many tasks it makes, at most [`TASKS_MAX`].
     pub(crate) pieces: u64,
+    /// Whether a GPU kernel takes the body.
+    pub(crate) has_kernel: bool,
 }
 
 impl RangeReading {
     /// First and last value of a piece.
     pub(crate) fn piece(&self, number: u64) -> (i128, i128) {
-        let step = i128::from(TASK_RANGE_VALUES_MAX);
+        let step = i128::from(values_max(self.has_kernel));
         let first = self.first.saturating_add(i128::from(number).saturating_mul(step));
         (first, first.saturating_add(step - 1).min(self.last))
     }
+}
+
+/// Most values in one task.
+fn values_max(has_kernel: bool) -> u64 {
+    if has_kernel { TASK_KERNEL_RANGE_VALUES_MAX } else { TASK_RANGE_VALUES_MAX }
 }
 
 /// Reads one expression.
@@ -73,14 +80,19 @@ pub(crate) fn read(text: &str) -> Result<Reading, (usize, JobFileFault)> {
     };
     // The width of a range of i128 can be 2^128 - 1, which leaves room for no more than itself.
     let width = range.last.abs_diff(range.first);
-    match u64::try_from(width / u128::from(TASK_RANGE_VALUES_MAX)) {
+    let has_kernel = range.body.has_kernel();
+    match u64::try_from(width / u128::from(values_max(has_kernel))) {
         Ok(steps) if steps < TASKS_MAX => Ok(Reading::Ranged(RangeReading {
             variable: range.variable,
             body: range.body_span,
             first: range.first,
             last: range.last,
             pieces: steps + 1,
+            has_kernel,
         })),
-        _ => Err((0, JobFileFault::RangeTooLong { values: width.saturating_add(1).to_string() })),
+        _ => {
+            let values = width.saturating_add(1).to_string();
+            Err((0, JobFileFault::RangeTooLong { values, values_max: values_max(has_kernel) }))
+        }
     }
 }

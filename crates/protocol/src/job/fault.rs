@@ -8,7 +8,7 @@ use crate::{
     digit_extraction::{HexConstant, HexFormula},
     limits::{
         EXPRESSION_FILE_BYTES_MAX, EXPRESSIONS_MAX, JOB_FILE_BYTES_MAX, NAME_BYTES_MAX, TASK_BYTES_MAX,
-        TASK_RANGE_VALUES_MAX, TASKS_MAX, TEXT_BYTES_MAX,
+        TASKS_MAX, TEXT_BYTES_MAX,
     },
     policy::PolicyFault,
 };
@@ -220,12 +220,14 @@ pub enum JobFileFault {
     },
     /// A range that is too long to be cut.
     #[error(
-        "the range has {values} values, which is more than {TASKS_MAX} tasks of {TASK_RANGE_VALUES_MAX} values; \
+        "the range has {values} values, which is more than {TASKS_MAX} tasks of {values_max} values; \
          split it into several jobs"
     )]
     RangeTooLong {
         /// How many values.
         values: String,
+        /// How many a task takes.
+        values_max: u64,
     },
     /// More expressions than a job may have.
     #[error("the job has more than {EXPRESSIONS_MAX} expressions; split it into several jobs")]

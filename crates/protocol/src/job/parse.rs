@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::{
     ExpressionSource, JobSpec, Work,
     errors::{Faults, JobFileErrors},
-    expression::read,
+    expression::{Reading, read},
     fault::{JobFileFault, did_you_mean, nearest, quoted},
     hex_digits,
     policy::policy,
@@ -140,7 +140,10 @@ fn job(text: &str, table: &DeTable<'_>, faults: &mut Faults) -> Option<JobSpec> 
     // Decimals have two formulas or more; a window of hexadecimal digits names its one, and has a GPU kernel.
     let (work, formulas, engines) = match kind {
         Some(Kind::HexDigits) => (hex_digits_work, 1, 2),
-        Some(Kind::Expressions) => (expressions_work, 1, 1),
+        Some(Kind::Expressions) => {
+            let engines = expressions_work.as_ref().map_or(2, engines_of_expressions);
+            (expressions_work, 1, engines)
+        }
         Some(Kind::Digits) | None => (digits_work, 2, 1),
     };
     let section = match top.table(POLICY, faults) {
@@ -150,6 +153,14 @@ fn job(text: &str, table: &DeTable<'_>, faults: &mut Faults) -> Option<JobSpec> 
     };
     let policy = policy(section.as_ref(), Ways { formulas, engines }, faults)?;
     Some(JobSpec { name: name?, description: description?, work: work?, policy })
+}
+
+/// On how many engines some task of the job can be computed. What a file holds is not known here; a task of it that has
+/// one engine is content with that one.
+fn engines_of_expressions(work: &Work) -> usize {
+    let Work::Expressions { source: ExpressionSource::Inline(texts), .. } = work else { return 2 };
+    let has_kernel = |text: &String| matches!(read(text), Ok(Reading::Ranged(range)) if range.has_kernel);
+    if texts.iter().any(has_kernel) { 2 } else { 1 }
 }
 
 /// Notes that the table of the job's kind is missing, or that another kind's is there.

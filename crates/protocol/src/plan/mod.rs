@@ -132,6 +132,20 @@ impl Plan {
         })
     }
 
+    /// Whether a GPU kernel computes some of the tasks.
+    #[must_use]
+    pub fn has_kernel(&self) -> bool {
+        match &self.0 {
+            Kind::Digits { .. } => false,
+            Kind::HexDigits { .. } => true,
+            Kind::Expressions { source, units, .. } => units.iter().any(|unit| {
+                let is_range = matches!(unit.shape, Shape::Range(_));
+                let text = if is_range { source.find(unit.cursor).map(|found| found.text) } else { None };
+                text.is_some_and(|text| matches!(read(text), Ok(Reading::Ranged(range)) if range.has_kernel))
+            }),
+        }
+    }
+
     /// What the task with this number is, for people; empty beyond the last.
     #[must_use]
     pub fn summary(&self, index: u64) -> String {

@@ -38,14 +38,14 @@ pub(crate) struct FakeWorker {
     pub(crate) stored: BTreeMap<u64, Digest>,
 }
 
-struct Digits(u64);
+struct Digits(u64, &'static [Engine]);
 
 impl Tasks for Digits {
     fn count(&self) -> u64 {
         self.0
     }
     fn terms(&self, index: u64) -> TaskTerms {
-        TaskTerms { engines: &[Engine::Cpu, Engine::Gpu], ..TaskTerms::of(&task(index)) }
+        TaskTerms { engines: self.1, ..TaskTerms::of(&task(index)) }
     }
 }
 
@@ -73,6 +73,8 @@ pub(crate) struct Cluster {
     pub(crate) cancelled: Vec<ReplicaId>,
     /// What would be in the ledger.
     pub(crate) records: Vec<Entry>,
+    /// Those that compute the tasks.
+    pub(crate) engines: &'static [Engine],
     queue: VecDeque<Input>,
     seed: u64,
     closed: bool,
@@ -91,6 +93,7 @@ impl Cluster {
             leases: Vec::new(),
             cancelled: Vec::new(),
             records: Vec::new(),
+            engines: &[Engine::Cpu, Engine::Gpu],
             queue: VecDeque::new(),
             seed,
             closed,
@@ -160,7 +163,7 @@ impl Cluster {
         let config = Config { electorate_closed: self.closed, ..Config::default() };
         self.machine = Machine::new(config, [self.seed.to_le_bytes()[1]; 32]);
         for entry in &self.records {
-            let tasks = |_: &Submitted| Some(Box::new(Digits(self.tasks)) as Box<dyn Tasks>);
+            let tasks = |_: &Submitted| Some(Box::new(Digits(self.tasks, self.engines)) as Box<dyn Tasks>);
             self.machine.replay(entry, tasks).expect("its own records");
         }
         self.machine.resume(|_, _| holds, self.now_ms);
@@ -191,7 +194,7 @@ impl Cluster {
             text: String::new(),
             file: None,
         }));
-        self.tell(Input::JobSubmitted { job: JOB, policy, tasks: Box::new(Digits(tasks)) })
+        self.tell(Input::JobSubmitted { job: JOB, policy, tasks: Box::new(Digits(tasks, self.engines)) })
             .expect("a new job is taken");
     }
 

@@ -338,6 +338,20 @@ fn a_seat_is_kept_for_the_engine_that_is_missing() {
 }
 
 #[test]
+fn a_task_that_one_engine_computes_is_content_with_that_engine() {
+    for (engines, waits) in [(&[Engine::Cpu][..], false), (&[Engine::Cpu, Engine::Gpu][..], true)] {
+        let mut cluster = Cluster::new(false, 1);
+        cluster.engines = engines;
+        for operator in ["a", "b", "c"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        cluster.submit(Policy { distinct: vec![Axis::Engine], ..Policy::default() }, 1);
+        cluster.run();
+        assert_eq!(cluster.verdicts.contains_key(&0), !waits, "{engines:?}");
+    }
+}
+
+#[test]
 fn a_task_that_no_worker_can_run_fails_with_the_reason() {
     let mut cluster = Cluster::new(false, 1);
     for operator in ["a", "b", "c"] {

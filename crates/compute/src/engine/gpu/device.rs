@@ -31,10 +31,17 @@ const WORKGROUP_STORAGE_BYTES: u32 = 64 * 32;
 pub(super) struct KernelName {
     /// Which text.
     pub(super) shader: Shader,
-    /// The constants of the kernel `digit_extraction`.
-    pub(super) digits: Option<DigitConstants>,
-    /// The constants of the kernel `series_residues`.
-    pub(super) series: Option<SeriesConstants>,
+    /// What is fixed when it is compiled.
+    pub(super) constants: Constants,
+}
+
+/// What is fixed when a kernel on wide integers is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct IntegerConstants {
+    /// `WORDS`: 64-bit words in an integer: 1, 2 or 4.
+    pub(super) words: u8,
+    /// `NUMBER_THEORY`, where the kernel has it.
+    pub(super) number_theory: Option<bool>,
 }
 
 /// What is fixed when the kernel `digit_extraction` is compiled.
@@ -51,18 +58,37 @@ pub(super) struct DigitConstants {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SeriesConstants(pub(super) [u8; 4]);
 
+/// What is fixed when a kernel is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Constants {
+    /// Nothing.
+    None,
+    /// For `digit_extraction`.
+    Digits(DigitConstants),
+    /// For `series_residues`.
+    Series(SeriesConstants),
+    /// For the kernels that compute with wide integers.
+    Integers(IntegerConstants),
+}
+
 impl KernelName {
-    /// The constants by their names in the shader.
-    fn constants(self) -> Vec<(&'static str, f64)> {
-        let mut constants = Vec::new();
-        if let Some(DigitConstants { limbs, narrow }) = self.digits {
-            constants.extend([("LIMBS", f64::from(limbs)), ("NARROW", f64::from(u8::from(narrow)))]);
+    /// The values of the text's overrides, by their names there.
+    fn overrides(self) -> Vec<(&'static str, f64)> {
+        let flag = |is_set: bool| f64::from(u8::from(is_set));
+        match self.constants {
+            Constants::None => Vec::new(),
+            Constants::Digits(DigitConstants { limbs, narrow }) => {
+                vec![("LIMBS", f64::from(limbs)), ("NARROW", flag(narrow))]
+            }
+            Constants::Series(SeriesConstants(counts)) => {
+                let names = ["P_COEFFICIENTS", "Q_COEFFICIENTS", "A_COEFFICIENTS", "B_COEFFICIENTS"];
+                names.into_iter().zip(counts.map(f64::from)).collect()
+            }
+            Constants::Integers(IntegerConstants { words, number_theory }) => {
+                let number_theory = number_theory.map(|has| ("NUMBER_THEORY", flag(has)));
+                std::iter::once(("WORDS", f64::from(words))).chain(number_theory).collect()
+            }
         }
-        if let Some(SeriesConstants(counts)) = self.series {
-            let names = ["P_COEFFICIENTS", "Q_COEFFICIENTS", "A_COEFFICIENTS", "B_COEFFICIENTS"];
-            constants.extend(names.into_iter().zip(counts.map(f64::from)));
-        }
-        constants
     }
 }
 
@@ -252,7 +278,7 @@ impl Device {
             bind_group_layouts: &[Some(&self.layout)],
             immediate_size: 0,
         });
-        let constants = name.constants();
+        let constants = name.overrides();
         let pipeline = self.gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(name.shader.name()),
             layout: Some(&layout),

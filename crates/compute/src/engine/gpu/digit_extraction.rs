@@ -9,7 +9,7 @@ use protocol::digit_extraction::{DigitSeries, Fraction, HexTerms, SeriesComponen
 
 use super::{
     GpuEngine,
-    device::{DigitConstants, Flight, KernelName},
+    device::{Constants, DigitConstants, Flight, KernelName},
     fault::GpuError,
     pace::Pace,
     shader::{Shader, WORKGROUP_INVOCATIONS},
@@ -190,8 +190,8 @@ fn sum_of_component(
 }
 
 fn launch(engine: &GpuEngine, stretch: Stretch) -> Result<Flight, GpuError> {
-    let kernel =
-        KernelName { shader: Shader::DigitExtraction, digits: Some(stretch.constants), series: None };
+    let constants = Constants::Digits(stretch.constants);
+    let kernel = KernelName { shader: Shader::DigitExtraction, constants };
     let workgroups = stretch.workgroups();
     let output_bytes = u64::from(workgroups) * SUM_WORDS as u64 * 4;
     engine.device.launch(kernel, &stretch.to_bytes(), output_bytes, workgroups)

@@ -36,6 +36,7 @@ impl GpuEngine {
             .word_answers()
             .and_then(|()| self.digit_answers())
             .and_then(|()| self.residue_answers())
+            .and_then(|()| self.range_answers())
             .and_then(|()| self.peak_answers());
         result.map_err(|error| self.device.fail(error))
     }
@@ -117,7 +118,7 @@ impl GpuEngine {
         if answers == known { Ok(()) } else { Err(self.wrong(Shader::IntegerPeak, too_few())) }
     }
 
-    fn wrong(&self, kernel: Shader, difference: String) -> GpuError {
+    pub(super) fn wrong(&self, kernel: Shader, difference: String) -> GpuError {
         GpuError::WrongAnswer { device: self.device_name().to_owned(), kernel: kernel.name(), difference }
     }
 }

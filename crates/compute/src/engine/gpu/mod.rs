@@ -8,9 +8,12 @@ mod adapter;
 mod device;
 mod digit_extraction;
 mod fault;
+pub mod integer_arithmetic;
 mod known_answers;
 mod pace;
 mod peak;
+mod range_check;
+mod range_check_answers;
 mod residues;
 mod shader;
 pub mod word_arithmetic;
@@ -22,10 +25,11 @@ use std::{
 
 use protocol::{domain::Engine, outcome::Outcome, task::Task};
 
-use crate::control::Control;
+use crate::{control::Control, range_check::Width};
 
 use device::Device;
 use digit_extraction::Rhythm;
+use integer_arithmetic::{IntegerOperands, IntegerResults};
 use residues::ResiduePaces;
 use word_arithmetic::{Operands, Results};
 
@@ -34,6 +38,7 @@ pub use device::SENTINEL;
 pub use digit_extraction::sum_in_one_dispatch;
 pub use fault::GpuError;
 pub use peak::{IntegerPeak, multiplications_per_product, multiplications_per_term};
+pub use range_check::{RangeFound, check_in_one_dispatch};
 pub use shader::{Shader, Variant, WORKGROUP_INVOCATIONS};
 
 /// One GPU in service.
@@ -111,7 +116,8 @@ impl GpuEngine {
         self.device.check().map_err(|_| GpuError::OutOfService { device: self.device_name().to_owned() })?;
         match task {
             Task::HexTerms(terms) => Ok(Outcome::HexSum(digit_extraction::sum(self, terms, control)?)),
-            Task::Digits { .. } | Task::Expressions { .. } | Task::Range { .. } => Err(GpuError::NoKernel),
+            Task::Range { .. } => Ok(Outcome::Range(range_check::answer(self, task, control)?)),
+            Task::Digits { .. } | Task::Expressions { .. } => Err(GpuError::NoKernel),
         }
     }
 
@@ -121,6 +127,19 @@ impl GpuEngine {
     /// Whatever is wrong with the device.
     pub fn word_arithmetic(&self, operands: &[Operands]) -> Result<Vec<Results>, GpuError> {
         word_arithmetic::on_gpu(&self.device, operands)
+    }
+
+    /// Computes every routine of the shared wide integers, as [`integer_arithmetic::integer_arithmetic`] does on the
+    /// processor.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the device.
+    pub fn integer_arithmetic(
+        &self,
+        operands: &[IntegerOperands],
+        width: Width,
+    ) -> Result<Vec<IntegerResults>, GpuError> {
+        integer_arithmetic::on_gpu(&self.device, operands, width)
     }
 
     /// Terms of digit extraction per second so far, with the time between dispatches; none before the first.

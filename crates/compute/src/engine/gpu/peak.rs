@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{
     GpuEngine, GpuError,
-    device::{Device, KernelName},
+    device::{Constants, Device, KernelName},
     shader::{Shader, Variant, WORKGROUP_INVOCATIONS},
 };
 
@@ -91,7 +91,7 @@ pub(super) fn on_gpu(
     multiplier: u32,
     invocations: u32,
 ) -> Result<Vec<u32>, GpuError> {
-    let kernel = KernelName { shader: Shader::IntegerPeak, digits: None, series: None };
+    let kernel = KernelName { shader: Shader::IntegerPeak, constants: Constants::None };
     let input = [rounds.to_le_bytes(), multiplier.to_le_bytes()].concat();
     let workgroups = invocations.div_ceil(WORKGROUP_INVOCATIONS);
     device.land(device.launch(kernel, &input, u64::from(invocations) * 4, workgroups)?)

@@ -16,7 +16,7 @@ use rug::{Integer, integer::Order};
 
 use super::{
     GpuEngine,
-    device::{Flight, KernelName, SeriesConstants},
+    device::{Constants, Flight, KernelName, SeriesConstants},
     fault::GpuError,
     pace::Pace,
     shader::{Shader, WORKGROUP_INVOCATIONS},
@@ -185,14 +185,14 @@ impl GpuEngine {
     ) -> Result<Flight, GpuError> {
         let input = batch_bytes(&programs[block.programs.clone()], &moduli[block.moduli.clone()]);
         let count = block.programs.len() * block.moduli.len();
-        let kernel = KernelName { shader: Shader::Residues, digits: None, series: None };
+        let kernel = KernelName { shader: Shader::Residues, constants: Constants::None };
         self.device.launch(kernel, &input, 8 * count as u64, workgroups(count))
     }
 
     fn launch_stretch(&self, table: &SeriesTable, cut: Cut) -> Result<Flight, GpuError> {
         let count = table.moduli * cut.pieces as usize;
         let kernel =
-            KernelName { shader: Shader::SeriesResidues, digits: None, series: Some(table.constants) };
+            KernelName { shader: Shader::SeriesResidues, constants: Constants::Series(table.constants) };
         let output_bytes = (count * SUM_WORDS * 4) as u64;
         self.device.launch(kernel, &table.bytes_of(cut), output_bytes, workgroups(count))
     }

@@ -51,17 +51,23 @@ pub enum Shader {
     SeriesResidues,
     /// Every routine of the shared arithmetic.
     WordArithmetic,
+    /// Every routine of the shared wide integers.
+    IntegerArithmetic,
+    /// The body of a range at many values.
+    RangeCheck,
     /// Nothing but 32-bit multiplications and additions: what an adapter can do at most.
     IntegerPeak,
 }
 
 impl Shader {
     /// All kernels.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::DigitExtraction,
         Self::Residues,
         Self::SeriesResidues,
         Self::WordArithmetic,
+        Self::IntegerArithmetic,
+        Self::RangeCheck,
         Self::IntegerPeak,
     ];
 
@@ -72,6 +78,8 @@ impl Shader {
             Self::Residues => "residues",
             Self::SeriesResidues => "series_residues",
             Self::WordArithmetic => "word_arithmetic",
+            Self::IntegerArithmetic => "integer_arithmetic",
+            Self::RangeCheck => "range_check",
             Self::IntegerPeak => "integer_peak",
         }
     }
@@ -83,6 +91,8 @@ impl Shader {
             Self::Residues => include_str!("../../../../../shaders/residues.wgsl"),
             Self::SeriesResidues => include_str!("../../../../../shaders/series_residues.wgsl"),
             Self::WordArithmetic => include_str!("../../../../../shaders/word_arithmetic.wgsl"),
+            Self::IntegerArithmetic => include_str!("../../../../../shaders/integer_arithmetic.wgsl"),
+            Self::RangeCheck => include_str!("../../../../../shaders/range_check.wgsl"),
             Self::IntegerPeak => include_str!("../../../../../shaders/integer_peak.wgsl"),
         };
         composed(text, variant)
@@ -101,6 +111,10 @@ fn shared(name: &str, variant: Variant) -> Option<&'static str> {
         ("shared/modulus.wgsl", _) => include_str!("../../../../../shaders/shared/modulus.wgsl"),
         ("shared/montgomery.wgsl", _) => include_str!("../../../../../shaders/shared/montgomery.wgsl"),
         ("shared/montgomery32.wgsl", _) => include_str!("../../../../../shaders/shared/montgomery32.wgsl"),
+        ("shared/integer.wgsl", _) => include_str!("../../../../../shaders/shared/integer.wgsl"),
+        ("shared/integer_division.wgsl", _) => {
+            include_str!("../../../../../shaders/shared/integer_division.wgsl")
+        }
         _ => return None,
     })
 }
