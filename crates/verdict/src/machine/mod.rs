@@ -5,6 +5,7 @@
 
 mod leasing;
 mod settling;
+mod sizes;
 mod vote;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +26,8 @@ use crate::{
     tally::{Effect, Tally},
     worker::{Worker, WorkerRecord},
 };
+
+pub use sizes::Sizes;
 
 /// How a machine behaves for all its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
