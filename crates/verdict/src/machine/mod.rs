@@ -4,6 +4,7 @@
 //! `vote` decides, `leasing` fills seats, `settling` fetches outcomes and corrects dissenters.
 
 mod leasing;
+mod pardon;
 mod settling;
 mod sizes;
 mod vote;
@@ -218,6 +219,7 @@ impl Machine {
         worker.connected = false;
         self.free_leases_of(id, now_ms);
         self.lost_while_settling(id, now_ms);
+        self.pardon_where_nobody_is_left();
         Ok(())
     }
 

@@ -24,6 +24,9 @@ use crate::input::TaskTerms;
 
 pub use count::Count;
 
+/// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
+const PARDONS_MAX: u32 = 3;
+
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -147,6 +150,10 @@ pub struct Tally {
     ballots: BTreeMap<NodeId, Cast>,
     equivocations: BTreeMap<NodeId, [SignedBallot; 2]>,
     excused: BTreeSet<NodeId>,
+    /// How many leases each worker has let expire.
+    expired: BTreeMap<NodeId, u32>,
+    /// So many expired leases are overlooked in every worker.
+    pardoned: u32,
     failures: Vec<String>,
     disputed: bool,
     opened_ms: u64,
@@ -165,6 +172,8 @@ impl Tally {
             ballots: BTreeMap::new(),
             equivocations: BTreeMap::new(),
             excused: BTreeSet::new(),
+            expired: BTreeMap::new(),
+            pardoned: 0,
             failures: Vec::new(),
             disputed: false,
             opened_ms: now_ms,
@@ -275,10 +284,12 @@ impl Tally {
         self.rules.seats_max.saturating_mul(8)
     }
 
-    /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before.
+    /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before, nor let more
+    /// leases expire than are overlooked.
     pub fn may_ask(&self, worker: &NodeId) -> bool {
         !self.ballots.contains_key(worker)
             && !self.excused.contains(worker)
+            && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
             && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
     }
 
@@ -355,9 +366,22 @@ impl Tally {
         self.issued.get(number as usize)?.lease.as_ref().map(|lease| lease.expires_ms)
     }
 
-    /// Never asks this worker again for this task.
-    pub(crate) fn excuse(&mut self, worker: NodeId) {
-        self.excused.insert(worker);
+    /// A worker has let its lease expire: others are asked before it.
+    pub(crate) fn note_expired(&mut self, worker: NodeId) {
+        let times = self.expired.entry(worker).or_default();
+        *times = times.saturating_add(1);
+    }
+
+    /// Whether there is a vacant seat, and workers that could be asked if one more expired lease were overlooked.
+    pub(crate) fn may_pardon(&self) -> bool {
+        self.pardoned < PARDONS_MAX
+            && self.expired.values().any(|times| *times > self.pardoned)
+            && self.vacant_seats() > 0
+    }
+
+    /// Overlooks one more expired lease in every worker.
+    pub(crate) fn pardon(&mut self) {
+        self.pardoned += 1;
     }
 
     /// Notes why a worker could not run it.
