@@ -219,7 +219,11 @@ impl<Event: Clone> Network<Event> {
 
     /// From now on nothing is lost, doubled or reordered.
     pub fn calm(&mut self) {
-        self.weather = Weather { delay_us: self.weather.delay_us, silence_us: self.weather.silence_us, ..Weather::calm() };
+        self.weather = Weather {
+            delay_us: self.weather.delay_us,
+            silence_us: self.weather.silence_us,
+            ..Weather::calm()
+        };
         for lane in self.links.iter_mut().flatten() {
             lane.cuts = 0;
         }

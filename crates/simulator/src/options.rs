@@ -102,7 +102,9 @@ pub enum OptionsFault {
         nodes: u32,
     },
     /// More replicas than nodes.
-    #[error("{replicas} replicas of a task need as many nodes, and there are {nodes}; name 1 to {nodes} replicas")]
+    #[error(
+        "{replicas} replicas of a task need as many nodes, and there are {nodes}; name 1 to {nodes} replicas"
+    )]
     Replicas {
         /// How many replicas.
         replicas: u32,

@@ -160,7 +160,8 @@ impl Scenario {
         match self.policy.electorate {
             Electorate::Sample => {
                 // Those who are silent hold seats: the others must be a majority without them.
-                let outvoted = honest > faulty && honest >= quorum && self.policy.max_replicas >= quorum + faulty;
+                let outvoted =
+                    honest > faulty && honest >= quorum && self.policy.max_replicas >= quorum + faulty;
                 outvoted && replicas > 2 * faulty && replicas - faulty >= quorum
             }
             Electorate::All => 2 * honest > nodes.max(replicas) && honest >= quorum,

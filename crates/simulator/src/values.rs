@@ -2,12 +2,7 @@
 //!
 //! Nobody hashes: a simulated task costs a few multiplications, so that the time goes to the vote.
 
-use protocol::{
-    digest::Digest,
-    identity::NodeId,
-    job::JobId,
-    task::{TaskId},
-};
+use protocol::{digest::Digest, identity::NodeId, job::JobId, task::TaskId};
 
 /// The job with this number.
 #[must_use]

@@ -28,7 +28,11 @@ pub(super) fn check(machine: &Machine, scenario: &Scenario, planned: usize) -> R
         ("timers", sizes.timers as u64, leases_most + tasks * workers),
         ("debts", sizes.debts as u64, tasks * workers),
         ("orders", sizes.outputs as u64, 0),
-        ("events", planned as u64, leases_most * PLANNED_PER_LEASE + workers * PLANNED_BESIDE + tasks * workers),
+        (
+            "events",
+            planned as u64,
+            leases_most * PLANNED_PER_LEASE + workers * PLANNED_BESIDE + tasks * workers,
+        ),
     ];
     for (what, size, most) in bounds {
         if size > most {

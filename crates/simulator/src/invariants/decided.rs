@@ -29,7 +29,8 @@ pub(super) fn check(record: &Record, machine: &Machine, scenario: &Scenario) -> 
     for (task, seen) in record.tasks() {
         let Some(verdict @ (Verdict::Undecided | Verdict::Failed(_))) = seen.verdict() else { continue };
         let (index, job) = (task.index, task.job);
-        let what = format!("task {index} of job {job} ended {verdict:?}, and enough honest workers were there");
+        let what =
+            format!("task {index} of job {job} ended {verdict:?}, and enough honest workers were there");
         return Err(Violation { invariant: INVARIANT, what });
     }
     Ok(())

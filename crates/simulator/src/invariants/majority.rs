@@ -33,7 +33,8 @@ pub(super) fn check(
     if 2 * votes <= all {
         return fail(format!("task {index} is accepted with {votes} of {all} ballots"));
     }
-    if scenario.policy.electorate == Electorate::Sample && scenario.policy.distinct.contains(&Axis::Operator) {
+    if scenario.policy.electorate == Electorate::Sample && scenario.policy.distinct.contains(&Axis::Operator)
+    {
         let operators: BTreeSet<&str> = agreeing
             .iter()
             .filter_map(|worker| scenario.members.get(*worker as usize))
@@ -41,7 +42,9 @@ pub(super) fn check(
             .collect();
         if operators.len() < quorum {
             let count = operators.len();
-            return fail(format!("task {index} is accepted by {count} operators, and {quorum} are asked for"));
+            return fail(format!(
+                "task {index} is accepted by {count} operators, and {quorum} are asked for"
+            ));
         }
     }
     let Some(certificate) = machine.certificate(task.job, index) else {

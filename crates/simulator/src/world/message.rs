@@ -47,26 +47,60 @@ pub(super) struct Work {
 /// what was sent over an earlier `session` of its link.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
-    ToCoordinator { worker: u32, session: u64, message: WorkerSays },
-    ToWorker { worker: u32, session: u64, message: CoordinatorSays },
+    ToCoordinator {
+        worker: u32,
+        session: u64,
+        message: WorkerSays,
+    },
+    ToWorker {
+        worker: u32,
+        session: u64,
+        message: CoordinatorSays,
+    },
     /// A computation ends.
-    Computed { worker: u32, life: u32, work: Work },
+    Computed {
+        worker: u32,
+        life: u32,
+        work: Work,
+    },
     /// It is time to say what is under way.
-    Beat { worker: u32, life: u32 },
+    Beat {
+        worker: u32,
+        life: u32,
+    },
     /// A worker tries to be connected.
-    Connect { worker: u32, life: u32 },
+    Connect {
+        worker: u32,
+        life: u32,
+    },
     /// Both ends notice that nothing comes over this session any more.
-    Silence { worker: u32, session: u64 },
+    Silence {
+        worker: u32,
+        session: u64,
+    },
     /// A job comes in.
-    Submit { job: u32 },
+    Submit {
+        job: u32,
+    },
     /// Something goes wrong with a worker.
-    Mishap { worker: u32, mishap: Mishap },
+    Mishap {
+        worker: u32,
+        mishap: Mishap,
+    },
     /// A worker that crashed is back.
-    Restart { worker: u32, life: u32 },
+    Restart {
+        worker: u32,
+        life: u32,
+    },
     /// A partition is lifted.
-    Lifted { worker: u32, direction: Option<crate::network::Direction> },
+    Lifted {
+        worker: u32,
+        direction: Option<crate::network::Direction>,
+    },
     /// The coordinator's clock jumps.
-    ClockJump { ahead_ms: u64 },
+    ClockJump {
+        ahead_ms: u64,
+    },
     /// Nothing goes wrong any more.
     Calm,
 }

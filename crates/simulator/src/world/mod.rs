@@ -129,8 +129,10 @@ impl<D: Decider> World<D> {
     pub fn with_decider(scenario: Scenario, make: impl FnOnce(Config, [u8; 32]) -> D) -> Self {
         let decider = make(Config::default(), seed_bytes(scenario.seed, Purpose::Machine));
         let mut network = Network::new(scenario.seed, scenario.weather, scenario.members.len());
-        let workers: Vec<Worker> =
-            (0..).zip(&scenario.members).map(|(number, member)| Worker::new(number, member.clone())).collect();
+        let workers: Vec<Worker> = (0..)
+            .zip(&scenario.members)
+            .map(|(number, member)| Worker::new(number, member.clone()))
+            .collect();
         for worker in &workers {
             network.plan(0, Event::Connect { worker: worker.number, life: 0 });
         }
@@ -207,7 +209,11 @@ impl<D: Decider> World<D> {
             self.counts.steps += 1;
             self.invariants.step(self.decider.machine(), &self.scenario, self.network.planned())?;
         }
-        self.invariants.at_rest(self.decider.machine(), &self.scenario, &Crew(&self.workers, &self.sessions))?;
+        self.invariants.at_rest(
+            self.decider.machine(),
+            &self.scenario,
+            &Crew(&self.workers, &self.sessions),
+        )?;
         Ok(())
     }
 
@@ -287,7 +293,8 @@ struct Crew<'w>(&'w [Worker], &'w [Option<u64>]);
 impl Members for Crew<'_> {
     fn is_connected(&self, worker: u32) -> bool {
         let of = |worker: &Worker| worker.runs && worker.session.is_some();
-        self.0.get(worker as usize).is_some_and(of) && self.1.get(worker as usize).is_some_and(Option::is_some)
+        self.0.get(worker as usize).is_some_and(of)
+            && self.1.get(worker as usize).is_some_and(Option::is_some)
     }
 
     fn obeys(&self, worker: u32) -> bool {
@@ -295,6 +302,6 @@ impl Members for Crew<'_> {
     }
 
     fn stored(&self, worker: u32, task: TaskKey) -> Option<Digest> {
-        self.0.get(worker as usize)?.stored.get(&(task.job, task.index)).copied()
+        self.0.get(worker as usize)?.stored.get(&(task.job, task.index)).map(|stored| stored.digest)
     }
 }

@@ -6,7 +6,7 @@ use protocol::ballot::ReplicaId;
 use super::{
     World,
     message::{CoordinatorSays, Event, Work, WorkerSays},
-    worker::Said,
+    worker::{Said, Stored},
 };
 use crate::{behaviour::Behaviour, decider::Decider, invariants::TaskKey, network::Direction, values};
 
@@ -29,12 +29,13 @@ impl<D: Decider> World<D> {
             }
             CoordinatorSays::Correct(replica, accepted) => {
                 if worker.member.obeys {
-                    worker.stored.insert((replica.job, replica.index), accepted);
+                    let stored = Stored { digest: accepted, corrected: true };
+                    worker.stored.insert((replica.job, replica.index), stored);
                     self.say_to_coordinator(number, WorkerSays::Corrected(replica, accepted));
                 }
             }
             CoordinatorSays::Fetch { job, index, digest } => {
-                let holds = worker.stored.get(&(job, index)) == Some(&digest);
+                let holds = worker.stored.get(&(job, index)).is_some_and(|stored| stored.digest == digest);
                 let given = holds && worker.member.behaviour != Behaviour::Withholds;
                 self.say_to_coordinator(number, WorkerSays::Outcome { job, index, given });
             }
@@ -72,7 +73,9 @@ impl<D: Decider> World<D> {
             return;
         }
         if worker.stalled_until_us > self.network.now_us() {
-            return self.network.plan(worker.stalled_until_us, Event::Computed { worker: number, life, work });
+            return self
+                .network
+                .plan(worker.stalled_until_us, Event::Computed { worker: number, life, work });
         }
         let task = TaskKey::of(&work.replica);
         let (truth, lie) = (values::truth(work.replica.task), |liar| values::lie(work.replica.task, liar));
@@ -89,9 +92,12 @@ impl<D: Decider> World<D> {
             Behaviour::Silent | Behaviour::Pretends | Behaviour::Fails => return,
         };
         worker.under_way.remove(&work.replica);
-        worker.stored.insert((task.job, task.index), digest);
+        worker.store((task.job, task.index), digest);
         let said = Said { work, digest, contradiction };
-        worker.uncounted.insert(work.replica, said);
+        // Who forges is thrown out for it, and would be for ever if it tried the same again.
+        if worker.member.behaviour != Behaviour::Forges {
+            worker.uncounted.insert(work.replica, said);
+        }
         self.cast(number, said);
     }
 

@@ -29,6 +29,14 @@ pub(super) struct Said {
     pub(super) contradiction: Option<Digest>,
 }
 
+/// An outcome on a worker's disk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
+    pub(super) digest: Digest,
+    /// Whether it was put there by a correction.
+    pub(super) corrected: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) number: u32,
@@ -43,8 +51,8 @@ pub(super) struct Worker {
     pub(super) stalled_until_us: u64,
     pub(super) under_way: BTreeMap<ReplicaId, Work>,
     pub(super) uncounted: BTreeMap<ReplicaId, Said>,
-    /// The outcomes on its disk.
-    pub(super) stored: BTreeMap<(JobId, u64), Digest>,
+    /// The outcomes on its disk; a correction is never overwritten by what it computes itself.
+    pub(super) stored: BTreeMap<(JobId, u64), Stored>,
     /// Whether a heartbeat is planned.
     pub(super) beats: bool,
     /// The last ballot that it sent, for those who send it again.
@@ -83,6 +91,14 @@ impl Worker {
         self.uncounted.clear();
         self.beats = false;
         self.last_sent = None;
+    }
+
+    /// Keeps what it computed.
+    pub(super) fn store(&mut self, task: (JobId, u64), digest: Digest) {
+        let stored = self.stored.entry(task).or_insert(Stored { digest, corrected: false });
+        if !stored.corrected {
+            stored.digest = digest;
+        }
     }
 
     /// The replicas that it names when it is connected again.

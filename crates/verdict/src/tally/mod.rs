@@ -27,6 +27,9 @@ pub use count::Count;
 /// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
 const PARDONS_MAX: u32 = 3;
 
+/// How many leases of one task a worker may have: one that comes and goes must not use up those of the others.
+const LEASES_PER_WORKER_MAX: u32 = 8;
+
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -281,15 +284,21 @@ impl Tally {
 
     /// A flapping cluster must not lease one task for ever.
     fn attempts_max(&self) -> u32 {
-        self.rules.seats_max.saturating_mul(8)
+        self.rules.seats_max.saturating_mul(LEASES_PER_WORKER_MAX)
+    }
+
+    fn leases_of(&self, worker: &NodeId) -> u32 {
+        let leases = self.issued.iter().filter(|issued| issued.worker == *worker).count();
+        u32::try_from(leases).unwrap_or(u32::MAX)
     }
 
     /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before, nor let more
-    /// leases expire than are overlooked.
+    /// leases expire than are overlooked, nor lose too many with its connection.
     pub fn may_ask(&self, worker: &NodeId) -> bool {
         !self.ballots.contains_key(worker)
             && !self.excused.contains(worker)
             && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
+            && self.leases_of(worker) < LEASES_PER_WORKER_MAX
             && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
     }
 

@@ -217,6 +217,22 @@ fn a_worker_whose_lease_expired_is_asked_again_when_the_others_have_left() {
 }
 
 #[test]
+fn a_worker_that_comes_and_goes_does_not_use_up_the_leases_of_the_others() {
+    let mut cluster = Cluster::new(false, 1);
+    let restless = cluster.add("a", Behaviour::Silent);
+    cluster.submit(Policy { max_replicas: 3, ..Policy::default() }, 1);
+    for _ in 0..100 {
+        cluster.lose(restless);
+        cluster.join(restless);
+    }
+    assert_eq!(cluster.leases.len(), 8);
+    cluster.add("b", Behaviour::Honest);
+    cluster.add("c", Behaviour::Honest);
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
 fn a_heartbeat_keeps_a_lease_alive() {
     let mut cluster = Cluster::new(false, 1);
     let slow = cluster.add("a", Behaviour::Silent);
