@@ -6,8 +6,10 @@ mod bench;
 mod query;
 mod serve;
 mod session;
+mod simulate;
 mod submit;
 mod summary;
+mod telling;
 mod token;
 
 use std::{io, process::ExitCode};
@@ -40,6 +42,7 @@ pub fn runtime(command: &Command) -> io::Result<Runtime> {
         | Command::Abandon(_)
         | Command::Revoke(_)
         | Command::Token(_)
+        | Command::Simulate(_)
         | Command::Completions { .. } => false,
         Command::Serve(_) | Command::Submit(_) | Command::Result(_) | Command::Bench(_) => true,
     };
@@ -65,6 +68,7 @@ pub async fn run(command: Command) -> Result<ExitCode, CommandError> {
         Command::Bench(arguments) => match arguments.what {
             BenchWhat::Agreement(arguments) => bench::agreement(arguments).await,
         },
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

@@ -119,11 +119,11 @@ impl Campaign {
     }
 
     /// As [`Campaign::run_next`], and tells what happened in each round.
-    pub fn run_next_with_story(&mut self) -> Option<Story> {
+    pub fn run_next_with_story(&mut self) -> Option<(Scenario, Story)> {
         let (scenario, tasks) = self.next_scenario()?;
-        let (report, story) = World::new(scenario).with_story().run();
+        let (report, story) = World::new(scenario.clone()).with_story().run();
         self.take(report, tasks);
-        story
+        Some((scenario, story?))
     }
 
     fn next_scenario(&self) -> Option<(Scenario, u32)> {

@@ -137,6 +137,12 @@ impl Scenario {
         self
     }
 
+    /// How many workers it has.
+    #[must_use]
+    pub fn nodes(&self) -> u32 {
+        u32::try_from(self.members.len()).unwrap_or(u32::MAX)
+    }
+
     /// How many of its workers are faulty.
     #[must_use]
     pub fn faulty(&self) -> u32 {
@@ -153,7 +159,7 @@ impl Scenario {
     /// Whether the honest workers are enough to decide every task, once nothing goes wrong any more.
     #[must_use]
     pub fn has_enough_honest(&self) -> bool {
-        let nodes = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+        let nodes = self.nodes();
         let (faulty, quorum) = (self.faulty(), self.policy.quorum);
         let honest = nodes - faulty;
         let replicas = self.policy.replicas;

@@ -1,5 +1,5 @@
-//! What is accepted has its proof: ballots of a quorum of different workers, more than half of all ballots that count,
-//! spread as the policy asks, and the certificate says the same.
+//! What is accepted has its proof: ballots of a quorum of different workers, more than half of all ballots that count
+//! or may still come, spread as the policy asks, and the certificate says the same.
 //!
 //! This holds beyond the fault bound, too: too many liars may win, but never without the votes.
 
@@ -30,8 +30,12 @@ pub(super) fn check(
     if votes < quorum {
         return fail(format!("task {index} is accepted with {votes} ballots, and the quorum is {quorum}"));
     }
-    if 2 * votes <= all {
-        return fail(format!("task {index} is accepted with {votes} of {all} ballots"));
+    let tally = machine.job(task.job).and_then(|job| job.tally(index));
+    let out = tally.map_or(0, |tally| tally.outstanding().count());
+    if 2 * votes <= all + out {
+        let what =
+            format!("task {index} is accepted with {votes} of {all} ballots, and {out} may still come");
+        return fail(what);
     }
     if scenario.policy.electorate == Electorate::Sample && scenario.policy.distinct.contains(&Axis::Operator)
     {
