@@ -1,8 +1,13 @@
 //! The command line, as plain data: nothing happens here.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+    time::Duration,
+};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use program::parse_name;
 
 /// Runs computations many times, independently, and only believes what survives.
@@ -39,6 +44,8 @@ pub enum Command {
     Ledger(Ledger),
     /// Measure
     Bench(Bench),
+    /// Put the vote under a virtual clock with liars and a bad network: show rounds, or run a campaign
+    Simulate(Simulate),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -313,6 +320,62 @@ pub struct BenchAgreement {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `simulate`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, and independent of the others"
+)]
+#[derive(Debug, Clone, Args)]
+pub struct Simulate {
+    /// How many workers [default: 7 for rounds, drawn for each world of a campaign]
+    #[arg(long, value_name = "N")]
+    pub nodes: Option<u32>,
+    /// How many of them are faulty, each in a way that is drawn [default: 2 for rounds, drawn in a campaign]
+    #[arg(long, value_name = "F")]
+    pub faulty: Option<u32>,
+    /// How many faulty workers the policy is to survive [default: --faulty, as far as there are nodes for it]
+    #[arg(long, value_name = "F")]
+    pub tolerate: Option<u32>,
+    /// Each worker is, with this probability, one of those that tell the same lie
+    #[arg(long, value_name = "P", conflicts_with = "faulty")]
+    pub collude: Option<f64>,
+    /// How many replicas of each task decide it, and no more [default: every worker votes in rounds, drawn in a campaign]
+    #[arg(long, value_name = "N")]
+    pub replicas: Option<u32>,
+    /// Every worker votes on every task
+    #[arg(long, conflicts_with = "replicas")]
+    pub everybody: bool,
+    /// What else goes wrong [default: none for rounds, all in a campaign]
+    #[arg(long, value_enum)]
+    pub faults: Option<SimulatedFaults>,
+    /// The number from which everything is drawn: the same one gives the same worlds
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many rounds to show, one task after the other
+    #[arg(long, default_value = "3", value_name = "N", conflicts_with = "referendums")]
+    pub rounds: NonZeroU32,
+    /// Run a campaign of so many votes, world after world, and print a table
+    #[arg(long, value_name = "N")]
+    pub referendums: Option<NonZeroU64>,
+    /// Show every round of a campaign
+    #[arg(long, requires = "referendums")]
+    pub show: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What goes wrong in a simulation, beside the faulty workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SimulatedFaults {
+    /// Nothing: every message arrives, soon, once and in order
+    None,
+    /// Messages are lost, doubled, delayed and reordered; workers are cut off, one way or both
+    Network,
+    /// That, and workers crash, restart and stall, and the coordinator's clock jumps
+    All,
 }
 
 fn parse_node(text: &str) -> Result<protocol::identity::NodeId, String> {

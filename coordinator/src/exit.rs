@@ -3,7 +3,7 @@
 //! | code | means |
 //! |---|---|
 //! | 0 | done; for `ask`: true |
-//! | 1 | for `ask`: false; for `ledger verify` and `ledger consistency`: no |
+//! | 1 | for `ask`: false; for `ledger verify` and `ledger consistency`: no; for `simulate`: an invariant was violated |
 //! | 2 | usage, a bad job file or expression; for `ask`: anything that is neither true nor false |
 //! | 3 | the job ended with tasks undecided or failed |
 //! | 4 | the coordinator cannot be reached, or the connection broke for good |
@@ -19,7 +19,7 @@ use crate::{ledger::LedgerError, server::ServeError};
 
 /// Done, or true.
 pub const DONE: u8 = 0;
-/// False.
+/// False, or an invariant does not hold.
 pub const FALSE: u8 = 1;
 /// Usage, bad input, or neither true nor false.
 pub const NEITHER: u8 = 2;

@@ -7,8 +7,10 @@ mod ledger;
 mod query;
 mod serve;
 mod session;
+mod simulate;
 mod submit;
 mod summary;
+mod telling;
 mod token;
 
 use std::{io, process::ExitCode};
@@ -42,6 +44,7 @@ pub fn runtime(command: &Command) -> io::Result<Runtime> {
         | Command::Revoke(_)
         | Command::Token(_)
         | Command::Ledger(_)
+        | Command::Simulate(_)
         | Command::Completions { .. } => false,
         Command::Serve(_) | Command::Submit(_) | Command::Result(_) | Command::Bench(_) => true,
     };
@@ -68,6 +71,7 @@ pub async fn run(command: Command) -> Result<ExitCode, CommandError> {
         Command::Bench(arguments) => match arguments.what {
             BenchWhat::Agreement(arguments) => bench::agreement(arguments).await,
         },
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

@@ -147,7 +147,7 @@ impl Machine {
         let Some(worker) = tally.issued().get(replica.number as usize).map(|issued| issued.worker) else {
             return;
         };
-        tally.excuse(worker);
+        tally.note_expired(worker);
         self.end_lease(replica, worker);
         self.outputs.push_back(Output::Cancel { worker, replica });
         self.evaluate(replica.job, replica.index, now_ms);

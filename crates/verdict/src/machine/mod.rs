@@ -5,8 +5,10 @@
 //! the machine again from what it had recorded.
 
 mod leasing;
+mod pardon;
 mod replay;
 mod settling;
+mod sizes;
 mod vote;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -30,6 +32,7 @@ use crate::{
 };
 
 pub use replay::ReplayError;
+pub use sizes::Sizes;
 
 /// How a machine behaves for all its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,6 +226,7 @@ impl Machine {
         worker.connected = false;
         self.free_leases_of(id, now_ms);
         self.lost_while_settling(id, now_ms);
+        self.pardon_where_nobody_is_left();
         Ok(())
     }
 

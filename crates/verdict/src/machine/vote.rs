@@ -39,6 +39,9 @@ impl Machine {
             return self.end_if_done(job, now_ms);
         }
         let hungry = tally.vacant_seats() > 0;
+        if hungry {
+            self.pardon_if_nobody_is_left(job, index);
+        }
         let Some(record) = self.jobs.get_mut(&job) else { return };
         if hungry {
             record.hungry.insert(index);

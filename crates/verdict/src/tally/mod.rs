@@ -25,6 +25,12 @@ use crate::input::TaskTerms;
 
 pub use count::Count;
 
+/// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
+const PARDONS_MAX: u32 = 3;
+
+/// How many leases of one task a worker may have: one that comes and goes must not use up those of the others.
+const LEASES_PER_WORKER_MAX: u32 = 8;
+
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -148,6 +154,10 @@ pub struct Tally {
     ballots: BTreeMap<NodeId, Cast>,
     equivocations: BTreeMap<NodeId, [SignedBallot; 2]>,
     excused: BTreeSet<NodeId>,
+    /// How many leases each worker has let expire.
+    expired: BTreeMap<NodeId, u32>,
+    /// So many expired leases are overlooked in every worker.
+    pardoned: u32,
     failures: Vec<String>,
     disputed: bool,
     opened_ms: u64,
@@ -166,6 +176,8 @@ impl Tally {
             ballots: BTreeMap::new(),
             equivocations: BTreeMap::new(),
             excused: BTreeSet::new(),
+            expired: BTreeMap::new(),
+            pardoned: 0,
             failures: Vec::new(),
             disputed: false,
             opened_ms: now_ms,
@@ -280,13 +292,21 @@ impl Tally {
 
     /// A flapping cluster must not lease one task for ever.
     fn attempts_max(&self) -> u32 {
-        self.rules.seats_max.saturating_mul(8)
+        self.rules.seats_max.saturating_mul(LEASES_PER_WORKER_MAX)
     }
 
-    /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before.
+    fn leases_of(&self, worker: &NodeId) -> u32 {
+        let leases = self.issued.iter().filter(|issued| issued.worker == *worker).count();
+        u32::try_from(leases).unwrap_or(u32::MAX)
+    }
+
+    /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before, nor let more
+    /// leases expire than are overlooked, nor lose too many with its connection.
     pub fn may_ask(&self, worker: &NodeId) -> bool {
         !self.ballots.contains_key(worker)
             && !self.excused.contains(worker)
+            && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
+            && self.leases_of(worker) < LEASES_PER_WORKER_MAX
             && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
     }
 
@@ -363,9 +383,22 @@ impl Tally {
         self.issued.get(number as usize)?.lease.as_ref().map(|lease| lease.expires_ms)
     }
 
-    /// Never asks this worker again for this task.
-    pub(crate) fn excuse(&mut self, worker: NodeId) {
-        self.excused.insert(worker);
+    /// A worker has let its lease expire: others are asked before it.
+    pub(crate) fn note_expired(&mut self, worker: NodeId) {
+        let times = self.expired.entry(worker).or_default();
+        *times = times.saturating_add(1);
+    }
+
+    /// Whether there is a vacant seat, and workers that could be asked if one more expired lease were overlooked.
+    pub(crate) fn may_pardon(&self) -> bool {
+        self.pardoned < PARDONS_MAX
+            && self.expired.values().any(|times| *times > self.pardoned)
+            && self.vacant_seats() > 0
+    }
+
+    /// Overlooks one more expired lease in every worker.
+    pub(crate) fn pardon(&mut self) {
+        self.pardoned += 1;
     }
 
     /// Notes why a worker could not run it.

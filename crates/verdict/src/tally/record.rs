@@ -71,6 +71,8 @@ impl Tally {
             ballots,
             equivocations: equivocations.collect(),
             excused: BTreeSet::new(),
+            expired: BTreeMap::new(),
+            pardoned: 0,
             failures: Vec::new(),
             disputed: record.disputed,
             opened_ms: record.opened_ms,

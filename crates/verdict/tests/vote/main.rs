@@ -181,6 +181,58 @@ fn an_expired_lease_is_given_to_another_worker() {
 }
 
 #[test]
+fn workers_whose_leases_all_expired_are_asked_again_when_nobody_else_is_left() {
+    let mut cluster = Cluster::new(false, 1);
+    let ids: Vec<_> = ["a", "b", "c"].map(|operator| cluster.add(operator, Behaviour::Silent)).to_vec();
+    cluster.submit(Policy::default(), 1);
+    for jumps in 1..=3 {
+        // The coordinator's clock jumps: every lease is over at once.
+        cluster.now_ms += 2 * Policy::default().lease_ms;
+        cluster.machine.handle_timeout(cluster.now_ms);
+        cluster.tell(Input::Heartbeat { worker: ids[0], under_way: Vec::new() }).expect("it is welcome");
+        assert_eq!(cluster.leases.len(), 3 * (jumps + 1), "each is asked once more");
+    }
+    cluster.now_ms += 2 * Policy::default().lease_ms;
+    cluster.machine.handle_timeout(cluster.now_ms);
+    cluster.tell(Input::Heartbeat { worker: ids[0], under_way: Vec::new() }).expect("it is welcome");
+    assert_eq!(cluster.leases.len(), 12, "but not for ever");
+    let waiting = cluster.machine.progress(JOB).and_then(|progress| progress.waiting);
+    assert_eq!(
+        waiting.as_deref(),
+        Some("task 0 needs 3 more ballots, and all 3 connected workers were asked")
+    );
+}
+
+#[test]
+fn a_worker_whose_lease_expired_is_asked_again_when_the_others_have_left() {
+    let mut cluster = Cluster::new(false, 1);
+    let slow = cluster.add("a", Behaviour::Silent);
+    cluster.submit(Policy { quorum: 1, replicas: 1, tolerate: 0, ..Policy::default() }, 1);
+    let other = cluster.add("b", Behaviour::Silent);
+    cluster.now_ms += 2 * Policy::default().lease_ms;
+    cluster.machine.handle_timeout(cluster.now_ms);
+    cluster.lose(other);
+    let asked: Vec<_> = cluster.leases.iter().map(|(worker, ..)| *worker).collect();
+    assert_eq!(asked, [slow, other, slow]);
+}
+
+#[test]
+fn a_worker_that_comes_and_goes_does_not_use_up_the_leases_of_the_others() {
+    let mut cluster = Cluster::new(false, 1);
+    let restless = cluster.add("a", Behaviour::Silent);
+    cluster.submit(Policy { max_replicas: 3, ..Policy::default() }, 1);
+    for _ in 0..100 {
+        cluster.lose(restless);
+        cluster.join(restless);
+    }
+    assert_eq!(cluster.leases.len(), 8);
+    cluster.add("b", Behaviour::Honest);
+    cluster.add("c", Behaviour::Honest);
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
 fn a_heartbeat_keeps_a_lease_alive() {
     let mut cluster = Cluster::new(false, 1);
     let slow = cluster.add("a", Behaviour::Silent);

@@ -1,0 +1,68 @@
+//! How workers behave: one honest way, and the ways to be faulty that the vote must survive.
+
+/// What a worker does with its leases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Behaviour {
+    /// Says the truth. It may still crash, stall or be cut off.
+    Honest,
+    /// Says a wrong digest of its own.
+    LiesAlone,
+    /// Says the wrong digest that all workers of this kind say.
+    LiesTogether,
+    /// Takes leases, and is never heard about them again.
+    Silent,
+    /// Keeps its leases alive for ever and never answers.
+    Pretends,
+    /// Says the truth and a lie for one replica.
+    Equivocates,
+    /// Waits for somebody else's ballot and says the same.
+    Copies,
+    /// Says the truth, and sends old ballots again: its own, and those of others.
+    Replays,
+    /// Casts wrong ballots in the name of another worker.
+    Forges,
+    /// Says that it cannot run anything.
+    Fails,
+    /// Says the truth and hands out no outcome.
+    Withholds,
+}
+
+impl Behaviour {
+    /// Every way to be faulty.
+    pub const FAULTY: [Self; 10] = [
+        Self::LiesAlone,
+        Self::LiesTogether,
+        Self::Silent,
+        Self::Pretends,
+        Self::Equivocates,
+        Self::Copies,
+        Self::Replays,
+        Self::Forges,
+        Self::Fails,
+        Self::Withholds,
+    ];
+
+    /// What people are told.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Honest => "honest",
+            Self::LiesAlone => "lies alone",
+            Self::LiesTogether => "lies together",
+            Self::Silent => "is silent",
+            Self::Pretends => "pretends to work",
+            Self::Equivocates => "equivocates",
+            Self::Copies => "copies",
+            Self::Replays => "replays",
+            Self::Forges => "forges",
+            Self::Fails => "fails",
+            Self::Withholds => "withholds outcomes",
+        }
+    }
+
+    /// Whether it counts against the number of faulty workers.
+    #[must_use]
+    pub fn is_faulty(self) -> bool {
+        self != Self::Honest
+    }
+}

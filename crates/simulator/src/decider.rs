@@ -1,0 +1,44 @@
+//! Who decides in a world: the machine of the verdict crate, or something that stands in front of it.
+//!
+//! The tests put a decider with a planted bug here, to see that the invariants find it; nothing else has a second one.
+
+use verdict::{Input, Machine, Output, Rejected};
+
+/// Takes facts and gives orders, as [`Machine`] does.
+pub trait Decider {
+    /// See [`Machine::handle`].
+    ///
+    /// # Errors
+    /// [`Rejected`] when the fact cannot be.
+    fn handle(&mut self, input: Input, now_ms: u64) -> Result<(), Rejected>;
+    /// See [`Machine::handle_timeout`].
+    fn handle_timeout(&mut self, now_ms: u64);
+    /// See [`Machine::next_timeout_ms`].
+    fn next_timeout_ms(&self) -> Option<u64>;
+    /// See [`Machine::poll_output`].
+    fn poll_output(&mut self) -> Option<Output>;
+    /// The machine itself, to look at.
+    fn machine(&self) -> &Machine;
+}
+
+impl Decider for Machine {
+    fn handle(&mut self, input: Input, now_ms: u64) -> Result<(), Rejected> {
+        Self::handle(self, input, now_ms)
+    }
+
+    fn handle_timeout(&mut self, now_ms: u64) {
+        Self::handle_timeout(self, now_ms);
+    }
+
+    fn next_timeout_ms(&self) -> Option<u64> {
+        Self::next_timeout_ms(self)
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        Self::poll_output(self)
+    }
+
+    fn machine(&self) -> &Machine {
+        self
+    }
+}

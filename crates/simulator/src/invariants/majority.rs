@@ -1,0 +1,65 @@
+//! What is accepted has its proof: ballots of a quorum of different workers, more than half of all ballots that count
+//! or may still come, spread as the policy asks, and the certificate says the same.
+//!
+//! This holds beyond the fault bound, too: too many liars may win, but never without the votes.
+
+use std::collections::BTreeSet;
+
+use protocol::{domain::Axis, policy::Electorate, verdict::Verdict};
+use verdict::Machine;
+
+use super::{TaskKey, TaskRecord, Violation};
+use crate::scenario::Scenario;
+
+const INVARIANT: &str = "quorum and majority";
+
+pub(super) fn check(
+    task: TaskKey,
+    record: &TaskRecord,
+    verdict: &Verdict,
+    scenario: &Scenario,
+    machine: &Machine,
+) -> Result<(), Violation> {
+    let Verdict::Accepted(accepted) = verdict else { return Ok(()) };
+    let index = task.index;
+    let agreeing: BTreeSet<u32> =
+        record.ballots().filter(|(_, digest)| digest == accepted).map(|(worker, _)| worker).collect();
+    let (votes, all) = (agreeing.len(), record.ballots().count());
+    let quorum = scenario.policy.quorum as usize;
+    let fail = |what: String| Err(Violation { invariant: INVARIANT, what });
+    if votes < quorum {
+        return fail(format!("task {index} is accepted with {votes} ballots, and the quorum is {quorum}"));
+    }
+    let tally = machine.job(task.job).and_then(|job| job.tally(index));
+    let out = tally.map_or(0, |tally| tally.outstanding().count());
+    if 2 * votes <= all + out {
+        let what =
+            format!("task {index} is accepted with {votes} of {all} ballots, and {out} may still come");
+        return fail(what);
+    }
+    if scenario.policy.electorate == Electorate::Sample && scenario.policy.distinct.contains(&Axis::Operator)
+    {
+        let operators: BTreeSet<&str> = agreeing
+            .iter()
+            .filter_map(|worker| scenario.members.get(*worker as usize))
+            .map(|member| member.operator.as_str())
+            .collect();
+        if operators.len() < quorum {
+            let count = operators.len();
+            return fail(format!(
+                "task {index} is accepted by {count} operators, and {quorum} are asked for"
+            ));
+        }
+    }
+    let Some(certificate) = machine.certificate(task.job, index) else {
+        return fail(format!("task {index} is accepted without a certificate"));
+    };
+    let (winning, dissenting) = (certificate.winning.len(), certificate.dissenting.len());
+    if certificate.accepted != *accepted || winning != votes || winning + dissenting != all {
+        return fail(format!(
+            "the certificate of task {index} has {winning} ballots for and {dissenting} against; {votes} of {all} were \
+             cast for what is announced"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! The plain record of a world: for each task, who said what, in order, and what was announced.
+
+use std::collections::BTreeMap;
+
+use protocol::{digest::Digest, verdict::Verdict};
+
+use super::TaskKey;
+
+/// Everything that was seen.
+#[derive(Debug, Default)]
+pub struct Record {
+    tasks: BTreeMap<TaskKey, TaskRecord>,
+}
+
+/// What was seen of one task.
+#[derive(Debug, Default)]
+pub struct TaskRecord {
+    /// Each worker's first ballot, with the number of its replica.
+    ballots: Vec<(u32, u32, Digest)>,
+    /// Those who said two different things about one replica before the verdict.
+    two_faced: Vec<u32>,
+    verdict: Option<Verdict>,
+}
+
+impl Record {
+    pub(super) fn task_mut(&mut self, task: TaskKey) -> &mut TaskRecord {
+        self.tasks.entry(task).or_default()
+    }
+
+    /// All tasks of which anything was seen.
+    pub fn tasks(&self) -> impl Iterator<Item = (TaskKey, &TaskRecord)> {
+        self.tasks.iter().map(|(task, record)| (*task, record))
+    }
+}
+
+impl TaskRecord {
+    /// Who counts, and what each says.
+    pub fn ballots(&self) -> impl Iterator<Item = (u32, Digest)> {
+        self.ballots.iter().map(|(worker, _, digest)| (*worker, *digest))
+    }
+
+    /// What was announced, once it was.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
+    /// Takes a ballot: each worker's first counts, and none of one who contradicts itself while the vote is open.
+    pub(super) fn take(&mut self, worker: u32, replica_number: u32, digest: Digest) {
+        if self.two_faced.contains(&worker) {
+            return;
+        }
+        let Some(at) = self.ballots.iter().position(|(voter, ..)| *voter == worker) else {
+            return self.ballots.push((worker, replica_number, digest));
+        };
+        let (_, number, before) = self.ballots[at];
+        if number == replica_number && before != digest && self.verdict.is_none() {
+            self.ballots.remove(at);
+            self.two_faced.push(worker);
+        }
+    }
+
+    pub(super) fn announce(&mut self, verdict: Verdict) {
+        self.verdict = Some(verdict);
+    }
+}

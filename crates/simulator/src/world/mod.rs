@@ -1,0 +1,307 @@
+//! A world: one decider, its workers, the network between them and the virtual clock, run step by step.
+//!
+//! Each step is the next thing that happens, and everything that follows from it at once; then the invariants are
+//! checked. A world ends when nothing will happen any more, or when an invariant is violated.
+
+mod coordinator;
+mod message;
+mod mishaps;
+mod node;
+mod worker;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{ballot::SignedBallot, digest::Digest, job::JobId, verdict::Verdict};
+use verdict::{Config, Machine};
+
+use self::{message::Event, worker::Worker};
+use crate::{
+    behaviour::Behaviour,
+    chance::{Chance, Purpose, seed_bytes},
+    decider::Decider,
+    invariants::{Invariants, Members, TaskKey, Violation, is_wrong},
+    network::Network,
+    scenario::Scenario,
+    story::Story,
+};
+
+/// How many leases long a world may go on after everything is calm.
+const LEASES_AFTER_CALM: u64 = 30;
+
+/// What happened in a world, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Things that happened.
+    pub steps: u64,
+    /// Tasks accepted.
+    pub accepted: u64,
+    /// Of those, with a wrong value.
+    pub wrong: u64,
+    /// Tasks that ended undecided or failed.
+    pub undecided: u64,
+    /// Tasks that were open when the world ended.
+    pub unfinished: u64,
+    /// Tasks that ever had two different digests.
+    pub disputes: u64,
+    /// Leases.
+    pub leases: u64,
+    /// Ballots taken.
+    pub ballots: u64,
+    /// Corrections sent.
+    pub corrections: u64,
+    /// Ballots in the name of another, or without their worker's signature.
+    pub forgeries: u64,
+    /// Facts that the machine rejected.
+    pub rejected: u64,
+    /// Messages lost, each with its link.
+    pub lost: u64,
+    /// Messages that arrived twice.
+    pub doubled: u64,
+    /// Workers that crashed.
+    pub crashes: u64,
+}
+
+/// How a world ended.
+#[derive(Debug, Clone)]
+pub struct WorldReport {
+    /// What it was drawn from.
+    pub seed: u64,
+    /// How many tasks it had.
+    pub tasks: u64,
+    /// How many of its workers were faulty.
+    pub faulty: u32,
+    /// Whether those are no more than the policy survives.
+    pub keeps_fault_bound: bool,
+    /// What happened.
+    pub counts: Counts,
+    /// The invariant that was violated, if one was: the world stopped there.
+    pub violation: Option<Violation>,
+    /// The world's time at its end, in microseconds.
+    pub ended_us: u64,
+}
+
+/// A world that cannot go on.
+#[derive(Debug)]
+struct Stopped(Violation);
+
+impl From<Violation> for Stopped {
+    fn from(violation: Violation) -> Self {
+        Self(violation)
+    }
+}
+
+/// A world.
+pub struct World<D> {
+    scenario: Scenario,
+    decider: D,
+    network: Network<Event>,
+    workers: Vec<Worker>,
+    /// The coordinator's end of each worker's link.
+    sessions: Vec<Option<u64>>,
+    sessions_made: u64,
+    /// Outcomes that were asked for, by worker.
+    fetches: BTreeSet<(u32, JobId, u64)>,
+    clock_ahead_ms: u64,
+    jobs_submitted: u32,
+    jobs_over: u32,
+    invariants: Invariants,
+    counts: Counts,
+    chance: Chance,
+    /// Whether anybody listens to what others send.
+    has_eavesdroppers: bool,
+    /// The first ballot on each task, for those who copy it.
+    overheard: BTreeMap<TaskKey, Digest>,
+    /// The last ballot of anybody, for those who send it again.
+    last_sent: Option<Box<SignedBallot>>,
+    story: Option<Story>,
+}
+
+impl World<Machine> {
+    /// The world of a scenario, with the real machine.
+    #[must_use]
+    pub fn new(scenario: Scenario) -> Self {
+        Self::with_decider(scenario, Machine::new)
+    }
+}
+
+impl<D: Decider> World<D> {
+    /// The world of a scenario, with the decider that `make` makes of its configuration and its seed.
+    pub fn with_decider(scenario: Scenario, make: impl FnOnce(Config, [u8; 32]) -> D) -> Self {
+        let decider = make(Config::default(), seed_bytes(scenario.seed, Purpose::Machine));
+        let mut network = Network::new(scenario.seed, scenario.weather, scenario.members.len());
+        let workers: Vec<Worker> = (0..)
+            .zip(&scenario.members)
+            .map(|(number, member)| Worker::new(number, member.clone()))
+            .collect();
+        for worker in &workers {
+            network.plan(0, Event::Connect { worker: worker.number, life: 0 });
+        }
+        let jobs_at_once = if scenario.in_turn { 1 } else { scenario.jobs.len() };
+        for (job, planned) in (0..).zip(&scenario.jobs).take(jobs_at_once) {
+            network.plan(planned.at_us, Event::Submit { job });
+        }
+        for (at_us, worker, mishap) in &scenario.mishaps {
+            network.plan(*at_us, Event::Mishap { worker: *worker, mishap: *mishap });
+        }
+        for (at_us, ahead_ms) in &scenario.clock_jumps {
+            network.plan(*at_us, Event::ClockJump { ahead_ms: *ahead_ms });
+        }
+        if scenario.calm_us > 0 {
+            network.plan(scenario.calm_us, Event::Calm);
+        }
+        let listens = |behaviour| matches!(behaviour, Behaviour::Copies | Behaviour::Replays);
+        Self {
+            has_eavesdroppers: scenario.members.iter().any(|member| listens(member.behaviour)),
+            chance: Chance::new(scenario.seed, Purpose::Workers),
+            sessions: vec![None; workers.len()],
+            sessions_made: 0,
+            fetches: BTreeSet::new(),
+            clock_ahead_ms: 0,
+            jobs_submitted: 0,
+            jobs_over: 0,
+            invariants: Invariants::default(),
+            counts: Counts::default(),
+            overheard: BTreeMap::new(),
+            last_sent: None,
+            story: None,
+            scenario,
+            decider,
+            network,
+            workers,
+        }
+    }
+
+    /// Notes what happens in each round, for people.
+    #[must_use]
+    pub fn with_story(mut self) -> Self {
+        self.story = Some(Story::new(&self.scenario));
+        self
+    }
+
+    /// Lets everything happen, and tells how it ended.
+    pub fn run(mut self) -> (WorldReport, Option<Story>) {
+        let end = self.run_to_rest();
+        self.count_tallies();
+        if let Some(story) = &mut self.story {
+            story.finish(self.decider.machine());
+        }
+        let violation = end.err().map(|Stopped(violation)| violation);
+        let report = WorldReport {
+            seed: self.scenario.seed,
+            tasks: self.scenario.tasks(),
+            faulty: self.scenario.faulty(),
+            keeps_fault_bound: self.scenario.keeps_fault_bound(),
+            counts: self.counts,
+            violation,
+            ended_us: self.network.now_us(),
+        };
+        (report, self.story)
+    }
+
+    fn run_to_rest(&mut self) -> Result<(), Stopped> {
+        let lease_us = self.scenario.policy.lease_ms * 1000;
+        let last_job_us = self.scenario.jobs.last().map_or(0, |job| job.at_us);
+        let mut end_us = self.scenario.calm_us.max(last_job_us) + LEASES_AFTER_CALM * lease_us;
+        if self.scenario.in_turn {
+            end_us += u64::from(self.jobs_planned()) * LEASES_AFTER_CALM * lease_us;
+        }
+        while self.network.now_us() <= end_us && self.step()? {
+            self.counts.steps += 1;
+            self.invariants.step(self.decider.machine(), &self.scenario, self.network.planned())?;
+        }
+        self.invariants.at_rest(
+            self.decider.machine(),
+            &self.scenario,
+            &Crew(&self.workers, &self.sessions),
+        )?;
+        Ok(())
+    }
+
+    /// The next thing that happens; false when there is none.
+    fn step(&mut self) -> Result<bool, Stopped> {
+        let wake_us = self.wake_us();
+        match (wake_us, self.network.next_us()) {
+            (None, None) => Ok(false),
+            (Some(at_us), next_us) if next_us.is_none_or(|next_us| at_us <= next_us) => {
+                self.network.wait_until(at_us);
+                self.wake().map(|()| true)
+            }
+            _ => match self.network.next() {
+                Some(event) => self.happen(event).map(|()| true),
+                None => Ok(false),
+            },
+        }
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Stopped> {
+        match event {
+            Event::ToCoordinator { worker, session, message } => {
+                if self.sessions[worker as usize] == Some(session) {
+                    return self.hear(worker, message);
+                }
+            }
+            Event::ToWorker { worker, session, message } => {
+                if self.workers[worker as usize].session == Some(session) {
+                    self.obey_coordinator(worker, session, message);
+                }
+            }
+            Event::Computed { worker, life, work } => self.computed(worker, life, work),
+            Event::Beat { worker, life } => self.beat(worker, life),
+            Event::Connect { worker, life } => return self.connect(worker, life),
+            Event::Silence { worker, session } => return self.silence(worker, session),
+            Event::Submit { job } => return self.submit(job),
+            Event::Mishap { worker, mishap } => self.mishap(worker, mishap),
+            Event::Restart { worker, life } => self.restart(worker, life),
+            Event::Lifted { worker, direction } => self.network.cut(worker, direction, false),
+            Event::ClockJump { ahead_ms } => self.clock_ahead_ms = ahead_ms,
+            Event::Calm => self.calm(),
+        }
+        Ok(())
+    }
+
+    fn jobs_planned(&self) -> u32 {
+        u32::try_from(self.scenario.jobs.len()).unwrap_or(u32::MAX)
+    }
+
+    /// A verdict is announced.
+    fn announced(&mut self, job: JobId, index: u64, verdict: &Verdict) -> Result<(), Stopped> {
+        let task = TaskKey { job, index };
+        match verdict {
+            Verdict::Accepted(_) => self.counts.accepted += 1,
+            Verdict::Undecided | Verdict::Failed(_) => self.counts.undecided += 1,
+        }
+        self.counts.wrong += u64::from(is_wrong(task, verdict));
+        if let Some(story) = &mut self.story {
+            story.verdict(task, verdict, self.decider.machine(), self.network.now_us());
+        }
+        Ok(self.invariants.announced(task, verdict, &self.scenario, self.decider.machine())?)
+    }
+
+    fn count_tallies(&mut self) {
+        for (_, job) in self.decider.machine().jobs() {
+            let tallies = (0..job.task_count()).filter_map(|index| job.tally(index));
+            self.counts.disputes += tallies.filter(|tally| tally.was_disputed()).count() as u64;
+        }
+        let decided = self.counts.accepted + self.counts.undecided;
+        self.counts.unfinished = self.scenario.tasks().saturating_sub(decided);
+    }
+}
+
+/// The workers, for the invariants.
+struct Crew<'w>(&'w [Worker], &'w [Option<u64>]);
+
+impl Members for Crew<'_> {
+    fn is_connected(&self, worker: u32) -> bool {
+        let of = |worker: &Worker| worker.runs && worker.session.is_some();
+        self.0.get(worker as usize).is_some_and(of)
+            && self.1.get(worker as usize).is_some_and(Option::is_some)
+    }
+
+    fn obeys(&self, worker: u32) -> bool {
+        self.0.get(worker as usize).is_some_and(|worker| worker.member.obeys)
+    }
+
+    fn stored(&self, worker: u32, task: TaskKey) -> Option<Digest> {
+        self.0.get(worker as usize)?.stored.get(&(task.job, task.index)).map(|stored| stored.digest)
+    }
+}

@@ -1,0 +1,121 @@
+//! A simulated worker: what it has under way, what nobody counted yet, and what it stored.
+//!
+//! It keeps to what the real one does: a broken link stops no computation, ballots are cast again until they are counted,
+//! and a restart forgets everything but the stored outcomes.
+
+use std::collections::BTreeMap;
+
+use protocol::{
+    ballot::{Ballot, ReplicaId, SignedBallot},
+    digest::Digest,
+    domain::FailureDomain,
+    identity::Signature,
+    job::JobId,
+    limits::RESUMES_MAX,
+};
+
+use super::message::Work;
+use crate::{scenario::Member, values};
+
+/// The version that every simulated worker claims.
+const BUILD: &str = "simulated";
+
+/// What a worker said about a replica.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    pub(super) work: Work,
+    pub(super) digest: Digest,
+    /// What else it said about the same replica.
+    pub(super) contradiction: Option<Digest>,
+}
+
+/// An outcome on a worker's disk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
+    pub(super) digest: Digest,
+    /// Whether it was put there by a correction.
+    pub(super) corrected: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) number: u32,
+    pub(super) member: Member,
+    /// Whether the process runs.
+    pub(super) runs: bool,
+    /// Counts its restarts.
+    pub(super) life: u32,
+    /// The link that it believes to be up.
+    pub(super) session: Option<u64>,
+    /// Before this time it does nothing.
+    pub(super) stalled_until_us: u64,
+    pub(super) under_way: BTreeMap<ReplicaId, Work>,
+    pub(super) uncounted: BTreeMap<ReplicaId, Said>,
+    /// The outcomes on its disk; a correction is never overwritten by what it computes itself.
+    pub(super) stored: BTreeMap<(JobId, u64), Stored>,
+    /// Whether a heartbeat is planned.
+    pub(super) beats: bool,
+    /// The last ballot that it sent, for those who send it again.
+    pub(super) last_sent: Option<Box<SignedBallot>>,
+}
+
+impl Worker {
+    pub(super) fn new(number: u32, member: Member) -> Self {
+        Self {
+            number,
+            member,
+            runs: true,
+            life: 0,
+            session: None,
+            stalled_until_us: 0,
+            under_way: BTreeMap::new(),
+            uncounted: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            beats: false,
+            last_sent: None,
+        }
+    }
+
+    /// What it computes with, as it introduces itself.
+    pub(super) fn device(&self) -> String {
+        format!("{} device", self.member.engine)
+    }
+
+    /// The process dies.
+    pub(super) fn crash(&mut self) {
+        self.runs = false;
+        self.life += 1;
+        self.session = None;
+        self.stalled_until_us = 0;
+        self.under_way.clear();
+        self.uncounted.clear();
+        self.beats = false;
+        self.last_sent = None;
+    }
+
+    /// Keeps what it computed.
+    pub(super) fn store(&mut self, task: (JobId, u64), digest: Digest) {
+        let stored = self.stored.entry(task).or_insert(Stored { digest, corrected: false });
+        if !stored.corrected {
+            stored.digest = digest;
+        }
+    }
+
+    /// The replicas that it names when it is connected again.
+    pub(super) fn resumes(&self) -> Vec<ReplicaId> {
+        self.uncounted.keys().chain(self.under_way.keys()).copied().take(RESUMES_MAX).collect()
+    }
+
+    /// A ballot in the name of `voter`. The signature is empty: the network says who has signed.
+    pub(super) fn ballot(&self, voter: u32, work: &Work, digest: Digest) -> Box<SignedBallot> {
+        let domain = FailureDomain {
+            operator: self.member.operator.clone(),
+            engine: work.engine,
+            formula: work.formula,
+            device: self.device(),
+            build: BUILD.to_owned(),
+        };
+        let ballot = Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain };
+        Box::new(SignedBallot { ballot, bundle: None, signature: Signature([0; 64]) })
+    }
+}

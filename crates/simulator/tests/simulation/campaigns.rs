@@ -1,0 +1,57 @@
+//! Campaigns: many worlds, no violation, and wrong verdicts only as often as chance has it.
+
+use simulator::{Campaign, Options, options::Faults};
+
+/// Runs a campaign to its end.
+fn run(options: Options, seed: u64, referendums: u64) -> Campaign {
+    options.check().expect("such worlds can be");
+    let mut campaign = Campaign::new(options, seed, referendums);
+    while campaign.run_next() {}
+    campaign
+}
+
+#[test]
+fn nothing_is_violated_whatever_goes_wrong() {
+    for (seed, faults) in [(1, Faults::None), (1_000_000, Faults::Network), (2_000_000, Faults::All)] {
+        let campaign = run(Options { faults, ..Options::default() }, seed, 20_000);
+        let totals = campaign.totals();
+        assert!(totals.failures.is_empty(), "{:#?}", totals.failures);
+        assert_eq!((totals.referendums, totals.counts.accepted), (20_000, 20_000));
+        assert_eq!((totals.wrong_within_bound, totals.beyond_bound), (0, 0));
+        let counts = totals.counts;
+        assert!(counts.disputes > 0 && counts.corrections > 0 && counts.forgeries > 0, "{counts:?}");
+        assert_eq!(counts.lost > 0 && counts.doubled > 0, faults != Faults::None, "{counts:?}");
+        assert_eq!(counts.crashes > 0, faults == Faults::All, "{counts:?}");
+    }
+}
+
+#[test]
+fn beyond_the_fault_bound_a_wrong_value_may_win_and_never_without_the_votes() {
+    let options = Options { nodes: Some(5), faulty: Some(3), tolerate: Some(2), ..Options::default() };
+    let campaign = run(options, 3, 10_000);
+    let totals = campaign.totals();
+    assert!(totals.counts.wrong > 0, "three colluders of five win some votes: {:?}", totals.counts);
+    assert_eq!(totals.beyond_bound, 10_000);
+    assert!(totals.failures.is_empty(), "{:#?}", totals.failures);
+}
+
+/// The honest limit of counting heads. The colluders join one after the other, so an assignment that they could foresee
+/// would put them together far more often than this.
+#[test]
+fn colluders_win_as_often_as_the_binomial_tail_says() {
+    for (collude, replicas, percent) in [(0.1, 3, 2.8), (0.1, 5, 0.856), (0.2, 3, 10.4), (0.2, 5, 5.792)] {
+        let options = Options {
+            collude: Some(collude),
+            replicas: Some(replicas),
+            faults: Faults::None,
+            ..Options::default()
+        };
+        let campaign = run(options, 10, 100_000);
+        let expected = campaign.expectation().expect("the options say who colludes");
+        assert!((100.0 * expected.rate - percent).abs() < 1e-9, "{expected:?}");
+        let rate = campaign.totals().wrong_rate;
+        let deviation = rate.deviation_from(expected.rate).expect("the worlds differ");
+        assert!(deviation.abs() < 3.0, "{} is {deviation} standard errors from {expected:?}", rate.rate());
+        assert!(campaign.totals().failures.is_empty(), "{:#?}", campaign.totals().failures);
+    }
+}

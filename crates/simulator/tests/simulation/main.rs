@@ -1,0 +1,6 @@
+//! What the simulator shows: the machine keeps its promises in every world, a planted bug is found, and the same seed
+//! gives the same world.
+
+mod campaigns;
+mod planted;
+mod worlds;

@@ -1,0 +1,37 @@
+//! Asking again: a worker that let its lease expire is asked after all others, and asked again when nobody else is left.
+//!
+//! An expired lease says that a worker was slow, cut off, or that the coordinator's clock jumped; it does not say that the
+//! worker is of no use. Were it never asked again, one jump of the clock could leave a small cluster with tasks that
+//! nobody may compute. How often it is asked is bounded, so that silent workers are waited for in the end.
+
+use protocol::job::JobId;
+
+use super::Machine;
+use crate::dispatch;
+
+impl Machine {
+    /// A task has a vacant seat: where no connected worker may take it, those whose leases expired may once more.
+    pub(super) fn pardon_if_nobody_is_left(&mut self, job: JobId, index: u64) {
+        let Some(tally) = self.jobs.get_mut(&job).and_then(|job| job.tallies.get_mut(&index)) else { return };
+        while tally.may_pardon() {
+            let mut connected = self.workers.iter().filter(|(_, worker)| worker.connected);
+            if connected.any(|(id, worker)| dispatch::place(tally, id, worker).is_ok()) {
+                return;
+            }
+            tally.pardon();
+        }
+    }
+
+    /// A worker has left, which may have been the last one for some task.
+    pub(super) fn pardon_where_nobody_is_left(&mut self) {
+        let hungry: Vec<(JobId, u64)> = self
+            .running
+            .iter()
+            .filter_map(|id| Some((*id, self.jobs.get(id)?)))
+            .flat_map(|(id, job)| job.hungry.iter().map(move |index| (id, *index)))
+            .collect();
+        for (job, index) in hungry {
+            self.pardon_if_nobody_is_left(job, index);
+        }
+    }
+}
