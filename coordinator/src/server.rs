@@ -49,6 +49,9 @@ pub enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Nobody may foresee who computes what, and the system has nothing to draw lots with.
+    #[error("the system gives no random bytes: {0}")]
+    Random(String),
 }
 
 /// What the tasks of all connections share.
@@ -95,7 +98,9 @@ pub fn start(
     let listener = Listener::bind(key, listen, ListenerConfig::default())?;
     let address = listener.local_address();
     let long_tasks = LongTasks::default();
-    let (core, events) = Core::new(config, Arc::clone(&outcomes), Arc::clone(&long_tasks));
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| ServeError::Random(error.to_string()))?;
+    let (core, events) = Core::new(config, seed, Arc::clone(&outcomes), Arc::clone(&long_tasks));
     let tasks = TaskTracker::new();
     tasks.spawn(core.run(stop.clone()));
     let shared = Shared {

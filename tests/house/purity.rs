@@ -79,6 +79,10 @@ const DENIED_MACROS: &[&str] = &["println", "print", "eprintln", "eprint", "thre
 /// The only crate that may hold `unsafe`, each with its `SAFETY` comment (a lint sees to that).
 const UNSAFE_MAY_STAND_IN: &str = "crates/compute/";
 
+/// The only crate that may take a ballot's signature for granted: its network is made of its own memory.
+const VOUCHING_MAY_STAND_IN: [&str; 3] =
+    ["crates/simulator/", "crates/verdict/src/machine/replay.rs", "crates/verdict/src/tally/record.rs"];
+
 /// `tree` is what `cargo tree --prefix none` prints: one package a line, its name first.
 fn impure_dependencies(package: &str, tree: &str) -> Vec<Complaint> {
     let mut reached: Vec<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
@@ -118,6 +122,21 @@ fn unsafe_where_it_may_not_stand(source: &RustSource) -> Vec<Complaint> {
     let message = format!("`unsafe` stands only in {UNSAFE_MAY_STAND_IN}; find a safe way, or move it there");
     let found = source.mentions.iter().filter(|mention| mention.path == "unsafe");
     found.map(|mention| Complaint::new(&source.file, mention.line, &message)).collect()
+}
+
+fn vouched_where_it_may_not_be(source: &RustSource) -> Vec<Complaint> {
+    if VOUCHING_MAY_STAND_IN.iter().any(|place| source.file.starts_with(place)) {
+        return Vec::new();
+    }
+    let message = "a ballot counts when its signature was checked; call `authenticate`";
+    let is_definition = |line: usize| {
+        source.functions.iter().any(|function| function.name == "assume_authentic" && function.line == line)
+    };
+    let found = source.mentions.iter().filter(|mention| mention.ends_with("assume_authentic"));
+    found
+        .filter(|mention| !is_definition(mention.line))
+        .map(|mention| Complaint::new(&source.file, mention.line, message))
+        .collect()
 }
 
 fn is_pure(file: &str) -> bool {
@@ -166,6 +185,11 @@ fn pure_crates_forbid_unsafe_code() {
 fn unsafe_code_stands_only_where_it_computes() {
     let found = repository::rust_sources().iter().flat_map(unsafe_where_it_may_not_stand);
     settle("unsafe", found);
+}
+
+#[test]
+fn every_ballot_outside_of_the_simulator_is_authenticated() {
+    settle("vouching", repository::rust_sources().iter().flat_map(vouched_where_it_may_not_be));
 }
 
 #[cfg(test)]
@@ -217,5 +241,22 @@ mod tests {
         assert!(caught("tests/src/lib.rs", "unsafe fn f() {}"));
         assert!(!caught("crates/compute/src/lib.rs", "unsafe fn f() {}"));
         assert!(!caught("worker/src/lib.rs", "#![forbid(unsafe_code)]\n// unsafe"));
+    }
+
+    #[test]
+    fn a_ballot_taken_on_trust_outside_of_the_simulator_is_caught() {
+        let lines = |file: &str, text: &str| -> Vec<usize> {
+            let source = RustSource::read(file, text).unwrap();
+            vouched_where_it_may_not_be(&source).into_iter().map(|complaint| complaint.line).collect()
+        };
+        let call = "fn f(b: SignedBallot) {\n    AuthenticBallot::assume_authentic(b);\n}";
+        assert_eq!(lines("coordinator/src/core.rs", call), [2]);
+        assert_eq!(lines("crates/verdict/tests/vote.rs", call), [2]);
+        assert_eq!(lines("crates/simulator/src/world.rs", call), NONE);
+        assert_eq!(lines("a.rs", "use A as B;\nconst F: fn(S) -> A = A::assume_authentic;"), [2]);
+        assert_eq!(
+            lines("crates/protocol/src/ballot.rs", "fn assume_authentic(s: S) -> A {\n    A(s)\n}"),
+            NONE
+        );
     }
 }

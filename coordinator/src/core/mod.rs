@@ -93,16 +93,17 @@ struct JobRecord {
 }
 
 impl Core {
-    /// An owner and the queue of its events.
+    /// An owner and the queue of its events. Who computes what follows from `seed`: 32 random bytes.
     #[must_use]
     pub fn new(
         config: Config,
+        seed: [u8; 32],
         outcomes: Arc<AcceptedOutcomes>,
         long_tasks: LongTasks,
     ) -> (Self, mpsc::Sender<Event>) {
         let (sender, events) = mpsc::channel(INPUT_QUEUE_MAX);
         let core = Self {
-            machine: Machine::new(config),
+            machine: Machine::new(config, seed),
             outcomes,
             long_tasks,
             peers: BTreeMap::new(),

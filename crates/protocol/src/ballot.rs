@@ -69,7 +69,7 @@ impl Ballot {
         let signature = key.sign(&bundle_digest(&root));
         let in_bundle = |(position, ballot): (u64, Self)| {
             let path = tree.path(position)?;
-            Some(SignedBallot { ballot, bundle: Some(Bundled { root, path }), signature })
+            Some(SignedBallot { ballot, bundle: Some(Box::new(Bundled { root, path })), signature })
         };
         (0..).zip(ballots).filter_map(in_bundle).collect()
     }
@@ -95,7 +95,7 @@ pub struct SignedBallot {
     /// What is said.
     pub ballot: Ballot,
     /// Where it stands among the ballots that were signed with it; none where it was signed alone.
-    pub bundle: Option<Bundled>,
+    pub bundle: Option<Box<Bundled>>,
     /// By the worker that the ballot names: over the ballot's digest, or over the bundle's root.
     pub signature: Signature,
 }
@@ -106,7 +106,8 @@ impl SignedBallot {
     #[must_use]
     pub fn signed_digest(&self) -> Option<Digest> {
         let digest = self.ballot.signing_digest();
-        let Some(Bundled { root, path }) = &self.bundle else { return Some(digest) };
+        let Some(bundled) = &self.bundle else { return Some(digest) };
+        let Bundled { root, path } = bundled.as_ref();
         let is_inside = root.size <= BUNDLE_BALLOTS_MAX && root.check_inclusion(&digest.0, path).is_ok();
         is_inside.then(|| bundle_digest(root))
     }
@@ -135,6 +136,14 @@ impl SignedBallot {
 pub struct AuthenticBallot(SignedBallot);
 
 impl AuthenticBallot {
+    /// Takes the caller's word for it that the worker which the ballot names has said it: for the replay of a ledger, whose
+    /// hashes vouch for what was checked before it was written, and for the simulator, which knows who speaks in its
+    /// network and could not afford a million signatures. A test of the house sees to it that nobody else calls this.
+    #[must_use]
+    pub fn assume_authentic(signed: SignedBallot) -> Self {
+        Self(signed)
+    }
+
     /// What is said.
     #[must_use]
     pub fn ballot(&self) -> &Ballot {

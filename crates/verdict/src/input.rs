@@ -7,6 +7,7 @@ use protocol::{
     domain::Engine,
     identity::NodeId,
     job::JobId,
+    ledger::Record,
     message::EngineIntroduction,
     policy::Policy,
     report::JobState,
@@ -146,8 +147,14 @@ pub enum Input {
 }
 
 /// Something to be done.
+///
+/// Outputs come in order, and what follows a [`Output::Record`] rests on it: whatever tells anybody anything waits until
+/// the record is durable. Only [`Output::Lease`], [`Output::Cancel`] and [`Output::Fetch`] may go ahead, as they tell
+/// nobody that anything is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
+    /// Write this down, so that it survives a crash, before what follows is done.
+    Record(Box<Record>),
     /// Send a lease.
     Lease {
         /// To whom.
@@ -170,7 +177,7 @@ pub enum Output {
         /// Which.
         replica: ReplicaId,
     },
-    /// Tell a worker that its ballot is counted.
+    /// Tell a worker that its ballot is recorded, so that it need not offer it again: once the tally has ended.
     Counted {
         /// Whom.
         worker: NodeId,

@@ -12,12 +12,17 @@ use crate::{
     tally::{Rules, Tally},
 };
 
+/// Among how many tasks a worker's next one is drawn at most: more would only delay the first verdicts.
+const CHOICE_MAX: u32 = 64;
+
 /// A submitted job.
 pub struct Job {
     pub(crate) policy: Policy,
     tasks: Box<dyn Tasks>,
     task_count: u64,
     pub(crate) tallies: BTreeMap<u64, Tally>,
+    /// The first task that was not opened yet.
+    next_unopened: u64,
     /// Open tasks with a vacant seat.
     pub(crate) hungry: BTreeSet<u64>,
     pub(crate) accepted: u64,
@@ -43,6 +48,7 @@ impl Job {
             task_count: tasks.count(),
             tasks,
             tallies: BTreeMap::new(),
+            next_unopened: 0,
             hungry: BTreeSet::new(),
             accepted: 0,
             unaccepted: 0,
@@ -94,32 +100,56 @@ impl Job {
     }
 
     pub(crate) fn has_unopened(&self) -> bool {
-        self.state == JobState::Running && self.opened() < self.task_count
+        self.state == JobState::Running && self.next_unopened < self.task_count
     }
 
     pub(crate) fn wants_workers(&self) -> bool {
         !self.hungry.is_empty() || self.has_unopened()
     }
 
-    fn opened(&self) -> u64 {
-        self.tallies.len() as u64
+    /// Among how many open tasks a free worker's next one is drawn: as many as `workers_live` workers can vote on at
+    /// once. Where all of them vote on every task there is nothing to draw.
+    pub(crate) fn choice(&self, workers_live: u32) -> usize {
+        let seats = match self.policy.electorate {
+            Electorate::Sample => self.policy.replicas.max(1),
+            Electorate::All => return 1,
+        };
+        (workers_live / seats).clamp(1, CHOICE_MAX) as usize
     }
 
     /// The terms of the task that would be opened next.
     pub(crate) fn next_terms(&self) -> Option<TaskTerms> {
-        self.has_unopened().then(|| self.tasks.terms(self.opened()))
+        self.has_unopened().then(|| self.tasks.terms(self.next_unopened))
     }
 
     /// Opens the next task while `workers_live` workers are connected; returns its number.
     pub(crate) fn open(&mut self, terms: TaskTerms, workers_live: u32, now_ms: u64) -> u64 {
-        let index = self.opened();
+        let index = self.next_unopened;
         let rules = self.rules(&terms, workers_live);
         self.tallies.insert(index, Tally::new(terms, rules, now_ms));
         self.hungry.insert(index);
+        self.skip_opened();
         index
     }
 
-    fn rules(&self, terms: &TaskTerms, workers_live: u32) -> Rules {
+    /// The terms of any task of the job.
+    pub(crate) fn terms(&self, index: u64) -> Option<TaskTerms> {
+        (index < self.task_count).then(|| self.tasks.terms(index))
+    }
+
+    /// Puts a tally in its place that ended before a restart.
+    pub(crate) fn restore(&mut self, index: u64, tally: Tally) {
+        self.tallies.insert(index, tally);
+        self.skip_opened();
+    }
+
+    fn skip_opened(&mut self) {
+        while self.tallies.contains_key(&self.next_unopened) {
+            self.next_unopened += 1;
+        }
+    }
+
+    pub(crate) fn rules(&self, terms: &TaskTerms, workers_live: u32) -> Rules {
         let policy = &self.policy;
         let (quorum, seats, seats_max) = match policy.electorate {
             Electorate::Sample => (policy.quorum, policy.replicas, policy.max_replicas),

@@ -2,8 +2,9 @@
 //!
 //! Past facts go in with the time they happened ([`Input`], [`Machine::handle`]), imperatives come out
 //! ([`Output`], [`Machine::poll_output`]), and the machine says when it wants to be woken
-//! ([`Machine::next_timeout_ms`]). It reads no clock, draws no random number and does no I/O, so the same inputs give
-//! the same outputs, byte for byte; the coordinator and the tests are two drivers of the same thing.
+//! ([`Machine::next_timeout_ms`]). It reads no clock and does no I/O, and the [`lots`] that it draws come from a seed that
+//! it is given, so the same seed and inputs give the same outputs, byte for byte; the coordinator and the simulator are
+//! two drivers of the same thing.
 //!
 //! The vote on one task is a [`tally`]; who is asked next is [`dispatch`]ed; a [`job`] is a row of tallies opened
 //! lazily; [`machine`] holds them together.
@@ -12,9 +13,10 @@
 pub mod dispatch;
 pub mod input;
 pub mod job;
+pub mod lots;
 pub mod machine;
 pub mod tally;
 pub mod worker;
 
 pub use input::{Input, Output, Rejected, TaskTerms, Tasks};
-pub use machine::{Config, Machine};
+pub use machine::{Config, Machine, ReplayError};

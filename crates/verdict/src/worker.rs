@@ -18,8 +18,6 @@ fn cost(weight: Weight) -> u32 {
 /// A worker, connected or not.
 #[derive(Debug)]
 pub struct Worker {
-    /// The how-manieth worker it was to join.
-    pub(crate) number: u64,
     pub(crate) operator: String,
     pub(crate) engines: Vec<EngineIntroduction>,
     pub(crate) connected: bool,
@@ -49,9 +47,8 @@ pub struct WorkerRecord {
 }
 
 impl Worker {
-    pub(crate) fn new(number: u64, operator: String, engines: Vec<EngineIntroduction>, slots: u32) -> Self {
+    pub(crate) fn new(operator: String, engines: Vec<EngineIntroduction>, slots: u32) -> Self {
         Self {
-            number,
             operator,
             engines,
             connected: true,

@@ -25,6 +25,14 @@ const UNACCEPTED_NAMED_MAX: usize = 16;
 /// What else than the axes of a policy can make winners alike.
 const BUILD: &str = "build";
 
+/// A decided task.
+#[derive(Debug)]
+struct Voted {
+    accepted: Option<Digest>,
+    /// Whose ballots were counted, by number, because there may be millions of tasks; and whether they agreed.
+    voters: Box<[(u32, bool)]>,
+}
+
 /// What the entries have said so far.
 #[derive(Debug)]
 pub(super) struct Checking {
@@ -32,10 +40,11 @@ pub(super) struct Checking {
     policy: Policy,
     plan: Plan,
     trust: BTreeSet<NodeId>,
-    /// The decided tasks, with the accepted digests.
-    decided: BTreeMap<u64, Option<Digest>>,
+    decided: BTreeMap<u64, Voted>,
     /// Who signed something else than what was accepted, and was not corrected yet.
     wrong: BTreeSet<(u64, NodeId)>,
+    /// A number for each worker, in the order in which they come.
+    numbers: BTreeMap<NodeId, u32>,
     /// Signatures that are good: one may stand under many ballots.
     signed: BTreeSet<(NodeId, Digest, Signature)>,
     workers: BTreeMap<NodeId, WorkerFindings>,
@@ -93,6 +102,7 @@ impl Checking {
             trust,
             decided: BTreeMap::new(),
             wrong: BTreeSet::new(),
+            numbers: BTreeMap::new(),
             signed: BTreeSet::new(),
             workers: BTreeMap::new(),
             spread: BTreeMap::new(),
@@ -106,7 +116,7 @@ impl Checking {
     }
 
     pub(super) fn accepted(&self, index: u64) -> Option<Digest> {
-        self.decided.get(&index).copied().flatten()
+        self.decided.get(&index)?.accepted
     }
 
     pub(super) fn count_outcome(&mut self) {
@@ -173,10 +183,13 @@ impl Checking {
         if let Some(accepted) = accepted {
             self.accept(decided, accepted, &task)?;
         }
+        let mut voters = Vec::with_capacity(decided.ballots.len());
         for counted in &decided.ballots {
-            self.note(&counted.ballot.ballot, accepted);
+            let ballot = &counted.ballot.ballot;
+            self.note(ballot, accepted);
+            voters.push((self.number(ballot.worker), accepted == Some(ballot.digest)));
         }
-        self.decided.insert(index, accepted);
+        self.decided.insert(index, Voted { accepted, voters: voters.into() });
         Ok(())
     }
 
@@ -306,18 +319,31 @@ impl Checking {
         Ok(())
     }
 
+    /// A ballot after the verdict: a worker's first, or its second, which then says something else.
     fn late(&mut self, counted: &CountedBallot) -> Result<(), CertificateFault> {
-        let Ballot { worker, replica, .. } = counted.ballot.ballot;
-        let index = replica.index;
-        let Some(accepted) = self.decided.get(&index).copied() else {
-            return Err(CertificateFault::NotLate { index, worker });
-        };
+        let ballot = &counted.ballot.ballot;
+        let (worker, index) = (ballot.worker, ballot.replica.index);
         let tasks = self.plan.tasks();
         let task = self.plan.task(index).ok_or(CertificateFault::NoSuchTask { index, tasks })?;
+        let number = self.number(worker);
+        let voted = self.decided.get(&index).ok_or(CertificateFault::NotLate { index, worker })?;
+        let accepted = voted.accepted;
+        let first = voted.voters.iter().find(|(voter, _)| *voter == number).map(|(_, agreed)| *agreed);
         self.authentic(&counted.ballot, index, TaskId::of(&task))?;
         self.findings.ballots += 1;
-        self.note(&counted.ballot.ballot, accepted);
+        match (first, accepted == Some(ballot.digest)) {
+            (None, _) => self.note(ballot, accepted),
+            (Some(true), true) => return Err(CertificateFault::NoEquivocation { index, worker }),
+            (Some(true), false) | (Some(false), true) => self.worker(ballot).equivocated += 1,
+            // Both are against: whether they are the same is not kept, so nobody is accused.
+            (Some(false), false) => {}
+        }
         Ok(())
+    }
+
+    fn number(&mut self, worker: NodeId) -> u32 {
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        *self.numbers.entry(worker).or_insert(next)
     }
 
     /// Counts a ballot for its worker.

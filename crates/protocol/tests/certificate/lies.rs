@@ -346,6 +346,21 @@ fn late_ballots_and_corrections_follow_what_they_are_about() {
 }
 
 #[test]
+fn a_second_ballot_after_the_verdict_shows_equivocation_only_if_it_differs() {
+    let mut story = expressions();
+    let second = story.ballot(2, 2, &truth(7)).sign(&worker(2));
+    story.records.push(Record::Late(counted(second)));
+    let found = check(&story.certificate()).expect("such ballots happen");
+    let of = |number| found.workers.iter().find(|found| found.worker == node(number)).expect("it signed");
+    assert_eq!((of(2).equivocated, of(2).dissented, of(3).equivocated), (1, 0, 0));
+    let fault = lie(expressions(), |story| {
+        let again = decided(story, 2).ballots[0].clone();
+        story.records.push(Record::Late(again));
+    });
+    assert_fault!(fault, Fault::NoEquivocation { index: 2, .. });
+}
+
+#[test]
 fn the_end_is_as_the_verdicts_have_it() {
     for state in [JobState::Reconciled, JobState::Running, JobState::Correcting] {
         let fault = lie(expressions(), |story| {

@@ -17,24 +17,16 @@ const SCAN_MAX: usize = 256;
 const HUNGRY_MAX: usize = 4096;
 
 impl Machine {
-    /// Gives every worker that has room a replica at a time, in turns, until nothing fits any more.
+    /// Gives every worker that has room a replica at a time, in an order that is drawn, until nothing fits any more.
     pub(super) fn lease_out(&mut self, now_ms: u64) {
         if self.running.iter().filter_map(|id| self.jobs.get(id)).any(Job::wants_workers) {
             let live = self.workers.values().filter(|worker| worker.connected).count();
             let live = u32::try_from(live).unwrap_or(u32::MAX);
-            let connected = self.workers.iter().filter(|(_, worker)| worker.connected);
-            let mut order: Vec<(u64, NodeId)> = connected.map(|(id, worker)| (worker.number, *id)).collect();
-            order.sort_unstable();
-            let start = order.partition_point(|(number, _)| *number <= self.turn);
-            order.rotate_left(start);
+            let with_room = self.workers.iter().filter(|(_, worker)| worker.has_room(Weight::Light));
+            let mut order: Vec<NodeId> = with_room.map(|(id, _)| *id).collect();
             while !order.is_empty() {
-                order.retain(|(number, id)| {
-                    let leased = self.lease_one(*id, live, now_ms);
-                    if leased {
-                        self.turn = *number;
-                    }
-                    leased
-                });
+                self.lots.shuffle(&mut order);
+                order.retain(|id| self.lease_one(*id, live, now_ms));
             }
         }
         if self.config.electorate_closed {
@@ -42,7 +34,8 @@ impl Machine {
         }
     }
 
-    /// Leases one replica to a worker, of the oldest job that has one for it.
+    /// Leases one replica to a worker, of the oldest job that has one for it. Which of the job's first tasks it gets is
+    /// drawn: workers that answer at the same moment shall not meet in the next task for that.
     fn lease_one(&mut self, id: NodeId, workers_live: u32, now_ms: u64) -> bool {
         let Some(worker) = self.workers.get(&id).filter(|worker| worker.has_room(Weight::Light)) else {
             return false;
@@ -50,10 +43,22 @@ impl Machine {
         let mut found = None;
         for job_id in &self.running {
             let Some(job) = self.jobs.get_mut(job_id) else { continue };
-            let fit = job.hungry.iter().take(SCAN_MAX).find_map(|index| {
-                let tally = job.tallies.get(index)?;
+            let choice = job.choice(workers_live);
+            while job.hungry.len() < choice
+                && let Some(terms) = job.next_terms().filter(|terms| worker.has_room(terms.weight))
+            {
+                let index = job.open(terms, workers_live, now_ms);
+                if self.config.electorate_closed {
+                    self.suspects.insert((*job_id, index));
+                }
+            }
+            let drawn = self.lots.below(job.hungry.len().min(choice) as u64);
+            let drawn = usize::try_from(drawn).unwrap_or(0);
+            let hungry = job.hungry.iter().skip(drawn).take(SCAN_MAX).chain(job.hungry.iter().take(drawn));
+            let fit = hungry.copied().find_map(|index| {
+                let tally = job.tallies.get(&index)?;
                 let fits = worker.has_room(tally.terms().weight);
-                fits.then(|| dispatch::place(tally, &id, worker).ok()).flatten().map(|place| (*index, place))
+                fits.then(|| dispatch::place(tally, &id, worker).ok()).flatten().map(|place| (index, place))
             });
             if let Some((index, placement)) = fit {
                 found = Some((*job_id, index, placement));
@@ -112,9 +117,7 @@ impl Machine {
                 continue;
             };
             if tally.vacant_seats() == 0 || !tally.may_ask(&id) {
-                if tally.is_open() && tally.ballots().contains_key(&id) {
-                    self.outputs.push_back(Output::Counted { worker: id, replica: *replica });
-                } else if !tally.ballots().contains_key(&id) {
+                if !tally.ballots().contains_key(&id) {
                     self.outputs.push_back(Output::Cancel { worker: id, replica: *replica });
                 }
                 continue;

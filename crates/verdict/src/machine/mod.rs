@@ -1,9 +1,11 @@
 //! The machine: workers, jobs and the timers between them, driven by inputs and polled for outputs.
 //!
 //! An input is either taken whole or rejected with nothing changed. What follows from it is worked out at once:
-//! `vote` decides, `leasing` fills seats, `settling` fetches outcomes and corrects dissenters.
+//! `vote` decides, `leasing` fills seats, `settling` fetches outcomes and corrects dissenters. After a crash, `replay` makes
+//! the machine again from what it had recorded.
 
 mod leasing;
+mod replay;
 mod settling;
 mod vote;
 
@@ -13,6 +15,7 @@ use protocol::{
     ballot::{AuthenticBallot, ReplicaId},
     identity::NodeId,
     job::JobId,
+    ledger::{CountedBallot, Record},
     limits::WORKERS_MAX,
     message::EngineIntroduction,
     report::{JobProgress, JobState},
@@ -21,9 +24,12 @@ use protocol::{
 use crate::{
     input::{Input, Output, Rejected},
     job::Job,
+    lots::Lots,
     tally::{Effect, Tally},
     worker::{Worker, WorkerRecord},
 };
+
+pub use replay::ReplayError;
 
 /// How a machine behaves for all its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +54,8 @@ impl Default for Config {
 enum Timer {
     Lease(ReplicaId),
     Correction(JobId, u64, NodeId),
+    /// After a restart: those who held the accepted outcome have had time to come back.
+    Outcome(JobId, u64),
 }
 
 /// The sans-I/O machine that decides.
@@ -65,16 +73,15 @@ pub struct Machine {
     owed: BTreeMap<NodeId, BTreeSet<(JobId, u64)>>,
     timers: BTreeSet<(u64, Timer)>,
     outputs: VecDeque<Output>,
-    /// Counts the workers that ever joined, from 1.
-    joined: u64,
-    /// Who was asked last: the next one in the order of joining is asked first.
-    turn: u64,
+    /// Who is asked next, and for which of the open tasks.
+    lots: Lots,
 }
 
 impl Machine {
-    /// A machine without workers and jobs.
+    /// A machine without workers and jobs. Who computes what follows from `seed`: 32 random bytes that nobody else knows,
+    /// or workers could foresee with whom they will share a task.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
             config,
             workers: BTreeMap::new(),
@@ -85,8 +92,7 @@ impl Machine {
             owed: BTreeMap::new(),
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
-            joined: 0,
-            turn: 0,
+            lots: Lots::new(seed),
         }
     }
 
@@ -142,6 +148,7 @@ impl Machine {
             match timer {
                 Timer::Lease(replica) => self.lease_due(replica, now_ms),
                 Timer::Correction(job, index, worker) => self.correction_due(job, index, worker, now_ms),
+                Timer::Outcome(job, index) => self.outcome_due(job, index, now_ms),
             }
         }
         self.lease_out(now_ms);
@@ -192,8 +199,7 @@ impl Machine {
             worker.rejoin(operator, engines, slots);
         } else {
             self.forget_absent_workers();
-            self.joined += 1;
-            self.workers.insert(id, Worker::new(self.joined, operator, engines, slots));
+            self.workers.insert(id, Worker::new(operator, engines, slots));
         }
         self.settle_debts(id, now_ms);
         if self.config.electorate_closed {
@@ -284,12 +290,28 @@ impl Machine {
         }
         self.end_lease(replica, worker);
         let tally = self.leased_tally(worker, replica)?;
-        let was_disputed = tally.was_disputed();
+        let (was_open, was_disputed) = (tally.is_open(), tally.was_disputed());
+        let counted = CountedBallot { ballot: ballot.signed().clone(), compute_us };
         let effect = tally.cast(ballot, outcome_held, compute_us);
         let newly_disputed = tally.was_disputed() && !was_disputed;
         if newly_disputed && let Some(job) = self.jobs.get_mut(&replica.job) {
             job.disputes += 1;
         }
+        self.note_ballot(worker, effect);
+        if !was_open {
+            if effect != Effect::Repeated {
+                self.outputs.push_back(Output::Record(Box::new(Record::Late(counted))));
+            }
+            self.outputs.push_back(Output::Counted { worker, replica });
+        }
+        if effect == Effect::Counted {
+            self.late_ballot(worker, replica, said.digest, outcome_held, now_ms);
+        }
+        self.evaluate(replica.job, replica.index, now_ms);
+        Ok(())
+    }
+
+    fn note_ballot(&mut self, worker: NodeId, effect: Effect) {
         if let Some(record) = self.workers.get_mut(&worker) {
             match effect {
                 Effect::Counted => record.ballots += 1,
@@ -297,12 +319,6 @@ impl Machine {
                 Effect::Repeated => {}
             }
         }
-        self.outputs.push_back(Output::Counted { worker, replica });
-        if effect == Effect::Counted {
-            self.late_ballot(worker, replica, said.digest, outcome_held, now_ms);
-        }
-        self.evaluate(replica.job, replica.index, now_ms);
-        Ok(())
     }
 
     fn replica_failed(

@@ -1,6 +1,6 @@
 //! After a verdict: the accepted outcome is fetched from a winner, and dissenters are told until they acknowledge.
 
-use protocol::{ballot::ReplicaId, digest::Digest, identity::NodeId, job::JobId};
+use protocol::{ballot::ReplicaId, digest::Digest, identity::NodeId, job::JobId, ledger::Record};
 
 use super::{Machine, Timer};
 use crate::{
@@ -14,12 +14,7 @@ impl Machine {
     pub(super) fn fetch_outcome(&mut self, id: JobId, index: u64, now_ms: u64) {
         let Some(tally) = self.jobs.get_mut(&id).and_then(|job| job.tallies.get_mut(&index)) else { return };
         let Some(accepted) = tally.decision().map(|decision| decision.accepted) else { return };
-        let winners: Vec<NodeId> = tally
-            .ballots()
-            .iter()
-            .filter(|(_, cast)| cast.ballot.ballot().digest == accepted)
-            .map(|(worker, _)| *worker)
-            .collect();
+        let winners: Vec<NodeId> = tally.winners().collect();
         let Some(decision) = tally.decision_mut() else { return };
         let next = winners.into_iter().find(|worker| {
             !decision.asked.contains(worker) && self.workers.get(worker).is_some_and(|w| w.connected)
@@ -168,7 +163,7 @@ impl Machine {
     }
 
     /// Moves a correction on and keeps the job's counters with it.
-    fn set_correction(&mut self, id: JobId, index: u64, worker: NodeId, next: Correction) {
+    pub(super) fn set_correction(&mut self, id: JobId, index: u64, worker: NodeId, next: Correction) {
         let pending =
             |correction: &Correction| matches!(correction, Correction::Waiting | Correction::Sent { .. });
         let Some(job) = self.jobs.get_mut(&id) else { return };
@@ -205,15 +200,22 @@ impl Machine {
             return Ok(());
         }
         self.set_correction(id, index, worker, Correction::Acknowledged(now_ms));
+        let record = Record::Corrected { job: id, index, worker, accepted: digest };
+        self.outputs.push_back(Output::Record(Box::new(record)));
+        self.forget_debt(worker, id, index);
+        self.reconcile(id, index);
+        self.end_if_done(id, now_ms);
+        Ok(())
+    }
+
+    /// A worker has heard what it was owed.
+    pub(super) fn forget_debt(&mut self, worker: NodeId, id: JobId, index: u64) {
         if let Some(debts) = self.owed.get_mut(&worker) {
             debts.remove(&(id, index));
             if debts.is_empty() {
                 self.owed.remove(&worker);
             }
         }
-        self.reconcile(id, index);
-        self.end_if_done(id, now_ms);
-        Ok(())
     }
 
     /// A correction was not acknowledged in time: the job does not wait for it any longer.
@@ -266,7 +268,7 @@ impl Machine {
     }
 
     /// A decided task whose outcome is held and whose dissenters all acknowledged is reconciled.
-    fn reconcile(&mut self, id: JobId, index: u64) {
+    pub(super) fn reconcile(&mut self, id: JobId, index: u64) {
         let Some(tally) = self.tally_mut(id, index) else { return };
         if let State::Decided(decision) = &tally.state
             && decision.held

@@ -6,6 +6,7 @@ use protocol::{
     ballot::ReplicaId,
     digest::Digest,
     job::JobId,
+    ledger::Record,
     report::JobState,
     verdict::{Certificate, Verdict},
 };
@@ -81,6 +82,7 @@ impl Machine {
             }
             self.owed.entry(*worker).or_default().insert((id, index));
         }
+        self.record_decided(id, index, Verdict::Accepted(accepted));
         self.outputs.push_back(Output::Announce { job: id, index, verdict: Verdict::Accepted(accepted) });
         if held {
             self.hold(id, index, now_ms);
@@ -98,7 +100,16 @@ impl Machine {
         tally.state = State::Exhausted(verdict.clone());
         job.hungry.remove(&index);
         job.unaccepted += 1;
+        self.record_decided(id, index, verdict.clone());
         self.outputs.push_back(Output::Announce { job: id, index, verdict });
+    }
+
+    fn record_decided(&mut self, job: JobId, index: u64, verdict: Verdict) {
+        let Some(tally) = self.jobs.get(&job).and_then(|job| job.tally(index)) else { return };
+        let record = Record::Decided(tally.to_record(job, index, verdict));
+        self.outputs.push_back(Output::Record(Box::new(record)));
+        // From here on the ballots are safe: their workers need not offer them again.
+        self.outputs.extend(tally.voters().map(|(worker, replica)| Output::Counted { worker, replica }));
     }
 
     /// Nobody waits for the replicas that are still out.
@@ -137,12 +148,13 @@ impl Machine {
         job.state = state;
         job.over_ms = Some(now_ms);
         self.running.retain(|running| *running != id);
+        self.outputs.push_back(Output::Record(Box::new(Record::Over { job: id, state })));
         self.outputs.push_back(Output::JobOver { job: id, state });
         self.forget_oldest();
     }
 
     /// Keeps the number of jobs that are over within its bound.
-    fn forget_oldest(&mut self) {
+    pub(super) fn forget_oldest(&mut self) {
         let over: Vec<JobId> = self.jobs().filter(|(_, job)| job.state.is_over()).map(|(id, _)| id).collect();
         let surplus = over.len().saturating_sub(self.config.jobs_kept_max);
         for id in over.into_iter().take(surplus) {

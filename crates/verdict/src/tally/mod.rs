@@ -7,6 +7,7 @@
 //! policy names.
 
 mod count;
+mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -230,6 +231,13 @@ impl Tally {
             State::Decided(decision) | State::Reconciled(decision) => Some(decision),
             State::Collecting | State::Disputed | State::Exhausted(_) => None,
         }
+    }
+
+    /// Who voted for the accepted digest, before the verdict or after it.
+    pub(crate) fn winners(&self) -> impl Iterator<Item = NodeId> {
+        let accepted = self.decision().map(|decision| decision.accepted);
+        let agrees = move |cast: &Cast| Some(cast.ballot.ballot().digest) == accepted;
+        self.ballots.iter().filter(move |(_, cast)| agrees(cast)).map(|(worker, _)| *worker)
     }
 
     /// Whether ballots can still change something.

@@ -9,6 +9,7 @@ use protocol::{
     domain::{Engine, FailureDomain},
     identity::{NodeId, SecretKey},
     job::JobId,
+    ledger::{Enrolment, Entry, Record, Submitted},
     message::EngineIntroduction,
     policy::Policy,
     report::JobState,
@@ -70,23 +71,30 @@ pub(crate) struct Cluster {
     pub(crate) over: Option<JobState>,
     pub(crate) leases: Vec<(NodeId, ReplicaId, Formula)>,
     pub(crate) cancelled: Vec<ReplicaId>,
+    /// What would be in the ledger.
+    pub(crate) records: Vec<Entry>,
     queue: VecDeque<Input>,
     seed: u64,
+    closed: bool,
+    tasks: u64,
 }
 
 impl Cluster {
     pub(crate) fn new(closed: bool, seed: u64) -> Self {
         let config = Config { electorate_closed: closed, ..Config::default() };
         Self {
-            machine: Machine::new(config),
+            machine: Machine::new(config, [seed.to_le_bytes()[0]; 32]),
             workers: Vec::new(),
             now_ms: 0,
             verdicts: BTreeMap::new(),
             over: None,
             leases: Vec::new(),
             cancelled: Vec::new(),
+            records: Vec::new(),
             queue: VecDeque::new(),
             seed,
+            closed,
+            tasks: 0,
         }
     }
 
@@ -132,7 +140,40 @@ impl Cluster {
             slots: 2,
             resumes,
         };
+        let worker = self.worker(id);
+        let operator = worker.operator.clone();
+        let engines =
+            vec![EngineIntroduction { engine: worker.engine, device: format!("{} device", worker.engine) }];
+        let (name, build) = (id.short(), "test".to_owned());
+        self.record(Record::Enrolled(Enrolment { worker: id, name, operator, engines, build }));
         self.tell(input).expect("joining is always possible");
+    }
+
+    fn record(&mut self, record: Record) {
+        self.records.push(Entry { at_ms: self.now_ms, record });
+    }
+
+    /// The coordinator crashes and starts again from its records; what was under way is lost. `holds` says whether it
+    /// still has the outcomes of the tasks that it had accepted.
+    pub(crate) fn crash(&mut self, holds: bool) {
+        self.queue.clear();
+        let config = Config { electorate_closed: self.closed, ..Config::default() };
+        self.machine = Machine::new(config, [self.seed.to_le_bytes()[1]; 32]);
+        for entry in &self.records {
+            let tasks = |_: &Submitted| Some(Box::new(Digits(self.tasks)) as Box<dyn Tasks>);
+            self.machine.replay(entry, tasks).expect("its own records");
+        }
+        self.machine.resume(|_, _| holds, self.now_ms);
+        self.collect();
+        let here: Vec<NodeId> = self
+            .workers
+            .iter()
+            .filter(|worker| worker.connected)
+            .map(|worker| worker.key.node_id())
+            .collect();
+        for id in here {
+            self.join(id);
+        }
     }
 
     pub(crate) fn lose(&mut self, id: NodeId) {
@@ -141,6 +182,15 @@ impl Cluster {
     }
 
     pub(crate) fn submit(&mut self, policy: Policy, tasks: u64) {
+        self.tasks = tasks;
+        self.record(Record::Submitted(Submitted {
+            job: JOB,
+            nonce: [0; 16],
+            submitter: SecretKey::from_seed(&[255; 32]).node_id(),
+            policy: policy.clone(),
+            text: String::new(),
+            file: None,
+        }));
         self.tell(Input::JobSubmitted { job: JOB, policy, tasks: Box::new(Digits(tasks)) })
             .expect("a new job is taken");
     }
@@ -220,6 +270,7 @@ impl Cluster {
                 }
                 Output::Cancel { replica, .. } => self.cancelled.push(replica),
                 Output::Counted { .. } => {}
+                Output::Record(record) => self.records.push(Entry { at_ms: self.now_ms, record: *record }),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The rules of the vote, seen from outside: what is announced, who is corrected, who is asked.
 
 mod cluster;
+mod lots;
 mod properties;
 
 use cluster::{Behaviour, Cluster, JOB, lie, truth};
@@ -405,8 +406,10 @@ fn a_lease_that_ended_leaves_nothing_to_wait_for() {
 
 #[test]
 fn workers_that_left_are_forgotten_when_too_many_are_known() {
-    let mut machine =
-        verdict::Machine::new(verdict::Config { workers_known_max: 10, ..verdict::Config::default() });
+    let mut machine = verdict::Machine::new(
+        verdict::Config { workers_known_max: 10, ..verdict::Config::default() },
+        [0; 32],
+    );
     for number in 0..1000_u16 {
         let mut seed = [0; 32];
         seed[..2].copy_from_slice(&number.to_le_bytes());

@@ -73,6 +73,43 @@ proptest! {
         }
     }
 
+    /// A coordinator that crashes anywhere, any number of times, goes on from its records: nothing is decided twice or
+    /// otherwise, and what was decided and is held is not run again.
+    #[test]
+    fn a_machine_made_again_from_its_records_goes_on_where_the_old_one_was(
+        behaviours in prop::collection::vec(faulty(), 0..=2),
+        tasks in 1u64..8,
+        crashes in prop::collection::vec(0usize..40, 1..4),
+        holds in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let mut cluster = Cluster::new(false, seed);
+        for number in 0..5 {
+            let behaviour = behaviours.get(number).copied().unwrap_or(Behaviour::Honest);
+            cluster.add(&format!("operator {number}"), behaviour);
+        }
+        cluster.submit(Policy::tolerating(2), tasks);
+        for steps in crashes {
+            for _ in 0..steps {
+                cluster.deliver_one();
+            }
+            let decided: Vec<u64> = cluster.verdicts.keys().copied().collect();
+            let leased = cluster.leases.len();
+            cluster.crash(holds);
+            if holds {
+                let again = &cluster.leases[leased..];
+                prop_assert!(again.iter().all(|(_, replica, _)| !decided.contains(&replica.index)));
+            }
+        }
+        cluster.run();
+        prop_assert_eq!(cluster.over, Some(JobState::Reconciled));
+        for index in 0..tasks {
+            prop_assert_eq!(&cluster.verdicts[&index], &Verdict::Accepted(truth(index)));
+            let certificate = cluster.machine.certificate(JOB, index).expect("accepted");
+            prop_assert_eq!(certificate.verify(certificate.quorum), Ok(()));
+        }
+    }
+
     /// The same inputs give the same outputs.
     #[test]
     fn a_machine_is_a_function_of_its_inputs(
@@ -94,7 +131,7 @@ proptest! {
 
 #[test]
 fn an_empty_machine_wants_nothing() {
-    let mut machine = Machine::new(verdict::Config::default());
+    let mut machine = Machine::new(verdict::Config::default(), [0; 32]);
     assert_eq!(machine.poll_output(), None::<Output>);
     assert_eq!(machine.next_timeout_ms(), None);
     assert!(machine.handle(Input::JobAbandoned { job: JOB }, 0).is_err());
