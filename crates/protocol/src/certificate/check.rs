@@ -280,14 +280,14 @@ impl Checking {
         if 2 * u64::from(agreeing) <= u64::from(ballots) {
             return Err(CertificateFault::NoMajority { index, agreeing, ballots });
         }
-        self.differ(winners(), index, quorum, task)?;
+        self.differ(&winners(), index, quorum, task)?;
         if self.findings.trusted.workers {
             let trusted = || winners().filter(|ballot| self.trust.contains(&ballot.worker));
             let trusted_count = count(trusted());
             if trusted_count < quorum {
                 return Err(CertificateFault::Untrusted { index, trusted: trusted_count, quorum });
             }
-            self.differ(trusted(), index, quorum, task)?;
+            self.differ(&trusted(), index, quorum, task)?;
         }
         let least = |before: Option<u32>, now: u32| Some(before.map_or(now, |before| before.min(now)));
         self.findings.accepted += 1;
@@ -304,7 +304,7 @@ impl Checking {
 
     fn differ<'b>(
         &self,
-        winners: impl Iterator<Item = &'b Ballot> + Clone,
+        winners: &(impl Iterator<Item = &'b Ballot> + Clone),
         index: u64,
         quorum: u32,
         task: &Task,
