@@ -15,6 +15,7 @@ pub mod core;
 pub mod display;
 pub mod embedded;
 pub mod exit;
+pub mod ledger;
 pub mod outcomes;
 pub mod results;
 pub mod server;

@@ -1,0 +1,85 @@
+//! The mark: the last acknowledged head, in a small file of its own beside the database.
+//!
+//! After a crash the database goes back to its last whole commit, and it cannot tell a commit that a crash cut short
+//! from one that was damaged later. The mark can: it is written after a commit is durable and before anybody is told,
+//! so a database that holds less than the mark says has lost something. Two slots take turns, each with its checksum:
+//! a write that is cut short leaves the other one.
+
+use std::path::{Path, PathBuf};
+
+use protocol::{codec, ledger::SignedHead, merkle::leaf_digest};
+use redb::StorageBackend;
+
+use super::LedgerError;
+
+/// Where the second slot begins: a sector of its own.
+const SLOT_BYTES: usize = 512;
+/// Bytes of a slot before the head: its checksum and its length.
+const PREFIX_BYTES: usize = 32 + 2;
+
+/// The file with the mark.
+#[derive(Debug)]
+pub(super) struct Mark {
+    file: Box<dyn StorageBackend>,
+    path: PathBuf,
+    /// The slot that the next head goes to.
+    next: usize,
+}
+
+impl Mark {
+    /// Opens the mark and reads the last acknowledged head; none where nothing readable is there.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(super) fn open(
+        file: Box<dyn StorageBackend>,
+        path: &Path,
+    ) -> Result<(Self, Option<SignedHead>), LedgerError> {
+        let length = file.len().map_err(LedgerError::io("read", path))?;
+        let held = usize::try_from(length).unwrap_or(usize::MAX).min(2 * SLOT_BYTES);
+        let mut bytes = vec![0; held];
+        file.read(0, &mut bytes).map_err(LedgerError::io("read", path))?;
+        bytes.resize(2 * SLOT_BYTES, 0);
+        let (first, second) = bytes.split_at(SLOT_BYTES);
+        let (next, head) = match (read_slot(first), read_slot(second)) {
+            (Some(first), Some(second)) if second.head.tree.size > first.head.tree.size => (0, Some(second)),
+            (Some(first), _) => (1, Some(first)),
+            (None, second) => (0, second),
+        };
+        Ok((Self { file, path: path.to_owned(), next }, head))
+    }
+
+    /// Writes down that `head` is about to be acknowledged; durable when it returns.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn set(&mut self, head: &SignedHead) -> Result<(), LedgerError> {
+        let mut slot = vec![0; PREFIX_BYTES];
+        slot.extend(codec::encode(head));
+        let length = u16::try_from(slot.len() - PREFIX_BYTES).unwrap_or(u16::MAX);
+        slot[32..PREFIX_BYTES].copy_from_slice(&length.to_le_bytes());
+        let checksum = leaf_digest(&slot[32..]);
+        slot[..32].copy_from_slice(&checksum.0);
+        self.write(&slot).map_err(LedgerError::io("write", &self.path))?;
+        self.next = 1 - self.next;
+        Ok(())
+    }
+
+    fn write(&self, slot: &[u8]) -> std::io::Result<()> {
+        if self.file.len()? != 2 * SLOT_BYTES as u64 {
+            self.file.set_len(2 * SLOT_BYTES as u64)?;
+        }
+        self.file.write((self.next * SLOT_BYTES) as u64, slot)?;
+        self.file.sync_data()
+    }
+}
+
+fn read_slot(slot: &[u8]) -> Option<SignedHead> {
+    let (checksum, rest) = slot.split_first_chunk::<32>()?;
+    let (length, _) = rest.split_first_chunk::<2>()?;
+    let covered = rest.get(..2 + usize::from(u16::from_le_bytes(*length)))?;
+    if leaf_digest(covered).0 != *checksum {
+        return None;
+    }
+    codec::decode("ledger head", &covered[2..], SLOT_BYTES).ok()
+}

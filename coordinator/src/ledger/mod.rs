@@ -1,0 +1,29 @@
+//! The ledger on disk: what a coordinator wrote down before it told anybody, and never forgets.
+//!
+//! Three things lie in the state directory. `ledger.redb` is a database with the entries, the nodes of the Merkle tree
+//! over them, the signed heads, and an index by job. `ledger.head` holds the last head that was acknowledged, so that a
+//! database that has lost acknowledged entries is noticed. `ledger.files/` holds the expression files of jobs.
+//! A [`Ledger`] appends; a [`Reader`] reads, and checks every entry against its digest; a [`Writer`] is the thread
+//! that owns the ledger of a running coordinator and gathers what comes meanwhile into the next commit.
+
+mod error;
+mod files;
+mod mark;
+mod reader;
+mod snapshot;
+mod store;
+mod tables;
+mod writer;
+
+pub use error::LedgerError;
+pub use files::Files;
+pub use reader::{Entries, JobEntries, Reader};
+pub use store::{Appended, Batch, Durability, Ledger, ShortOutcome, unix_now_ms};
+pub use writer::{Progress, Refused, Writer};
+
+/// Name of the database in the state directory.
+pub const DATABASE_FILE: &str = "ledger.redb";
+/// Name of the file with the last acknowledged head.
+pub const HEAD_FILE: &str = "ledger.head";
+/// Name of the folder with expression files.
+pub const FILES_FOLDER: &str = "ledger.files";

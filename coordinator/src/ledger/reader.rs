@@ -1,0 +1,267 @@
+//! Reading the ledger: whatever is read back is checked against the digest that the tree has of it.
+//!
+//! A reader is a handle that can be cloned and used from any thread while the ledger grows; each call sees one commit.
+
+use std::{
+    fmt,
+    ops::{Bound, RangeBounds},
+    path::Path,
+    sync::Arc,
+};
+
+use protocol::{
+    digest::Digest,
+    job::JobId,
+    ledger::{Entry, SignedHead},
+    merkle::{AuditPath, ConsistencyPath, Frontier, TreeRoot, audit_path, consistency_path},
+    outcome::Outcome,
+};
+use redb::{Database, Range, ReadableDatabase};
+
+use super::{Files, LedgerError, ShortOutcome, error::guarded, snapshot::Snapshot, tables::read_entry};
+
+/// Reads a ledger.
+#[derive(Clone)]
+pub struct Reader {
+    pub(super) database: Arc<Database>,
+    pub(super) path: Arc<Path>,
+    pub(super) files: Files,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Reader").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// The database's file, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The expression files that are kept beside the log.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The last signed head.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn head(&self) -> Result<SignedHead, LedgerError> {
+        let last = self.snapshot()?.heads_before(u64::MAX, 1)?.pop();
+        last.ok_or_else(|| LedgerError::damaged(&self.path, "it has no head"))
+    }
+
+    /// The signed heads that are kept, from the smallest: the last of each commit of late, and fewer from long ago.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn heads(&self) -> Result<Vec<SignedHead>, LedgerError> {
+        let mut heads = self.snapshot()?.heads_before(u64::MAX, usize::MAX)?;
+        heads.reverse();
+        Ok(heads)
+    }
+
+    /// The entries at these positions, in order, each checked against its digest.
+    ///
+    /// # Errors
+    /// When the database cannot be read; the iterator says so for each entry.
+    pub fn entries(&self, range: impl RangeBounds<u64>) -> Result<Entries, LedgerError> {
+        let end = match range.end_bound() {
+            Bound::Included(last) => last.saturating_add(1),
+            Bound::Excluded(end) => *end,
+            Bound::Unbounded => u64::MAX,
+        };
+        let next = match range.start_bound() {
+            Bound::Included(first) => *first,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let snapshot = self.snapshot()?;
+        let end = end.min(snapshot.size()?);
+        let rows = snapshot.entry_rows(next, end)?;
+        Ok(Entries { rows, next, end, path: Arc::clone(&self.path) })
+    }
+
+    /// One entry; none where the ledger does not go so far.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged.
+    pub fn entry(&self, position: u64) -> Result<Option<Entry>, LedgerError> {
+        self.entries(position..=position)?.next().transpose().map(|found| found.map(|(_, entry)| entry))
+    }
+
+    /// The entries about one job, in order; none of a job that the ledger does not know.
+    ///
+    /// # Errors
+    /// When the index cannot be read; the iterator says so for each entry.
+    pub fn job_entries(&self, job: JobId) -> Result<JobEntries, LedgerError> {
+        let snapshot = self.snapshot()?;
+        let row = snapshot.job_row(job)?;
+        Ok(JobEntries { snapshot, job, next: 0, end: row.map_or(0, |row| row.entries) })
+    }
+
+    /// The positions of the entries about one job, in order.
+    ///
+    /// # Errors
+    /// When the index cannot be read, or is damaged.
+    pub fn positions_of(&self, job: JobId) -> Result<Vec<u64>, LedgerError> {
+        let entries = self.job_entries(job)?;
+        (0..entries.end).map(|number| entries.snapshot.job_position(job, number)).collect()
+    }
+
+    /// The jobs that were taken and are not over, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the index cannot be read, or is damaged.
+    pub fn unfinished_jobs(&self) -> Result<Vec<JobId>, LedgerError> {
+        let rows = self.snapshot()?.job_rows()?;
+        Ok(rows.into_iter().filter(|(_, row)| !row.over).map(|(job, _)| job).collect())
+    }
+
+    /// The jobs that the ledger knows, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the index cannot be read, or is damaged.
+    pub fn jobs(&self) -> Result<Vec<JobId>, LedgerError> {
+        Ok(self.snapshot()?.job_rows()?.into_iter().map(|(job, _)| job).collect())
+    }
+
+    /// The short accepted outcomes of a job, each checked against its digest.
+    ///
+    /// # Errors
+    /// When one cannot be read, or is damaged.
+    pub fn short_outcomes(
+        &self,
+        job: JobId,
+    ) -> Result<impl Iterator<Item = Result<ShortOutcome, LedgerError>> + use<>, LedgerError> {
+        let path = Arc::clone(&self.path);
+        let mut rows = self.snapshot()?.outcome_rows(job)?;
+        let mut next = move || {
+            let Some(row) = rows.next() else { return Ok(None) };
+            let (key, value) = row.map_err(LedgerError::database("read", &path))?;
+            let (digest, bytes) = (Digest(*key.value().1), value.value().to_vec());
+            if Outcome::digest_of_bytes(&bytes) == digest {
+                return Ok(Some(ShortOutcome { job, digest, bytes }));
+            }
+            let what = format!("the outcome {} of job {job} does not have its digest", digest.short());
+            Err(LedgerError::damaged(&path, what))
+        };
+        let path = Arc::clone(&self.path);
+        Ok(std::iter::from_fn(move || guarded(&path, &mut next).transpose()))
+    }
+
+    /// The path of an entry to the root of the first `size` entries, which leads there.
+    ///
+    /// # Errors
+    /// When the ledger has not so many entries, or is damaged.
+    pub fn audit_path(&self, position: u64, size: u64) -> Result<AuditPath, LedgerError> {
+        let snapshot = self.snapshot()?;
+        snapshot.check_size(size)?;
+        let path = audit_path(position, size, &snapshot)?;
+        let (leaf, root) = (snapshot.leaf(position)?, snapshot.root(size)?);
+        root.check_inclusion(&leaf, &path).map_err(|_| self.astray())?;
+        Ok(path)
+    }
+
+    /// The proof that the first `size` entries begin with the first `old_size`, which holds.
+    ///
+    /// # Errors
+    /// When the ledger has not so many entries, or is damaged.
+    pub fn consistency(&self, old_size: u64, size: u64) -> Result<ConsistencyPath, LedgerError> {
+        let snapshot = self.snapshot()?;
+        snapshot.check_size(size)?;
+        let path = consistency_path(old_size, size, &snapshot)?;
+        let (old, new) = (snapshot.root(old_size)?, snapshot.root(size)?);
+        new.check_consistency(&old, &path).map_err(|_| self.astray())?;
+        Ok(path)
+    }
+
+    fn astray(&self) -> LedgerError {
+        LedgerError::damaged(&self.path, "the nodes of its tree do not fit together")
+    }
+
+    /// The root of the first `size` entries, from the stored nodes.
+    ///
+    /// # Errors
+    /// When the ledger has not so many entries, or is damaged.
+    pub fn root(&self, size: u64) -> Result<TreeRoot, LedgerError> {
+        Ok(self.frontier(size)?.root())
+    }
+
+    pub(super) fn frontier(&self, size: u64) -> Result<Frontier, LedgerError> {
+        let snapshot = self.snapshot()?;
+        snapshot.check_size(size)?;
+        Frontier::load(size, &snapshot)
+    }
+
+    pub(super) fn snapshot(&self) -> Result<Snapshot, LedgerError> {
+        guarded(&self.path, || {
+            let transaction =
+                self.database.begin_read().map_err(LedgerError::database("read", &self.path))?;
+            Snapshot::new(&transaction, Arc::clone(&self.path))
+        })
+    }
+}
+
+/// The entries of a range, in order.
+pub struct Entries {
+    rows: Range<'static, u64, &'static [u8]>,
+    next: u64,
+    end: u64,
+    path: Arc<Path>,
+}
+
+impl Iterator for Entries {
+    type Item = Result<(u64, Entry), LedgerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let Self { rows, next: position, path, .. } = self;
+        let damaged = |what| LedgerError::damaged(path, what);
+        let found = guarded(path, || {
+            let Some(row) = rows.next() else { return Err(damaged(format!("entry {position} is missing"))) };
+            let (key, row) = row.map_err(LedgerError::database("read", path))?;
+            if key.value() != *position {
+                return Err(damaged(format!("entry {position} is missing")));
+            }
+            Ok((*position, read_entry(*position, row.value()).map_err(damaged)?))
+        });
+        // What follows damage would be as doubtful as it.
+        self.next = if found.is_ok() { self.next + 1 } else { self.end };
+        Some(found)
+    }
+}
+
+/// The entries about one job, in order.
+pub struct JobEntries {
+    snapshot: Snapshot,
+    job: JobId,
+    next: u64,
+    end: u64,
+}
+
+impl Iterator for JobEntries {
+    type Item = Result<(u64, Entry), LedgerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let found = self.snapshot.job_position(self.job, self.next).and_then(|position| {
+            let entry = self.snapshot.entry(position)?;
+            if entry.record.job() == Some(self.job) {
+                return Ok((position, entry));
+            }
+            let what =
+                format!("its index says that entry {position} is about job {}, and it is not", self.job);
+            Err(LedgerError::damaged(self.snapshot.path(), what))
+        });
+        self.next = if found.is_ok() { self.next + 1 } else { self.end };
+        Some(found)
+    }
+}

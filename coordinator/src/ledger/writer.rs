@@ -1,0 +1,141 @@
+//! The thread that owns the ledger of a running coordinator: whatever comes while one commit runs goes into the next.
+//!
+//! Whoever submits is never made to wait: a batch is taken or refused at once, and how far the disk has come is seen on
+//! a watch. Batches become durable in the order in which they were taken. After the first failure nothing more is taken.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
+
+use protocol::{ledger::SignedHead, limits::INPUT_QUEUE_MAX};
+use tokio::sync::watch;
+
+use super::{Batch, Ledger, LedgerError, Reader};
+
+/// Most entries that are gathered into one commit (the last batch may go beyond).
+const COMMIT_ENTRIES_MAX: usize = 16 * 1024;
+
+/// How far the disk has come.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// How many batches are durable, of those that were taken, in their order.
+    pub batches: u64,
+    /// The head that vouches for them.
+    pub head: SignedHead,
+    /// Why nothing more is written.
+    pub failed: Option<Arc<LedgerError>>,
+}
+
+/// Why a batch was not taken; it is given back.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Too many batches wait for the disk.
+    #[error(
+        "{INPUT_QUEUE_MAX} batches wait to be written to the ledger; submit again when the disk has caught up"
+    )]
+    Full(Box<Batch>),
+    /// A write failed, and the watch says why.
+    #[error(
+        "the ledger takes nothing more since a write failed; start the coordinator again once that is repaired"
+    )]
+    Stopped(Box<Batch>),
+}
+
+/// Hands batches to the thread that owns the ledger. Dropping it writes what was taken, and waits for that.
+#[derive(Debug)]
+pub struct Writer {
+    queue: Option<SyncSender<Batch>>,
+    thread: Option<JoinHandle<Ledger>>,
+    taken: u64,
+    progress: watch::Receiver<Progress>,
+    reader: Reader,
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub fn start(ledger: Ledger) -> io::Result<Self> {
+        let (queue, batches) = sync_channel(INPUT_QUEUE_MAX);
+        let reader = ledger.reader().clone();
+        let (told, progress) = watch::channel(Progress { batches: 0, head: ledger.head(), failed: None });
+        let thread =
+            thread::Builder::new().name("ledger".to_owned()).spawn(move || write(ledger, &batches, &told))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), taken: 0, progress, reader })
+    }
+
+    /// Takes a batch, without waiting; returns its number, counted from 1. It is durable when [`Progress::batches`] is at
+    /// least that.
+    ///
+    /// # Errors
+    /// [`Refused`], with the batch.
+    pub fn try_submit(&mut self, batch: Batch) -> Result<u64, Refused> {
+        let Some(queue) = &self.queue else { return Err(Refused::Stopped(Box::new(batch))) };
+        match queue.try_send(batch) {
+            Ok(()) => {
+                self.taken += 1;
+                Ok(self.taken)
+            }
+            Err(TrySendError::Full(batch)) => Err(Refused::Full(Box::new(batch))),
+            Err(TrySendError::Disconnected(batch)) => Err(Refused::Stopped(Box::new(batch))),
+        }
+    }
+
+    /// How far the disk has come, now and as it goes on.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
+    /// Reads what is durable, from any thread.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Writes what was taken, ends the thread, and gives the ledger back; none if the thread panicked. Blocks for at
+    /// most the commits of the queue.
+    pub fn close(mut self) -> Option<Ledger> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Option<Ledger> {
+        self.queue = None;
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn write(mut ledger: Ledger, batches: &Receiver<Batch>, told: &watch::Sender<Progress>) -> Ledger {
+    while let Ok(mut gathered) = batches.recv() {
+        let mut count = 1;
+        while gathered.entries.len() < COMMIT_ENTRIES_MAX
+            && let Ok(batch) = batches.try_recv()
+        {
+            gathered.entries.extend(batch.entries);
+            gathered.outcomes.extend(batch.outcomes);
+            gathered.forget.extend(batch.forget);
+            count += 1;
+        }
+        match ledger.append(&gathered) {
+            Ok(appended) => told.send_modify(|progress| {
+                progress.batches += count;
+                progress.head = appended.head;
+            }),
+            Err(error) => {
+                told.send_modify(|progress| progress.failed = Some(Arc::new(error)));
+                break;
+            }
+        }
+    }
+    ledger
+}
