@@ -2,6 +2,7 @@
 
 mod lies;
 mod story;
+mod vectors;
 
 use std::io::{self, Read};
 
