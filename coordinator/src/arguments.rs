@@ -34,6 +34,8 @@ pub enum Command {
     Workers(Query),
     /// Write the results of a job that is over
     Result(ResultOf),
+    /// Check a job's certificate, without any network: exit code 0 where it holds, 1 where it does not
+    Verify(Verify),
     /// Stop a job
     Abandon(Abandon),
     /// Print a token with which a worker (or, with --client, a client) joins
@@ -157,6 +159,25 @@ pub struct ResultOf {
     /// Which coordinator.
     #[command(flatten)]
     pub reach: Reach,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The certificate, as results/NAME/certificate.quorate
+    pub file: PathBuf,
+    /// Compare this file with the value that the certificate proves
+    #[arg(long, value_name = "FILE")]
+    pub value: Option<PathBuf>,
+    /// Keys that you know, of workers or of the coordinator; trusted workers must make up the quorum of each task
+    #[arg(long, value_name = "KEY", num_args = 1.., value_parser = parse_node)]
+    pub trust: Vec<protocol::identity::NodeId>,
+    /// Compute every accepted task again, on this machine
+    #[arg(long)]
+    pub recheck: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `abandon`.

@@ -2,6 +2,8 @@
 //!
 //! It is the same code as the real thing. What it cannot give is independence: one machine, one operator.
 
+pub mod recheck;
+
 use std::{net::Ipv4Addr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use protocol::{

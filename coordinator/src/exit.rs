@@ -2,8 +2,8 @@
 //!
 //! | code | means |
 //! |---|---|
-//! | 0 | done; for `ask`: true |
-//! | 1 | for `ask`: false; for `ledger verify` and `ledger consistency`: no; for `simulate`: an invariant was violated |
+//! | 0 | done; for `ask`: true; for `verify`: everything that was asked for holds |
+//! | 1 | for `ask`: false; for `verify`: the certificate, the value or a task does not hold; for `ledger verify` and `ledger consistency`: no; for `simulate`: an invariant was violated |
 //! | 2 | usage, a bad job file or expression; for `ask`: anything that is neither true nor false |
 //! | 3 | the job ended with tasks undecided or failed |
 //! | 4 | the coordinator cannot be reached, or the connection broke for good |
@@ -19,7 +19,7 @@ use crate::{ledger::LedgerError, server::ServeError};
 
 /// Done, or true.
 pub const DONE: u8 = 0;
-/// False, or an invariant does not hold.
+/// False, not proven, or an invariant does not hold.
 pub const FALSE: u8 = 1;
 /// Usage, bad input, or neither true nor false.
 pub const NEITHER: u8 = 2;
@@ -74,6 +74,9 @@ pub enum CommandError {
     /// A worker of the embedded cluster did not start.
     #[error("the embedded cluster did not start: {0}")]
     Embedded(String),
+    /// A certificate, a value or a task does not hold.
+    #[error("{0}")]
+    Unproven(String),
     /// Ctrl-C.
     #[error("interrupted; nothing was written")]
     Interrupted,
@@ -83,6 +86,7 @@ impl CommandError {
     /// The code that a program ends with.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Self::Unproven(_) => FALSE,
             Self::Input(_) => NEITHER,
             Self::Connect(_) | Self::Broken(_) => UNREACHABLE,
             Self::Refused(_) => REFUSED,

@@ -8,6 +8,7 @@
 pub mod admission;
 pub mod arguments;
 pub mod bench;
+pub mod certificate;
 pub mod client;
 mod client_link;
 pub mod commands;

@@ -17,6 +17,7 @@ use protocol::{
     job::{ExpressionSource, JobSpec, Work},
     outcome::Outcome,
     plan::{AnswerCounts, Plan, ResultAssembler},
+    task::Task,
 };
 use serde_json::json;
 
@@ -91,6 +92,18 @@ pub(crate) fn run(arguments: &Compute) -> Result<ExitCode, AloneError> {
         print(&spec, &plan, &timing, arguments.out.as_deref());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Computes one task as [`run`] does, by the fastest formula, with as many threads as this machine has; returns the
+/// canonical bytes of its outcome.
+///
+/// # Errors
+/// [`AloneError::Engine`] when this machine cannot; the task's number is zero then.
+pub fn outcome_of(task: &Task) -> Result<Vec<u8>, AloneError> {
+    let formula = task.formulas().first().copied().unwrap_or(Formula::Direct);
+    let outcome = engine::run_on_cpu(task, formula, &Control::default());
+    let outcome = outcome.map_err(|error| AloneError::Engine { index: 0, reason: error.to_string() })?;
+    Ok(outcome.to_bytes())
 }
 
 fn read_job(path: &Path) -> Result<(JobSpec, Plan), AloneError> {

@@ -12,6 +12,7 @@ mod submit;
 mod summary;
 mod telling;
 mod token;
+mod verify;
 
 use std::{io, process::ExitCode};
 
@@ -38,7 +39,8 @@ pub const PROGRAM: Program = Program {
 pub fn runtime(command: &Command) -> io::Result<Runtime> {
     let threads = match command {
         Command::Ask(arguments) => arguments.reach.coordinator.is_none(),
-        Command::Status(_)
+        Command::Verify(_)
+        | Command::Status(_)
         | Command::Workers(_)
         | Command::Abandon(_)
         | Command::Revoke(_)
@@ -64,6 +66,7 @@ pub async fn run(command: Command) -> Result<ExitCode, CommandError> {
         Command::Status(arguments) => query::status(arguments).await,
         Command::Workers(arguments) => query::workers(arguments).await,
         Command::Result(arguments) => submit::result(arguments).await,
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Abandon(arguments) => abandon::run(arguments).await,
         Command::Token(arguments) => token::issue(arguments),
         Command::Revoke(arguments) => token::revoke(arguments).await,

@@ -101,21 +101,21 @@ pub struct SignedBallot {
 }
 
 impl SignedBallot {
+    /// The digest under which the signature stands: the ballot's own, or that of its bundle; none where the ballot is not
+    /// in the bundle.
+    #[must_use]
+    pub fn signed_digest(&self) -> Option<Digest> {
+        let digest = self.ballot.signing_digest();
+        let Some(bundled) = &self.bundle else { return Some(digest) };
+        let Bundled { root, path } = bundled.as_ref();
+        let is_inside = root.size <= BUNDLE_BALLOTS_MAX && root.check_inclusion(&digest.0, path).is_ok();
+        is_inside.then(|| bundle_digest(root))
+    }
+
     /// Whether the worker that the ballot names has signed it.
     #[must_use]
     pub fn is_authentic(&self) -> bool {
-        let digest = self.ballot.signing_digest();
-        let signed = match &self.bundle {
-            None => digest,
-            Some(bundled) => {
-                let Bundled { root, path } = bundled.as_ref();
-                if root.size > BUNDLE_BALLOTS_MAX || root.check_inclusion(&digest.0, path).is_err() {
-                    return false;
-                }
-                bundle_digest(root)
-            }
-        };
-        self.ballot.worker.has_signed(&signed, &self.signature)
+        self.signed_digest().is_some_and(|digest| self.ballot.worker.has_signed(&digest, &self.signature))
     }
 
     /// Checks the signature once and for all.

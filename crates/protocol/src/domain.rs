@@ -72,6 +72,17 @@ impl Axis {
         }
     }
 
+    /// How many different values `quorum` winners must show where a policy names this axis: as many as there are winners,
+    /// or as the axis has for a task with so many formulas.
+    #[must_use]
+    pub fn values_needed(self, quorum: u32, formulas: usize) -> u32 {
+        match self {
+            Self::Operator | Self::Device => quorum,
+            Self::Engine => quorum.min(2),
+            Self::Formula => quorum.min(u32::try_from(formulas).unwrap_or(u32::MAX)),
+        }
+    }
+
     /// This axis' value in a domain.
     #[must_use]
     pub fn value_in(self, domain: &FailureDomain) -> String {

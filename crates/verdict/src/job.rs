@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    domain::Axis,
     policy::{Electorate, Policy},
     report::{JobProgress, JobState},
 };
@@ -159,8 +158,11 @@ impl Job {
                 (policy.quorum.max(seats / 2 + 1), seats, seats)
             }
         };
-        let spread =
-            policy.distinct.iter().map(|axis| (*axis, spread_needed(*axis, terms, quorum))).collect();
+        let spread = policy
+            .distinct
+            .iter()
+            .map(|axis| (*axis, axis.values_needed(quorum, terms.formulas.len())))
+            .collect();
         Rules { quorum, seats, seats_max, spread, lease_ms: policy.lease_ms }
     }
 
@@ -192,15 +194,5 @@ impl Job {
             permille: u16::try_from(permille.min(1000)).unwrap_or(1000),
             waiting,
         }
-    }
-}
-
-/// How many different values `quorum` winners must show on an axis: as many as there are winners, or as the axis has
-/// for this task.
-fn spread_needed(axis: Axis, terms: &TaskTerms, quorum: u32) -> u32 {
-    match axis {
-        Axis::Operator | Axis::Device => quorum,
-        Axis::Engine => quorum.min(u32::try_from(terms.engines.len()).unwrap_or(u32::MAX)),
-        Axis::Formula => quorum.min(u32::try_from(terms.formulas.len()).unwrap_or(u32::MAX)),
     }
 }

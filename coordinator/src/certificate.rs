@@ -1,0 +1,113 @@
+//! Writing the certificate of a job from the ledger: its entries with their paths, and the accepted outcomes.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    sync::Arc,
+};
+
+use protocol::{
+    certificate::{BuildError, Builder},
+    digest::Digest,
+    identity::SecretKey,
+    job::{JobId, JobSpec, Work},
+    ledger::{Record, Submitted},
+    plan::Plan,
+    verdict::Verdict,
+};
+
+use crate::ledger::{LedgerError, Reader};
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// It cannot be written, or the ledger's paths do not fit together.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The ledger does not know the job.
+    #[error("the ledger holds no job {0}")]
+    UnknownJob(JobId),
+    /// What the ledger says of the job does not make sense.
+    #[error("the ledger does not say what job {0} was; run `coordinator ledger verify`")]
+    Unreadable(JobId),
+}
+
+/// Writes the certificate of a job, as far as it is decided, to `out`. `outcome` gives accepted outcomes by their digest,
+/// where they are kept. Blocks on the disk; memory is that of the job's file and of a digest for each task.
+///
+/// # Errors
+/// [`CertificateError`] when the job is not known, the ledger cannot be read or `out` refuses.
+pub fn write<W: Write>(
+    ledger: &Reader,
+    key: &SecretKey,
+    job: JobId,
+    outcome: impl Fn(&Digest) -> Option<Vec<u8>>,
+    out: W,
+) -> Result<W, CertificateError> {
+    let head = ledger.head()?;
+    let size = head.head.tree.size;
+    let mut positions = ledger.positions_of(job)?;
+    // More may have been appended since the head was read.
+    positions.retain(|position| *position < size);
+    let first = positions.first().ok_or(CertificateError::UnknownJob(job))?;
+    let first = ledger.entry(*first)?.map(|entry| entry.record);
+    let Some(Record::Submitted(submitted)) = first else { return Err(CertificateError::Unreadable(job)) };
+    let file = match &submitted.file {
+        Some(digest) => {
+            let kept = ledger.files().get(digest)?;
+            Some(kept.ok_or(CertificateError::Unreadable(job))?)
+        }
+        None => None,
+    };
+    let mut builder = Builder::begin(out, head, positions.len() as u64, file.as_deref())?;
+    let mut accepted: BTreeMap<u64, Digest> = BTreeMap::new();
+    for position in positions {
+        let entry = ledger.entry(position)?.ok_or(CertificateError::Unreadable(job))?;
+        if let Record::Decided(decided) = &entry.record
+            && let Verdict::Accepted(digest) = decided.verdict
+        {
+            accepted.insert(decided.index, digest);
+        }
+        builder.entry(entry.to_bytes(), &ledger.audit_path(position, size)?)?;
+    }
+    for index in 0..outcomes(&submitted, file).ok_or(CertificateError::Unreadable(job))? {
+        let bytes = accepted.get(&index).and_then(&outcome);
+        builder.outcome(bytes.as_deref())?;
+    }
+    Ok(builder.finish(key)?)
+}
+
+/// How many outcomes the certificate holds: one for each task, and none where the value is the outcome.
+fn outcomes(submitted: &Submitted, file: Option<Vec<u8>>) -> Option<u64> {
+    let spec = JobSpec::parse(&submitted.text).ok()?;
+    if matches!(spec.work, Work::Digits { .. }) {
+        return Some(0);
+    }
+    let file = match file {
+        Some(bytes) => Some(Arc::from(String::from_utf8(bytes).ok()?)),
+        None => None,
+    };
+    Some(Plan::new(&spec, file).ok()?.tasks())
+}
+
+/// Writes the certificate of a job to a nameless file, to be sent from its beginning; returns its length as well.
+///
+/// # Errors
+/// As [`write`], and when there is no room for a temporary file.
+pub fn write_to_file(
+    ledger: &Reader,
+    key: &SecretKey,
+    job: JobId,
+    outcome: impl Fn(&Digest) -> Option<Vec<u8>>,
+) -> Result<(std::fs::File, u64), CertificateError> {
+    let broken = |error: io::Error| CertificateError::Build(BuildError::Write(error));
+    let out = io::BufWriter::new(tempfile::tempfile().map_err(broken)?);
+    let out = write(ledger, key, job, outcome, out)?;
+    let mut file = out.into_inner().map_err(|error| broken(error.into_error()))?;
+    let length = io::Seek::stream_position(&mut file).map_err(broken)?;
+    io::Seek::rewind(&mut file).map_err(broken)?;
+    Ok((file, length))
+}

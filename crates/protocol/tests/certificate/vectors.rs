@@ -1,0 +1,110 @@
+//! The certificates in `tests/vectors`, against which verifiers in other languages are tried: they are what this program
+//! writes today, and `docs/certificate.md` quotes their digests.
+//!
+//! After a change of the format, `QUORATE_WRITE_VECTORS=1 cargo test -p quorate-protocol --test certificate` writes them
+//! anew, and the test says what the page must quote.
+
+use std::{fs, path::PathBuf};
+
+use protocol::{
+    digest::{Digest, Domain},
+    identity::SecretKey,
+    ledger::{Decided, Record},
+    outcome::Outcome,
+    task::TaskId,
+};
+
+use crate::{
+    check,
+    story::{DIGITS_VALUE, Story, coordinator, digits, expressions, node},
+};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn compare(name: &str, bytes: &[u8]) {
+    let path = root().join("tests").join("vectors").join(name);
+    if std::env::var_os("QUORATE_WRITE_VECTORS").is_some() {
+        fs::write(&path, bytes).expect("the folder is there");
+    }
+    let kept = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(kept == bytes, "{name} is not what this program writes; see the top of this file");
+}
+
+fn quoted_on_the_page(what: &str, text: &str) {
+    let page = root().join("../../docs/certificate.md");
+    let page = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+    assert!(page.contains(text), "docs/certificate.md must quote {what}: {text}");
+}
+
+fn first_decided(story: &Story) -> &Decided {
+    let find = |record| match record {
+        &Record::Decided(ref decided) => Some(decided),
+        _ => None,
+    };
+    story.records.iter().find_map(find).expect("a verdict")
+}
+
+#[test]
+fn the_committed_certificates_are_what_is_written_today() {
+    compare("digits.quorate", &digits().certificate());
+    compare("digits-value.txt", DIGITS_VALUE.as_bytes());
+    compare("expressions.quorate", &expressions().certificate());
+}
+
+#[test]
+fn the_page_quotes_the_digests_of_the_worked_example() {
+    let story = digits();
+    let bytes = story.certificate();
+    let (_, entries, head) = story.ledger();
+    check(&bytes).expect("a good certificate");
+    let decided = first_decided(&story);
+    let ballot = &decided.ballots[0].ballot;
+    let task = story.plan.task(0).expect("a task");
+    for (what, text) in [
+        ("the length", bytes.len().to_string()),
+        ("the coordinator's key", coordinator().node_id().to_string()),
+        ("the keys of workers", node(1).to_string()),
+        ("the keys of workers", node(2).to_string()),
+        ("the job's id", story.job.to_string()),
+        ("the task", hex(&task.to_bytes())),
+        ("the task's id", TaskId::of(&task).to_string()),
+        ("the outcome", hex(&Outcome::Digits(DIGITS_VALUE.to_owned()).to_bytes())),
+        ("the accepted digest", ballot.ballot.digest.to_string()),
+        ("the signed digest of a ballot", ballot.ballot.signing_digest().to_string()),
+        ("a ballot's signature", hex(&ballot.signature.0)),
+        ("the ledger's root", head.head.tree.root.to_string()),
+        ("the head's signature", hex(&head.signature.0)),
+        ("a leaf", protocol::merkle::leaf_digest(&entries[0].1).to_string()),
+        (
+            "what the coordinator signs",
+            Digest::of(Domain::JobCertificate, &bytes[..bytes.len() - 64]).to_string(),
+        ),
+        ("the signature at the end", hex(&bytes[bytes.len() - 64..])),
+    ] {
+        quoted_on_the_page(what, &text);
+    }
+}
+
+#[test]
+fn the_page_names_the_context_of_every_digest_in_a_certificate() {
+    for context in [
+        "quorate 2026 task",
+        "quorate 2026 outcome",
+        "quorate 2026 ballot",
+        "quorate 2026 bundle",
+        "quorate 2026 ledger head",
+        "quorate 2026 job certificate",
+        "quorate 2026 job",
+        "quorate 2026 expression file",
+    ] {
+        quoted_on_the_page("a context", &format!("`{context}`"));
+    }
+    // The keys are those of 32 equal bytes, so that anybody can sign the same again.
+    assert_eq!(coordinator().node_id(), SecretKey::from_seed(&[100; 32]).node_id());
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
