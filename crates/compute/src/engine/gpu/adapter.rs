@@ -53,15 +53,13 @@ pub struct GpuAdapter {
 
 impl GpuAdapter {
     /// All of them, the real ones first; an adapter's place is its number. A GPU that several interfaces offer is
-    /// listed once. OpenGL is not asked: it adds no GPU that computes this, and some drivers of it complain about
-    /// displays on the user's terminal.
+    /// listed once.
     pub fn all() -> Vec<Self> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
         // Validation layers, where they are installed, are for those who write drivers; wgpu validates by itself.
         descriptor.flags = wgpu::InstanceFlags::empty();
-        descriptor.backends = wgpu::Backends::PRIMARY;
         let instance = wgpu::Instance::new(descriptor);
-        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
         let mut found: Vec<(wgpu::AdapterInfo, wgpu::Adapter)> = Vec::new();
         for adapter in adapters {
             let info = adapter.get_info();
