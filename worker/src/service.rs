@@ -356,7 +356,9 @@ impl Service {
         }
         let under_way: Vec<(ReplicaId, u16)> =
             self.under_way.iter().map(|(replica, control)| (*replica, control.permille())).collect();
-        for part in under_way.chunks(HEARTBEAT_REPLICAS_MAX) {
+        // An idle worker is alive as well, and says so.
+        let (first, rest) = under_way.split_at(under_way.len().min(HEARTBEAT_REPLICAS_MAX));
+        for part in std::iter::once(first).chain(rest.chunks(HEARTBEAT_REPLICAS_MAX)) {
             self.say(WorkerMessage::Heartbeat { under_way: part.to_vec() }).await;
         }
     }

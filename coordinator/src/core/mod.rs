@@ -25,7 +25,7 @@ use protocol::{
     limits::{INLINE_TASK_BYTES_MAX, INPUT_QUEUE_MAX, JOB_FILES_HELD_BYTES_MAX, JOBS_OPEN_MAX},
     message::{CoordinatorMessage, EngineIntroduction, Lease},
     plan::Plan,
-    report::JobProgress,
+    report::{JobProgress, Liveness},
     verdict::Verdict,
 };
 use tokio::sync::{mpsc, watch};
@@ -296,6 +296,7 @@ impl Core {
                 Output::Announce { job, index, verdict } => self.announce(job, index, &verdict),
                 Output::Fetch { worker, job, index, digest } => self.fetch(worker, job, index, digest),
                 Output::Correct { worker, replica, accepted } => self.compare(worker, replica, accepted),
+                Output::Note { worker, liveness } => self.note(worker, liveness),
                 Output::JobOver { job, state } => {
                     info!(%job, ?state, "job over");
                     if let Some(record) = self.jobs.get_mut(&job) {
@@ -303,6 +304,20 @@ impl Core {
                     }
                     self.forget_what_the_machine_forgot();
                 }
+            }
+        }
+    }
+
+    fn note(&self, worker: NodeId, liveness: Liveness) {
+        let name = self.known.get(&worker).map_or("", |known| known.name.as_str());
+        let worker = worker.short();
+        match liveness {
+            Liveness::Alive => info!(%worker, %name, "a worker is alive again"),
+            Liveness::Suspect => {
+                info!(%worker, %name, "a worker is suspect: it is silent, and gets no new leases");
+            }
+            Liveness::Standby => {
+                warn!(%worker, %name, "a worker is on standby: it is silent, and its leases go to others");
             }
         }
     }

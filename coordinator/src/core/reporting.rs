@@ -88,6 +88,7 @@ impl Core {
                 engines,
                 build: known.build.clone(),
                 connected: record.connected,
+                liveness: record.liveness,
                 leases: record.leases,
                 ballots: record.ballots,
                 dissents: record.dissents,

@@ -107,6 +107,15 @@ pub const LEASE_MS_MAX: u64 = 24 * 3600 * 1000;
 /// How often a lease may be renewed by progress.
 pub const LEASE_RENEWALS_MAX: u32 = 1_000_000;
 
+/// Shortest and longest pause between two heartbeats of a worker, in milliseconds.
+pub const HEARTBEAT_MS_MIN: u64 = 100;
+/// See [`HEARTBEAT_MS_MIN`].
+pub const HEARTBEAT_MS_MAX: u64 = 60_000;
+/// Highest phi at which a silent worker may be said to be suspect.
+pub const SUSPICION_THRESHOLD_MAX: u8 = 16;
+/// How many intervals between a worker's messages are remembered.
+pub const LIVENESS_WINDOW_MAX: usize = 64;
+
 /// Most workers connected to one coordinator.
 pub const WORKERS_MAX: usize = 4096;
 /// Most client connections to one coordinator.

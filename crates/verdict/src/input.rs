@@ -9,7 +9,7 @@ use protocol::{
     job::JobId,
     message::EngineIntroduction,
     policy::Policy,
-    report::JobState,
+    report::{JobState, Liveness},
     task::{Task, TaskId, Weight},
     verdict::Verdict,
 };
@@ -206,6 +206,13 @@ pub enum Output {
         replica: ReplicaId,
         /// What was accepted.
         accepted: Digest,
+    },
+    /// Note how a worker is heard from now on.
+    Note {
+        /// Who.
+        worker: NodeId,
+        /// How.
+        liveness: Liveness,
     },
     /// Nothing more will happen to a job, except late ballots.
     JobOver {

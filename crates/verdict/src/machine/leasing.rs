@@ -20,10 +20,10 @@ impl Machine {
     /// Gives every worker that has room a replica at a time, in turns, until nothing fits any more.
     pub(super) fn lease_out(&mut self, now_ms: u64) {
         if self.running.iter().filter_map(|id| self.jobs.get(id)).any(Job::wants_workers) {
-            let live = self.workers.values().filter(|worker| worker.connected).count();
-            let live = u32::try_from(live).unwrap_or(u32::MAX);
-            let connected = self.workers.iter().filter(|(_, worker)| worker.connected);
-            let mut order: Vec<(u64, NodeId)> = connected.map(|(id, worker)| (worker.number, *id)).collect();
+            let alive = self.workers.values().filter(|worker| worker.is_alive()).count();
+            let live = u32::try_from(alive).unwrap_or(u32::MAX);
+            let asked = self.workers.iter().filter(|(_, worker)| worker.takes_leases());
+            let mut order: Vec<(u64, NodeId)> = asked.map(|(id, worker)| (worker.number, *id)).collect();
             order.sort_unstable();
             let start = order.partition_point(|(number, _)| *number <= self.turn);
             order.rotate_left(start);
@@ -196,9 +196,13 @@ impl Machine {
 
     /// Why the first hungry task of a job waits, when it is not only for a busy worker.
     pub(super) fn waiting_reason(&self, job: &Job) -> Option<String> {
-        let connected: BTreeMap<_, _> = self.workers.iter().filter(|(_, worker)| worker.connected).collect();
+        let connected: BTreeMap<_, _> = self.workers.iter().filter(|(_, worker)| worker.is_alive()).collect();
         if connected.is_empty() && job.wants_workers() {
-            return Some("no worker is connected".to_owned());
+            return Some(match self.workers.values().filter(|worker| worker.connected).count() {
+                0 => "no worker is connected".to_owned(),
+                1 => "no worker is alive: 1 is connected and not heard".to_owned(),
+                silent => format!("no worker is alive: {silent} are connected and not heard"),
+            });
         }
         if let Some(index) = job.unheld.first().filter(|_| job.all_decided()) {
             return Some(format!("task {index} is decided, and its outcome has not arrived yet"));

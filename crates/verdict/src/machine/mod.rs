@@ -1,9 +1,11 @@
 //! The machine: workers, jobs and the timers between them, driven by inputs and polled for outputs.
 //!
 //! An input is either taken whole or rejected with nothing changed. What follows from it is worked out at once:
-//! `vote` decides, `leasing` fills seats, `settling` fetches outcomes and corrects dissenters.
+//! `vote` decides, `leasing` fills seats, `settling` fetches outcomes and corrects dissenters,
+//! `presence` watches who is heard.
 
 mod leasing;
+mod presence;
 mod settling;
 mod vote;
 
@@ -15,12 +17,13 @@ use protocol::{
     job::JobId,
     limits::WORKERS_MAX,
     message::EngineIntroduction,
-    report::{JobProgress, JobState},
+    report::{JobProgress, JobState, Liveness},
 };
 
 use crate::{
     input::{Input, Output, Rejected},
     job::Job,
+    liveness::Rhythm,
     tally::{Effect, Tally},
     worker::{Worker, WorkerRecord},
 };
@@ -35,11 +38,13 @@ pub struct Config {
     pub jobs_kept_max: usize,
     /// How many workers are known before those that left, and are owed nothing, are forgotten.
     pub workers_known_max: usize,
+    /// How workers are watched; none: only one whose connection is gone counts as away, and the driver says so.
+    pub liveness: Option<Rhythm>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { electorate_closed: false, jobs_kept_max: 256, workers_known_max: 4 * WORKERS_MAX }
+        Self { electorate_closed: false, jobs_kept_max: 256, workers_known_max: 4 * WORKERS_MAX, liveness: None }
     }
 }
 
@@ -48,6 +53,23 @@ impl Default for Config {
 enum Timer {
     Lease(ReplicaId),
     Correction(JobId, u64, NodeId),
+    Liveness(NodeId),
+}
+
+/// Who is heard by an input. (A join begins its own watch.)
+fn speaker(input: &Input) -> Option<NodeId> {
+    match input {
+        Input::BallotCast { ballot, .. } => Some(ballot.ballot().worker),
+        Input::ReplicaFailed { worker, .. }
+        | Input::Heartbeat { worker, .. }
+        | Input::CorrectionAcknowledged { worker, .. } => Some(*worker),
+        Input::WorkerJoined { .. }
+        | Input::WorkerLost { .. }
+        | Input::JobSubmitted { .. }
+        | Input::JobAbandoned { .. }
+        | Input::OutcomeHeld { .. }
+        | Input::OutcomeWithheld { .. } => None,
+    }
 }
 
 /// The sans-I/O machine that decides.
@@ -95,6 +117,7 @@ impl Machine {
     /// # Errors
     /// [`Rejected`] when it cannot be; then nothing has changed.
     pub fn handle(&mut self, input: Input, now_ms: u64) -> Result<(), Rejected> {
+        let speaker = speaker(&input);
         match input {
             Input::WorkerJoined { worker, operator, engines, slots, resumes } => {
                 self.worker_joined(worker, operator, engines, slots, now_ms);
@@ -128,6 +151,9 @@ impl Machine {
                 self.correction_acknowledged(worker, replica, digest, now_ms)?;
             }
         }
+        if let Some(worker) = speaker {
+            self.heard(worker, now_ms);
+        }
         self.lease_out(now_ms);
         Ok(())
     }
@@ -142,6 +168,7 @@ impl Machine {
             match timer {
                 Timer::Lease(replica) => self.lease_due(replica, now_ms),
                 Timer::Correction(job, index, worker) => self.correction_due(job, index, worker, now_ms),
+                Timer::Liveness(worker) => self.liveness_due(worker, at_ms, now_ms),
             }
         }
         self.lease_out(now_ms);
@@ -195,6 +222,7 @@ impl Machine {
             self.joined += 1;
             self.workers.insert(id, Worker::new(self.joined, operator, engines, slots));
         }
+        self.watch(id, now_ms);
         self.settle_debts(id, now_ms);
         if self.config.electorate_closed {
             // With other engines it may fit where it did not, and the other way round.
@@ -215,8 +243,9 @@ impl Machine {
     fn worker_lost(&mut self, id: NodeId, now_ms: u64) -> Result<(), Rejected> {
         let worker = self.workers.get_mut(&id).ok_or(Rejected::UnknownWorker(id))?;
         worker.connected = false;
-        self.free_leases_of(id, now_ms);
-        self.lost_while_settling(id, now_ms);
+        worker.liveness = Liveness::Standby;
+        self.unwatch(id);
+        self.stand_by(id, now_ms);
         Ok(())
     }
 
@@ -332,6 +361,8 @@ impl Machine {
                 tally.renew(replica.number, *permille, now_ms);
             }
         }
+        self.heard(worker, now_ms);
+        self.take_inventory(worker, under_way, now_ms);
         Ok(())
     }
 

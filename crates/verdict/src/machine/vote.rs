@@ -152,6 +152,9 @@ impl Machine {
                 debts.retain(|(job, _)| *job != id);
             }
             self.owed.retain(|_, debts| !debts.is_empty());
+            for worker in self.workers.values_mut() {
+                worker.catching_up.retain(|(job, _)| *job != id);
+            }
         }
     }
 

@@ -11,11 +11,11 @@ use protocol::{
     job::JobId,
     message::EngineIntroduction,
     policy::Policy,
-    report::JobState,
+    report::{JobState, Liveness},
     task::Task,
     verdict::Verdict,
 };
-use verdict::{Config, Input, Machine, Output, Rejected, TaskTerms, Tasks};
+use verdict::{Config, liveness::Rhythm, Input, Machine, Output, Rejected, TaskTerms, Tasks};
 
 /// How a worker behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,13 @@ pub(crate) struct FakeWorker {
     pub(crate) behaviour: Behaviour,
     pub(crate) connected: bool,
     pub(crate) stored: BTreeMap<u64, Digest>,
+}
+
+/// What a worker was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    Lease,
+    Correction,
 }
 
 struct Digits(u64);
@@ -70,13 +77,24 @@ pub(crate) struct Cluster {
     pub(crate) over: Option<JobState>,
     pub(crate) leases: Vec<(NodeId, ReplicaId, Formula)>,
     pub(crate) cancelled: Vec<ReplicaId>,
+    /// When a worker was said to be heard otherwise than before.
+    pub(crate) notes: Vec<(u64, NodeId, Liveness)>,
+    /// In the order in which they were sent: who was leased what, and who was corrected.
+    pub(crate) told: Vec<(NodeId, Told)>,
+    rhythm: Option<Rhythm>,
     queue: VecDeque<Input>,
     seed: u64,
 }
 
 impl Cluster {
     pub(crate) fn new(closed: bool, seed: u64) -> Self {
-        let config = Config { electorate_closed: closed, ..Config::default() };
+        Self::with_rhythm(closed, seed, None)
+    }
+
+    /// A cluster that watches who is heard, where a rhythm is given; its workers beat while time passes, unless they are
+    /// silent or not connected.
+    pub(crate) fn with_rhythm(closed: bool, seed: u64, rhythm: Option<Rhythm>) -> Self {
+        let config = Config { electorate_closed: closed, liveness: rhythm, ..Config::default() };
         Self {
             machine: Machine::new(config),
             workers: Vec::new(),
@@ -85,6 +103,9 @@ impl Cluster {
             over: None,
             leases: Vec::new(),
             cancelled: Vec::new(),
+            notes: Vec::new(),
+            told: Vec::new(),
+            rhythm,
             queue: VecDeque::new(),
             seed,
         }
@@ -141,7 +162,11 @@ impl Cluster {
     }
 
     pub(crate) fn submit(&mut self, policy: Policy, tasks: u64) {
-        self.tell(Input::JobSubmitted { job: JOB, policy, tasks: Box::new(Digits(tasks)) })
+        self.submit_as(JOB, policy, tasks);
+    }
+
+    pub(crate) fn submit_as(&mut self, job: JobId, policy: Policy, tasks: u64) {
+        self.tell(Input::JobSubmitted { job, policy, tasks: Box::new(Digits(tasks)) })
             .expect("a new job is taken");
     }
 
@@ -190,8 +215,11 @@ impl Cluster {
             match output {
                 Output::Lease { worker, replica, formula, .. } => {
                     self.leases.push((worker, replica, formula));
+                    self.told.push((worker, Told::Lease));
                     self.answer(worker, replica, formula);
                 }
+                // What is noted of verdicts and ends is that of the one job that most tests have.
+                Output::Announce { job, .. } | Output::JobOver { job, .. } if job != JOB => {}
                 Output::Announce { index, verdict, .. } => {
                     let before = self.verdicts.insert(index, verdict);
                     assert_eq!(before, None, "task {index} was decided twice");
@@ -205,6 +233,7 @@ impl Cluster {
                     });
                 }
                 Output::Correct { worker, replica, accepted } => {
+                    self.told.push((worker, Told::Correction));
                     if self.worker(worker).behaviour != Behaviour::Silent {
                         self.worker(worker).stored.insert(replica.index, accepted);
                         self.queue.push_back(Input::CorrectionAcknowledged {
@@ -219,6 +248,7 @@ impl Cluster {
                     self.over = Some(state);
                 }
                 Output::Cancel { replica, .. } => self.cancelled.push(replica),
+                Output::Note { worker, liveness } => self.notes.push((self.now_ms, worker, liveness)),
                 Output::Counted { .. } => {}
             }
         }
@@ -268,10 +298,34 @@ impl Cluster {
                 return;
             }
             let Some(at_ms) = self.machine.next_timeout_ms() else { return };
-            self.now_ms = self.now_ms.max(at_ms);
-            self.machine.handle_timeout(self.now_ms);
-            self.collect();
+            self.pass_until(at_ms);
         }
         panic!("the cluster does not come to rest");
+    }
+
+    /// Lets time pass, at most until `at_ms` and at most a heartbeat.
+    fn pass_until(&mut self, at_ms: u64) {
+        let heartbeat_ms = self.rhythm.map_or(u64::MAX, |rhythm| rhythm.heartbeat_ms());
+        self.now_ms = self.now_ms.max(at_ms.min(self.now_ms.saturating_add(heartbeat_ms)));
+        let beating: Vec<NodeId> = self
+            .workers
+            .iter()
+            .filter(|worker| worker.connected && worker.behaviour != Behaviour::Silent && self.rhythm.is_some())
+            .map(|worker| worker.key.node_id())
+            .collect();
+        for worker in beating {
+            self.tell(Input::Heartbeat { worker, under_way: Vec::new() }).expect("a heartbeat is welcome");
+        }
+        self.machine.handle_timeout(self.now_ms);
+        self.collect();
+    }
+
+    /// Lets so much time pass, heartbeat by heartbeat, and delivers nothing.
+    pub(crate) fn pass_ms(&mut self, time_ms: u64) {
+        let until_ms = self.now_ms + time_ms;
+        while self.now_ms < until_ms {
+            let wake_ms = self.machine.next_timeout_ms().unwrap_or(u64::MAX);
+            self.pass_until(wake_ms.max(self.now_ms + 1).min(until_ms));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The rules of the vote, seen from outside: what is announced, who is corrected, who is asked.
 
 mod cluster;
+mod liveness;
 mod properties;
 
 use cluster::{Behaviour, Cluster, JOB, lie, truth};
