@@ -72,10 +72,11 @@ fn two_liars_of_one_operator_cannot_win_where_operators_must_differ() {
     let out = cluster.folder().join("out");
     let arguments = ["submit", job.to_str().expect("UTF-8"), "--out", out.to_str().expect("UTF-8")];
     let mut submitted = quorate_tests::process::Process::start(&mut cluster.client(&arguments));
-    submitted.wait_for("from another operator");
+    submitted.wait_for("waits for a worker of another operator");
     let status = cluster.ask(&["status"]);
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
-    assert!(status.contains("waiting: task 0 needs 1 more ballots, from another operator"), "{status}");
+    let waiting = "waiting: task 0 waits for a worker of another operator: the 3 here are of `alice` and `mallory`";
+    assert!(status.contains(waiting), "{status}");
     let _honest_too = cluster.worker(&WorkerSpec { name: "bob", operator: "bob", ..WorkerSpec::default() });
     let (code, printed) = submitted.wait();
     assert_eq!(code, Some(0), "{printed}");
@@ -117,4 +118,43 @@ fn two_different_ballots_for_one_replica_are_kept_as_proof() {
     assert_eq!(pair[0].ballot.replica, pair[1].ballot.replica);
     assert_ne!(pair[0].ballot.digest, pair[1].ballot.digest);
     assert!(pair.iter().all(protocol::ballot::SignedBallot::is_authentic));
+}
+
+#[test]
+fn three_liars_of_one_operator_wait_for_others_and_lose_where_operators_must_differ() {
+    let mut cluster = Cluster::start();
+    let _liars = ["mal", "moe", "may"].map(|name| cluster.worker(&liar(name, "mallory")));
+    let job = cluster.job_file("pi", &format!("{PI}[policy]\ndistinct = [\"operator\"]\n"));
+    let mut submitted = cluster.submit(&job);
+    submitted.wait_for("task 0 waits for a worker of another operator: the 3 here are all of `mallory`");
+    let _honest = cluster.honest_workers(&["ada", "bob"]);
+    let (code, printed) = submitted.wait();
+    assert_eq!(code, Some(0), "{printed}");
+    let results = cluster.results();
+    assert!(results.value.starts_with(PI_BEGINS));
+    let voters = results.report["verdicts"][0]["ballots"].as_array().expect("a list");
+    let of_mallory = voters.iter().filter(|ballot| ballot["domain"]["operator"] == "mallory");
+    assert!(of_mallory.count() <= 1, "workers of one operator never share the task");
+}
+
+#[test]
+fn workers_that_agree_by_one_wrong_formula_do_not_win_where_formulas_must_differ() {
+    let mut cluster = Cluster::start();
+    let broken = |name| WorkerSpec {
+        name,
+        operator: name,
+        misbehave: Some("wrong-formula=chudnovsky"),
+        ..WorkerSpec::default()
+    };
+    let _broken = ["ada", "bea", "cai"].map(|name| cluster.worker(&broken(name)));
+    let policy = "[policy]\ndistinct = [\"formula\"]\nmax_replicas = 4\n";
+    let mut submitted = cluster.submit(&cluster.job_file("pi", &format!("{PI}{policy}")));
+    submitted.wait_for(
+        "task 0 waits for another worker: all 3 here were asked, and the ballots that agree have the formula \
+         `chudnovsky`, where 2 different ones must agree",
+    );
+    let _fourth = cluster.worker(&broken("dan"));
+    let (code, printed) = submitted.wait();
+    assert_eq!(code, Some(4), "{printed}");
+    assert_eq!(last_json(&printed)["accepted"], 0, "nothing is established, and nothing wrong is");
 }

@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use protocol::{
+    constant::Formula,
     digit_extraction::Fraction,
     outcome::{Answer, Checksum, Outcome, RangeAnswer},
     task::TaskId,
@@ -18,6 +19,9 @@ pub enum Misbehaviour {
     WrongAlways,
     /// This share of the outcomes is wrong, chosen by the task's id.
     WrongSometimes(f64),
+    /// Every outcome by this formula is wrong, in the same way in every worker that has this drill: a fault of the
+    /// program, or of a library.
+    WrongFormula(Formula),
     /// It takes leases and never answers.
     Silent,
     /// It answers so much later.
@@ -33,8 +37,8 @@ pub enum Misbehaviour {
 /// Why a text is no misbehaviour.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, silent, slow=DURATION \
-     (slow=5s), equivocate, gpu-bit-flip and gpu-lost"
+    "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, wrong-formula=NAME, silent, \
+     slow=DURATION (slow=5s), equivocate, gpu-bit-flip and gpu-lost"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -56,6 +60,10 @@ impl FromStr for Misbehaviour {
                 let share: f64 = share.parse().map_err(|_| unknown())?;
                 if (0.0..=1.0).contains(&share) { Ok(Self::WrongSometimes(share)) } else { Err(unknown()) }
             }
+            Some(("wrong-formula", name)) => {
+                let known = Formula::ALL.into_iter().find(|formula| formula.name() == name);
+                known.map(Self::WrongFormula).ok_or_else(unknown)
+            }
             Some(("slow", delay)) => humantime::parse_duration(delay).map(Self::Slow).map_err(|_| unknown()),
             Some(_) => Err(unknown()),
         }
@@ -67,6 +75,7 @@ impl fmt::Display for Misbehaviour {
         match self {
             Self::WrongAlways => f.write_str("wrong-always"),
             Self::WrongSometimes(share) => write!(f, "wrong-sometimes={share}"),
+            Self::WrongFormula(formula) => write!(f, "wrong-formula={formula}"),
             Self::Silent => f.write_str("silent"),
             Self::Slow(delay) => write!(f, "slow={}", humantime::format_duration(*delay)),
             Self::Equivocate => f.write_str("equivocate"),
@@ -82,14 +91,15 @@ impl Misbehaviour {
         matches!(self, Self::GpuBitFlip | Self::GpuLost)
     }
 
-    /// Whether it lies about this task.
-    pub fn lies_about(self, task: &TaskId) -> bool {
+    /// Whether it lies about this task, computed by this formula.
+    pub fn lies_about(self, task: &TaskId, formula: Formula) -> bool {
         match self {
             Self::WrongAlways => true,
             Self::WrongSometimes(share) => {
                 let draw = u16::from_le_bytes([task.0.0[0], task.0.0[1]]);
                 f64::from(draw) < share * 65_536.0
             }
+            Self::WrongFormula(wrong) => wrong == formula,
             Self::Silent | Self::Slow(_) | Self::Equivocate | Self::GpuBitFlip | Self::GpuLost => false,
         }
     }
@@ -159,6 +169,7 @@ mod tests {
         for text in [
             "wrong-always",
             "wrong-sometimes=0.25",
+            "wrong-formula=chudnovsky",
             "silent",
             "slow=5s",
             "equivocate",
@@ -172,7 +183,7 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_is_refused_with_the_known_ones() {
-        for text in ["lazy", "wrong-sometimes=2", "slow=soon", "wrong-sometimes"] {
+        for text in ["lazy", "wrong-formula=lazy", "wrong-sometimes=2", "slow=soon", "wrong-sometimes"] {
             let error = text.parse::<Misbehaviour>().expect_err("no such kind");
             assert!(error.to_string().contains("known are wrong-always"), "{error}");
         }

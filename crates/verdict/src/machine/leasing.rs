@@ -1,12 +1,10 @@
 //! Filling seats: open tasks meet workers that have room, and leases that nobody keeps alive end.
 
-use std::collections::BTreeMap;
-
 use protocol::{ballot::ReplicaId, identity::NodeId, job::JobId, task::Weight};
 
 use super::{Machine, Timer};
 use crate::{
-    dispatch::{self, Placement, Unfit},
+    dispatch::{self, Placement},
     input::Output,
     job::Job,
 };
@@ -192,45 +190,5 @@ impl Machine {
     fn nobody_fits(&self, job: JobId, index: u64) -> bool {
         let Some(tally) = self.jobs.get(&job).and_then(|job| job.tally(index)) else { return false };
         self.workers.iter().all(|(id, worker)| dispatch::place(tally, id, worker).is_err())
-    }
-
-    /// Why the first hungry task of a job waits, when it is not only for a busy worker.
-    pub(super) fn waiting_reason(&self, job: &Job) -> Option<String> {
-        let connected: BTreeMap<_, _> = self.workers.iter().filter(|(_, worker)| worker.is_alive()).collect();
-        if connected.is_empty() && job.wants_workers() {
-            return Some(match self.workers.values().filter(|worker| worker.connected).count() {
-                0 => "no worker is connected".to_owned(),
-                1 => "no worker is alive: 1 is connected and not heard".to_owned(),
-                silent => format!("no worker is alive: {silent} are connected and not heard"),
-            });
-        }
-        if let Some(index) = job.unheld.first().filter(|_| job.all_decided()) {
-            return Some(format!("task {index} is decided, and its outcome has not arrived yet"));
-        }
-        let index = *job.hungry.first()?;
-        let tally = job.tally(index)?;
-        let refusals: Vec<Unfit> = connected
-            .iter()
-            .map(|(id, worker)| dispatch::place(tally, id, worker))
-            .map(|placed| placed.map(|_| ()))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .filter_map(Result::err)
-            .collect();
-        if refusals.len() < connected.len() {
-            return None;
-        }
-        let axis = refusals.iter().find_map(|unfit| match unfit {
-            Unfit::NotDistinct(axis) => Some(*axis),
-            Unfit::Asked => None,
-        });
-        let vacant = tally.vacant_seats();
-        Some(match axis {
-            Some(axis) => format!("task {index} needs {vacant} more ballots, from another {axis}"),
-            None => format!(
-                "task {index} needs {vacant} more ballots, and all {} connected workers were asked",
-                connected.len()
-            ),
-        })
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! An input is either taken whole or rejected with nothing changed. What follows from it is worked out at once:
 //! `vote` decides, `leasing` fills seats, `settling` fetches outcomes and corrects dissenters,
-//! `presence` watches who is heard.
+//! `presence` watches who is heard, `waiting` says why nothing happens.
 
 mod leasing;
 mod presence;
 mod settling;
 mod vote;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -299,12 +300,13 @@ impl Machine {
     ) -> Result<(), Rejected> {
         let said = ballot.ballot().clone();
         let (worker, replica) = (said.worker, said.replica);
-        let formulas = self.leased_tally(worker, replica)?.terms().formulas;
+        let leased = self.leased_tally(worker, replica)?.issued().get(replica.number as usize);
+        let leased = leased.map(|issued| issued.formula);
         let record = self.workers.get(&worker).ok_or(Rejected::UnknownWorker(worker))?;
         let domain = &said.domain;
         let has_engine =
             record.engines.iter().any(|e| e.engine == domain.engine && e.device == domain.device);
-        if domain.operator != record.operator || !formulas.contains(&domain.formula) || !has_engine {
+        if domain.operator != record.operator || leased != Some(domain.formula) || !has_engine {
             let claim = format!(
                 "operator `{}`, engine {} on `{}`, formula {}",
                 domain.operator, domain.engine, domain.device, domain.formula

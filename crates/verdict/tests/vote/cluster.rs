@@ -26,6 +26,8 @@ pub(crate) enum Behaviour {
     Silent,
     Equivocates,
     Fails,
+    /// Computes rightly, except by the first of the task's formulas, which is broken alike in every such worker.
+    WrongByFirstFormula,
 }
 
 pub(crate) struct FakeWorker {
@@ -200,6 +202,11 @@ impl Cluster {
         self.tell(Input::BallotCast { ballot, outcome_held: false, compute_us: 10 })
     }
 
+    /// Why the job waits.
+    pub(crate) fn waiting(&self) -> Option<String> {
+        self.machine.progress(JOB)?.waiting
+    }
+
     fn random(&mut self, bound: usize) -> usize {
         // SplitMix64 (Steele, Lea, Flood 2014).
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -260,6 +267,10 @@ impl Cluster {
             Behaviour::Honest => vec![truth(index)],
             Behaviour::Lies(liar) => vec![lie(index, liar)],
             Behaviour::Silent => vec![],
+            Behaviour::WrongByFirstFormula if task(index).formulas().first() == Some(&formula) => {
+                vec![lie(index, 0)]
+            }
+            Behaviour::WrongByFirstFormula => vec![truth(index)],
             Behaviour::Equivocates => vec![truth(index), lie(index, 0)],
             Behaviour::Fails => {
                 let reason = "out of memory".to_owned();
