@@ -6,5 +6,6 @@ mod gpu;
 mod hostile;
 mod jobs;
 mod questions;
+mod sealed;
 mod settings;
 mod votes;

@@ -1,6 +1,9 @@
 //! Liars among real workers: they are outvoted, named and corrected, or the job says what it waits for.
 
-use quorate_tests::cluster::{Cluster, WorkerSpec, last_json};
+use quorate_tests::{
+    cluster::{Cluster, WorkerSpec, last_json},
+    process::Process,
+};
 
 const PI: &str = "name = \"pi\"\nkind = \"digits\"\n[digits]\nconstant = \"pi\"\ndecimals = 50_000\n";
 
@@ -14,6 +17,13 @@ fn liar<'a>(name: &'a str, operator: &'a str) -> WorkerSpec<'a> {
 /// An honest worker that answers after the liars, so that their ballots are there when the task is decided.
 fn slow<'a>(name: &'a str, operator: &'a str) -> WorkerSpec<'a> {
     WorkerSpec { name, operator, misbehave: Some("slow=2s"), ..WorkerSpec::default() }
+}
+
+/// Submits a job and shows, line by line, how far it is.
+fn watched(cluster: &Cluster, job: &std::path::Path) -> Process {
+    let out = cluster.folder().join("out");
+    let [job, out] = [job, &out].map(|path| path.to_str().expect("UTF-8"));
+    Process::start(&mut cluster.client(&["submit", job, "--out", out]))
 }
 
 #[test]
@@ -69,13 +79,12 @@ fn two_liars_of_one_operator_cannot_win_where_operators_must_differ() {
     let _liars = ["mal", "moe"].map(|name| cluster.worker(&liar(name, "mallory")));
     let _honest = cluster.worker(&slow("ada", "alice"));
     let job = cluster.job_file("pi", &format!("{PI}[policy]\ndistinct = [\"operator\"]\n"));
-    let out = cluster.folder().join("out");
-    let arguments = ["submit", job.to_str().expect("UTF-8"), "--out", out.to_str().expect("UTF-8")];
-    let mut submitted = quorate_tests::process::Process::start(&mut cluster.client(&arguments));
+    let mut submitted = watched(&cluster, &job);
     submitted.wait_for("waits for a worker of another operator");
     let status = cluster.ask(&["status"]);
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
-    let waiting = "waiting: task 0 waits for a worker of another operator: the 3 here are of `alice` and `mallory`";
+    let waiting =
+        "waiting: task 0 waits for a worker of another operator: the 3 here are of `alice` and `mallory`";
     assert!(status.contains(waiting), "{status}");
     let _honest_too = cluster.worker(&WorkerSpec { name: "bob", operator: "bob", ..WorkerSpec::default() });
     let (code, printed) = submitted.wait();
@@ -125,7 +134,7 @@ fn three_liars_of_one_operator_wait_for_others_and_lose_where_operators_must_dif
     let mut cluster = Cluster::start();
     let _liars = ["mal", "moe", "may"].map(|name| cluster.worker(&liar(name, "mallory")));
     let job = cluster.job_file("pi", &format!("{PI}[policy]\ndistinct = [\"operator\"]\n"));
-    let mut submitted = cluster.submit(&job);
+    let mut submitted = watched(&cluster, &job);
     submitted.wait_for("task 0 waits for a worker of another operator: the 3 here are all of `mallory`");
     let _honest = cluster.honest_workers(&["ada", "bob"]);
     let (code, printed) = submitted.wait();
@@ -148,13 +157,15 @@ fn workers_that_agree_by_one_wrong_formula_do_not_win_where_formulas_must_differ
     };
     let _broken = ["ada", "bea", "cai"].map(|name| cluster.worker(&broken(name)));
     let policy = "[policy]\ndistinct = [\"formula\"]\nmax_replicas = 4\n";
-    let mut submitted = cluster.submit(&cluster.job_file("pi", &format!("{PI}{policy}")));
+    let mut submitted = watched(&cluster, &cluster.job_file("pi", &format!("{PI}{policy}")));
     submitted.wait_for(
         "task 0 waits for another worker: all 3 here were asked, and the ballots that agree have the formula \
          `chudnovsky`, where 2 different ones must agree",
     );
     let _fourth = cluster.worker(&broken("dan"));
     let (code, printed) = submitted.wait();
-    assert_eq!(code, Some(4), "{printed}");
-    assert_eq!(last_json(&printed)["accepted"], 0, "nothing is established, and nothing wrong is");
+    assert_eq!(code, Some(3), "{printed}");
+    let report = cluster.results().report;
+    assert_eq!(report["accepted"], 0, "nothing is established, and nothing wrong is");
+    assert_eq!(report["verdicts"][0]["verdict"], "undecided");
 }

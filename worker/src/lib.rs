@@ -10,6 +10,7 @@ pub mod alone;
 pub mod arguments;
 pub mod config;
 pub mod correction;
+pub mod envelope;
 pub mod executor;
 pub mod gpus;
 pub mod link;

@@ -28,6 +28,8 @@ pub enum Misbehaviour {
     Slow(Duration),
     /// It casts two different ballots for each replica.
     Equivocate,
+    /// On sealed tasks, it commits each time to what it committed to first.
+    Replay,
     /// One bit of what its GPU's kernels hand back is turned; what its CPU computes is right.
     GpuBitFlip,
     /// Its GPU is lost at the first task, as by a driver that resets it; the worker goes on with its CPU.
@@ -38,7 +40,7 @@ pub enum Misbehaviour {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, wrong-formula=NAME, silent, \
-     slow=DURATION (slow=5s), equivocate, gpu-bit-flip and gpu-lost"
+     slow=DURATION (slow=5s), equivocate, replay, gpu-bit-flip and gpu-lost"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -52,6 +54,7 @@ impl FromStr for Misbehaviour {
                 "wrong-always" => Ok(Self::WrongAlways),
                 "silent" => Ok(Self::Silent),
                 "equivocate" => Ok(Self::Equivocate),
+                "replay" => Ok(Self::Replay),
                 "gpu-bit-flip" => Ok(Self::GpuBitFlip),
                 "gpu-lost" => Ok(Self::GpuLost),
                 _ => Err(unknown()),
@@ -79,6 +82,7 @@ impl fmt::Display for Misbehaviour {
             Self::Silent => f.write_str("silent"),
             Self::Slow(delay) => write!(f, "slow={}", humantime::format_duration(*delay)),
             Self::Equivocate => f.write_str("equivocate"),
+            Self::Replay => f.write_str("replay"),
             Self::GpuBitFlip => f.write_str("gpu-bit-flip"),
             Self::GpuLost => f.write_str("gpu-lost"),
         }
@@ -100,7 +104,12 @@ impl Misbehaviour {
                 f64::from(draw) < share * 65_536.0
             }
             Self::WrongFormula(wrong) => wrong == formula,
-            Self::Silent | Self::Slow(_) | Self::Equivocate | Self::GpuBitFlip | Self::GpuLost => false,
+            Self::Silent
+            | Self::Slow(_)
+            | Self::Equivocate
+            | Self::Replay
+            | Self::GpuBitFlip
+            | Self::GpuLost => false,
         }
     }
 }
@@ -173,6 +182,7 @@ mod tests {
             "silent",
             "slow=5s",
             "equivocate",
+            "replay",
             "gpu-bit-flip",
             "gpu-lost",
         ] {

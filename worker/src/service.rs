@@ -27,6 +27,7 @@ use transport::{Connection, identity, identity::IdentityError};
 use crate::{
     config::{self, WorkerConfig},
     correction,
+    envelope::Envelopes,
     executor::{Completed, Computed, Executor, LIGHT_PER_HEAVY, NotComputed},
     gpus::Gpus,
     link::{self, LinkEvent},
@@ -92,6 +93,7 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
         },
         under_way: BTreeMap::new(),
         uncounted: BTreeMap::new(),
+        envelopes: Envelopes::default(),
         quorums: Quorums::default(),
         corrected,
     };
@@ -115,11 +117,19 @@ struct Service {
     /// What every ballot's answer depends on, except the formula. The coordinator tells the operator before the first
     /// lease.
     domain: FailureDomain,
-    under_way: BTreeMap<ReplicaId, Control>,
+    under_way: BTreeMap<ReplicaId, UnderWay>,
     /// Ballots that were cast, or wait to be, and were not counted yet.
     uncounted: BTreeMap<ReplicaId, Vec<WorkerMessage>>,
+    /// Ballots of sealed tasks that were not counted yet.
+    envelopes: Envelopes,
     quorums: Quorums,
     corrected: mpsc::Sender<(ReplicaId, Digest)>,
+}
+
+/// A replica that is being computed.
+struct UnderWay {
+    control: Control,
+    sealed: bool,
 }
 
 struct Peer {
@@ -198,8 +208,8 @@ impl Service {
     }
 
     fn stop_computing(&self) {
-        for control in self.under_way.values() {
-            control.cancel();
+        for under_way in self.under_way.values() {
+            under_way.control.cancel();
         }
     }
 
@@ -216,6 +226,7 @@ impl Service {
             LinkEvent::Introducing(reply) => {
                 self.note_engines();
                 let resumes = self.uncounted.keys().chain(self.under_way.keys()).copied();
+                let resumes = resumes.chain(self.envelopes.replicas());
                 // The attempt may have been given up meanwhile.
                 let _ = reply.send(resumes.take(RESUMES_MAX).collect());
             }
@@ -223,7 +234,7 @@ impl Service {
                 self.peer = Some(Peer { outbox, connection, heartbeat });
                 self.domain.operator = operator;
                 let again: Vec<WorkerMessage> = self.uncounted.values().flatten().cloned().collect();
-                for message in again {
+                for message in again.into_iter().chain(self.envelopes.commitments()) {
                     self.say(message).await;
                 }
             }
@@ -237,13 +248,16 @@ impl Service {
         match message {
             CoordinatorMessage::Lease(lease) => self.start(lease).await,
             CoordinatorMessage::Cancel { replica } => {
-                if let Some(control) = self.under_way.remove(&replica) {
-                    control.cancel();
+                if let Some(under_way) = self.under_way.remove(&replica) {
+                    under_way.control.cancel();
                 }
+                self.envelopes.drop_one(&replica);
             }
             CoordinatorMessage::Counted { replica } => {
                 self.uncounted.remove(&replica);
+                self.envelopes.drop_one(&replica);
             }
+            CoordinatorMessage::Reveal { replica } => self.reveal(replica).await,
             CoordinatorMessage::Correct { replica, accepted } => self.correct(replica, accepted),
         }
     }
@@ -262,7 +276,8 @@ impl Service {
         }
         let Some(peer) = &self.peer else { return };
         let control = Control::default();
-        if self.under_way.insert(replica, control.clone()).is_none() {
+        let under_way = UnderWay { control: control.clone(), sealed: lease.sealed };
+        if self.under_way.insert(replica, under_way).is_none() {
             self.quorums.note(replica, lease.quorum);
             debug!(task = %replica.task, number = replica.number, formula = %lease.formula, "leased");
             self.executor.start(lease, control, peer.connection.clone());
@@ -281,6 +296,7 @@ impl Service {
             _ => true,
         };
         self.uncounted.retain(|_, messages| messages.iter().all(stands));
+        self.envelopes.retain(stands);
     }
 
     /// The coordinator learns the engines of a worker when it joins: one whose GPU left service joins again.
@@ -297,23 +313,52 @@ impl Service {
     async fn complete(&mut self, completed: Completed) {
         let Completed { replica, result } = completed;
         // A cancelled replica is no longer under way, and its ballot is not missed.
-        let wanted = self.under_way.remove(&replica).is_some();
+        let under_way = self.under_way.remove(&replica);
         if self.misbehaviour == Some(Misbehaviour::Silent) {
             return;
         }
-        match result {
-            Ok(computed) if wanted => {
+        match (result, under_way) {
+            (Ok(computed), Some(UnderWay { sealed: true, .. })) => {
+                let messages = self.ballots(replica, computed);
+                let replays = self.misbehaviour == Some(Misbehaviour::Replay);
+                match self.envelopes.close(replica, messages, replays) {
+                    Ok(Some(commitment)) => {
+                        debug!(task = %replica.task, number = replica.number, "committed");
+                        self.say(commitment).await;
+                    }
+                    Ok(None) => {}
+                    Err(error) => self.fail(replica, format!("no random bytes for a salt: {error}")).await,
+                }
+            }
+            (Ok(computed), Some(UnderWay { sealed: false, .. })) => {
                 let messages = self.ballots(replica, computed);
                 self.uncounted.insert(replica, messages.clone());
                 for message in messages {
                     self.say(message).await;
                 }
             }
-            Ok(_) | Err(NotComputed::Cancelled) => {}
-            Err(NotComputed::Failed(mut reason)) => {
-                reason.truncate(reason.floor_char_boundary(TEXT_BYTES_MAX));
-                warn!(task = %replica.task, %reason, "cannot run a replica");
-                self.say(WorkerMessage::Failed { replica, reason }).await;
+            (Ok(_), None) | (Err(NotComputed::Cancelled), _) => {}
+            (Err(NotComputed::Failed(reason)), _) => self.fail(replica, reason).await,
+        }
+    }
+
+    /// Says that a replica cannot be run here.
+    async fn fail(&self, replica: ReplicaId, mut reason: String) {
+        reason.truncate(reason.floor_char_boundary(TEXT_BYTES_MAX));
+        warn!(task = %replica.task, %reason, "cannot run a replica");
+        self.say(WorkerMessage::Failed { replica, reason }).await;
+    }
+
+    /// Opens the envelope of a sealed task.
+    async fn reveal(&self, replica: ReplicaId) {
+        match self.envelopes.open(&replica) {
+            Some(messages) => {
+                for message in messages {
+                    self.say(message).await;
+                }
+            }
+            None => {
+                self.fail(replica, "the ballot that was committed to is not here any more".to_owned()).await
             }
         }
     }
@@ -354,8 +399,10 @@ impl Service {
         if self.misbehaviour == Some(Misbehaviour::Silent) {
             return;
         }
-        let under_way: Vec<(ReplicaId, u16)> =
-            self.under_way.iter().map(|(replica, control)| (*replica, control.permille())).collect();
+        let computing =
+            self.under_way.iter().map(|(replica, under_way)| (*replica, under_way.control.permille()));
+        let committed = self.envelopes.replicas().map(|replica| (replica, 1000));
+        let under_way: Vec<(ReplicaId, u16)> = computing.chain(committed).collect();
         // An idle worker is alive as well, and says so.
         let (first, rest) = under_way.split_at(under_way.len().min(HEARTBEAT_REPLICAS_MAX));
         for part in std::iter::once(first).chain(rest.chunks(HEARTBEAT_REPLICAS_MAX)) {

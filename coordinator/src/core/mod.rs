@@ -17,12 +17,13 @@ use std::{
 
 use protocol::{
     ballot::{AuthenticBallot, ReplicaId},
-    constant::Formula,
+    commitment::Salt,
     digest::Digest,
-    domain::Engine,
     identity::NodeId,
     job::{JobId, JobSpec},
-    limits::{INLINE_TASK_BYTES_MAX, INPUT_QUEUE_MAX, JOB_FILES_HELD_BYTES_MAX, JOBS_OPEN_MAX},
+    limits::{
+        INLINE_TASK_BYTES_MAX, INPUT_QUEUE_MAX, JOB_FILES_HELD_BYTES_MAX, JOBS_OPEN_MAX, REJECTED_WORDS_MAX,
+    },
     message::{CoordinatorMessage, EngineIntroduction, Lease},
     plan::Plan,
     report::{JobProgress, Liveness},
@@ -32,7 +33,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use transport::{CloseCode, Connection};
-use verdict::{Config, Input, Machine, Output, Rejected, TaskTerms, Tasks};
+use verdict::{Config, Input, Machine, Output, Rejected, SealFault, TaskTerms, Tasks};
 
 pub use event::{Asked, Event, Submission, Word, WorkerIn};
 pub use result::{JobResult, TaskBallots};
@@ -65,6 +66,8 @@ struct Peer {
     outbox: mpsc::Sender<CoordinatorMessage>,
     connection: Connection,
     session: u64,
+    /// How many of its words on this connection could not be.
+    rejected: u32,
 }
 
 /// What reports say of a worker.
@@ -220,7 +223,7 @@ impl Core {
                 build: introduction.build,
             },
         );
-        if let Some(before) = self.peers.insert(worker, Peer { outbox, connection, session }) {
+        if let Some(before) = self.peers.insert(worker, Peer { outbox, connection, session, rejected: 0 }) {
             before.connection.close(CloseCode::Finished, "the same worker has connected again");
         }
         self.tell_or_log(Input::WorkerJoined {
@@ -234,7 +237,10 @@ impl Core {
 
     fn heard(&mut self, worker: NodeId, word: Word) {
         let said = match word {
-            Word::Cast { ballot, outcome, compute_us } => self.cast(*ballot, outcome, compute_us),
+            Word::Cast { ballot, salt, outcome, compute_us } => self.cast(*ballot, salt, outcome, compute_us),
+            Word::Commit { replica, commitment } => {
+                self.tell(Input::Committed { worker, replica, commitment })
+            }
             Word::Failed { replica, reason } => {
                 let failed = Input::ReplicaFailed { worker, replica, reason: reason.clone() };
                 self.tell(failed).inspect(|()| {
@@ -249,6 +255,7 @@ impl Core {
         };
         if let Err(rejected) = said {
             debug!(worker = %worker.short(), %rejected, "rejected");
+            self.note_rejection(worker, &rejected.to_string());
         }
     }
 
@@ -257,12 +264,17 @@ impl Core {
     fn cast(
         &mut self,
         ballot: AuthenticBallot,
+        salt: Option<Salt>,
         outcome: Option<Vec<u8>>,
         compute_us: u64,
     ) -> Result<(), Rejected> {
         let said = ballot.ballot();
         let (worker, replica, digest) = (said.worker, said.replica, said.digest);
-        let input = Input::BallotCast { ballot, outcome_held: outcome.is_some(), compute_us };
+        let outcome_held = outcome.is_some();
+        let input = match salt {
+            Some(salt) => Input::BallotRevealed { ballot, salt, outcome_held, compute_us },
+            None => Input::BallotCast { ballot, outcome_held, compute_us },
+        };
         let now_ms = self.now_ms();
         self.machine.handle(input, now_ms)?;
         let tally = self.machine.job(replica.job).and_then(|job| job.tally(replica.index));
@@ -284,9 +296,14 @@ impl Core {
     fn obey(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Lease { worker, replica, engine, formula, lease_ms, quorum } => {
-                    self.lease(worker, replica, (engine, formula), lease_ms, quorum);
+                Output::Lease { worker, replica, engine, formula, lease_ms, quorum, sealed } => {
+                    let lease = Lease { replica, engine, formula, lease_ms, quorum, sealed, task: None };
+                    self.lease(worker, lease);
                 }
+                Output::Reveal { worker, replica } => {
+                    self.send(worker, CoordinatorMessage::Reveal { replica });
+                }
+                Output::SealBroken { worker, replica, fault } => self.seal_broken(worker, replica, fault),
                 Output::Cancel { worker, replica } => {
                     self.send(worker, CoordinatorMessage::Cancel { replica });
                 }
@@ -322,6 +339,25 @@ impl Core {
         }
     }
 
+    fn seal_broken(&mut self, worker: NodeId, replica: ReplicaId, fault: SealFault) {
+        let name = self.known.get(&worker).map_or("", |known| known.name.as_str());
+        warn!(worker = %worker.short(), %name, index = replica.index, %fault, "a worker broke a seal");
+        self.note_rejection(worker, &fault.to_string());
+    }
+
+    /// A word was rejected. Some are late and nobody's fault; a worker of which many are loses its connection.
+    fn note_rejection(&mut self, worker: NodeId, reason: &str) {
+        let Some(peer) = self.peers.get_mut(&worker) else { return };
+        peer.rejected += 1;
+        if peer.rejected == REJECTED_WORDS_MAX {
+            let said = format!(
+                "{REJECTED_WORDS_MAX} words of this worker were rejected, which is the limit; the last because {reason}"
+            );
+            warn!(worker = %worker.short(), reason = %said, "a worker says too much that cannot be; its connection is closed");
+            peer.connection.close(CloseCode::BadInput, &said);
+        }
+    }
+
     /// Queues a message for a worker. A worker whose queue is full has stopped reading: it is dropped, and what was
     /// leased to it goes to others.
     fn send(&mut self, worker: NodeId, message: CoordinatorMessage) {
@@ -332,14 +368,8 @@ impl Core {
         }
     }
 
-    fn lease(
-        &mut self,
-        worker: NodeId,
-        replica: ReplicaId,
-        method: (Engine, Formula),
-        lease_ms: u64,
-        quorum: u32,
-    ) {
+    fn lease(&mut self, worker: NodeId, lease: Lease) {
+        let replica = lease.replica;
         let Some(record) = self.jobs.get(&replica.job) else { return };
         let Some(bytes) = record.plan.task(replica.index).map(|task| task.to_bytes()) else { return };
         let task = if bytes.len() <= INLINE_TASK_BYTES_MAX {
@@ -349,11 +379,7 @@ impl Core {
             long.insert(replica.task.0, bytes);
             None
         };
-        let (engine, formula) = method;
-        self.send(
-            worker,
-            CoordinatorMessage::Lease(Lease { replica, engine, formula, lease_ms, quorum, task }),
-        );
+        self.send(worker, CoordinatorMessage::Lease(Lease { task, ..lease }));
     }
 
     fn announce(&mut self, job: JobId, index: u64, verdict: &Verdict) {

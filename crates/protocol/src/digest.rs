@@ -24,6 +24,8 @@ pub enum Domain {
     Values,
     /// The secret in a join token.
     Token,
+    /// A salt and the canonical encoding of a ballot.
+    Commitment,
 }
 
 impl Domain {
@@ -37,6 +39,7 @@ impl Domain {
             Self::ExpressionFile => "quorate 2026 expression file",
             Self::Values => "quorate 2026 values",
             Self::Token => "quorate 2026 token",
+            Self::Commitment => "quorate 2026 commitment",
         }
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod ballot;
 pub mod codec;
+pub mod commitment;
 pub mod constant;
 pub mod digest;
 pub mod digit_extraction;

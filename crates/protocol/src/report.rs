@@ -116,6 +116,8 @@ pub struct WorkerStatus {
     pub dissents: u64,
     /// Two different ballots for one replica.
     pub equivocations: u64,
+    /// Commitments that were used before, did not open to the ballot that followed, or were missing.
+    pub broken_seals: u64,
 }
 
 /// `report.json`.
@@ -164,6 +166,8 @@ pub struct DissenterReport {
     pub corrected: u64,
     /// How many times it cast two different ballots for one replica.
     pub equivocations: u64,
+    /// On how many sealed tasks its commitment was used before, opened to no ballot that followed, or was missing.
+    pub broken_seals: u64,
     /// Where, for the first few.
     pub where_first: Vec<Dissent>,
 }

@@ -131,7 +131,7 @@ impl Job {
         };
         let spread =
             policy.distinct.iter().map(|axis| (*axis, spread_needed(*axis, terms, quorum))).collect();
-        Rules { quorum, seats, seats_max, spread, lease_ms: policy.lease_ms }
+        Rules { quorum, seats, seats_max, spread, sealed: policy.sealed, lease_ms: policy.lease_ms }
     }
 
     /// Whether every task is decided one way or the other.

@@ -17,5 +17,5 @@ pub mod machine;
 pub mod tally;
 pub mod worker;
 
-pub use input::{Input, Output, Rejected, TaskTerms, Tasks};
+pub use input::{Input, Output, Rejected, SealFault, TaskTerms, Tasks};
 pub use machine::{Config, Machine};

@@ -12,9 +12,7 @@
 
 use std::collections::VecDeque;
 
-use protocol::limits::{
-    HEARTBEAT_MS_MAX, HEARTBEAT_MS_MIN, LIVENESS_WINDOW_MAX, SUSPICION_THRESHOLD_MAX,
-};
+use protocol::limits::{HEARTBEAT_MS_MAX, HEARTBEAT_MS_MIN, LIVENESS_WINDOW_MAX, SUSPICION_THRESHOLD_MAX};
 
 /// Thousandths of standard deviations after which a normal distribution has 10^-1, 10^-2, … left: z with Q(z) = 10^-phi,
 /// rounded up, for every threshold from 1 to [`SUSPICION_THRESHOLD_MAX`].

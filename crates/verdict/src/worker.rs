@@ -39,12 +39,15 @@ pub struct Worker {
     pub(crate) catching_up: BTreeSet<(JobId, u64)>,
     /// Replicas under lease.
     pub(crate) leases: BTreeSet<ReplicaId>,
+    /// Replicas that it has computed and committed to, and whose ballot is not in: they keep nobody from working.
+    pub(crate) committed: BTreeSet<ReplicaId>,
     capacity: u32,
     used: u32,
     /// Counted ballots, dissents among them, and equivocations.
     pub(crate) ballots: u64,
     pub(crate) dissents: u64,
     pub(crate) equivocations: u64,
+    pub(crate) broken_seals: u64,
 }
 
 /// What a worker's record says.
@@ -62,6 +65,8 @@ pub struct WorkerRecord {
     pub dissents: u64,
     /// Two different ballots for one replica.
     pub equivocations: u64,
+    /// Seals that it broke.
+    pub broken_seals: u64,
 }
 
 impl Worker {
@@ -77,11 +82,13 @@ impl Worker {
             owes_inventory: false,
             catching_up: BTreeSet::new(),
             leases: BTreeSet::new(),
+            committed: BTreeSet::new(),
             capacity: slots.clamp(1, SLOTS_MAX) * LIGHT_PER_HEAVY,
             used: 0,
             ballots: 0,
             dissents: 0,
             equivocations: 0,
+            broken_seals: 0,
         }
     }
 
@@ -121,7 +128,14 @@ impl Worker {
         }
     }
 
+    /// It has computed a replica, which waits for others.
+    pub(crate) fn commit(&mut self, replica: ReplicaId, weight: Weight) {
+        self.release(&replica, weight);
+        self.committed.insert(replica);
+    }
+
     pub(crate) fn release(&mut self, replica: &ReplicaId, weight: Weight) {
+        self.committed.remove(replica);
         if self.leases.remove(replica) {
             self.used = self.used.saturating_sub(cost(weight));
         }
@@ -131,10 +145,11 @@ impl Worker {
         WorkerRecord {
             connected: self.connected,
             liveness: self.liveness,
-            leases: self.leases.len() as u64,
+            leases: (self.leases.len() + self.committed.len()) as u64,
             ballots: self.ballots,
             dissents: self.dissents,
             equivocations: self.equivocations,
+            broken_seals: self.broken_seals,
         }
     }
 }

@@ -98,6 +98,7 @@ impl Machine {
             formula,
             lease_ms: tally.rules().lease_ms,
             quorum: tally.rules().quorum,
+            sealed: tally.asks_for_seals(),
         });
         self.suspect(job_id, index);
     }
@@ -121,11 +122,17 @@ impl Machine {
             let (weight, filled) = (tally.terms().weight, tally.vacant_seats() == 0);
             if let Some(worker) = self.workers.get_mut(&id) {
                 worker.take(*replica, weight);
+                if expires_ms.is_none() {
+                    worker.commit(*replica, weight);
+                }
             }
             if filled && let Some(job) = self.jobs.get_mut(&replica.job) {
                 job.hungry.remove(&replica.index);
             }
-            self.timers.insert((expires_ms, Timer::Lease(*replica)));
+            match expires_ms {
+                Some(expires_ms) => drop(self.timers.insert((expires_ms, Timer::Lease(*replica)))),
+                None => self.note_committed(replica.job, replica.index, now_ms),
+            }
             self.suspect(replica.job, replica.index);
         }
     }
@@ -164,6 +171,7 @@ impl Machine {
         let hungry: Vec<(JobId, u64)> =
             suspects.into_iter().filter(|task| is_hungry(task) && self.nobody_fits(task.0, task.1)).collect();
         for (id, index) in hungry {
+            self.ripen(id, index);
             let Some(tally) = self.tally_mut(id, index) else { continue };
             if !tally.is_open() {
                 self.lose_outcome(id, index, now_ms);

@@ -2,10 +2,11 @@
 //!
 //! An input is either taken whole or rejected with nothing changed. What follows from it is worked out at once:
 //! `vote` decides, `leasing` fills seats, `settling` fetches outcomes and corrects dissenters,
-//! `presence` watches who is heard, `waiting` says why nothing happens.
+//! `sealing` gathers commitments, `presence` watches who is heard, `waiting` says why nothing happens.
 
 mod leasing;
 mod presence;
+mod sealing;
 mod settling;
 mod vote;
 mod waiting;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use protocol::{
     ballot::{AuthenticBallot, ReplicaId},
+    commitment::Commitment,
     identity::NodeId,
     job::JobId,
     limits::WORKERS_MAX,
@@ -45,7 +47,12 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { electorate_closed: false, jobs_kept_max: 256, workers_known_max: 4 * WORKERS_MAX, liveness: None }
+        Self {
+            electorate_closed: false,
+            jobs_kept_max: 256,
+            workers_known_max: 4 * WORKERS_MAX,
+            liveness: None,
+        }
     }
 }
 
@@ -55,13 +62,17 @@ enum Timer {
     Lease(ReplicaId),
     Correction(JobId, u64, NodeId),
     Liveness(NodeId),
+    Reveal(JobId, u64),
 }
 
 /// Who is heard by an input. (A join begins its own watch.)
 fn speaker(input: &Input) -> Option<NodeId> {
     match input {
-        Input::BallotCast { ballot, .. } => Some(ballot.ballot().worker),
-        Input::ReplicaFailed { worker, .. }
+        Input::BallotCast { ballot, .. } | Input::BallotRevealed { ballot, .. } => {
+            Some(ballot.ballot().worker)
+        }
+        Input::Committed { worker, .. }
+        | Input::ReplicaFailed { worker, .. }
         | Input::Heartbeat { worker, .. }
         | Input::CorrectionAcknowledged { worker, .. } => Some(*worker),
         Input::WorkerJoined { .. }
@@ -84,6 +95,12 @@ pub struct Machine {
     running: Vec<JobId>,
     /// In a closed electorate, the tasks for whose vacant seats fewer workers may be left than before.
     suspects: BTreeSet<(JobId, u64)>,
+    /// Who committed first to what, and for which replica, for the jobs that are kept.
+    commitments: BTreeMap<Commitment, (NodeId, ReplicaId)>,
+    /// Sealed tasks on which somebody has committed and was not asked to reveal.
+    sealed: BTreeSet<(JobId, u64)>,
+    /// Those of them to which something happened.
+    ripe: BTreeSet<(JobId, u64)>,
     /// Workers that are to be told a correction when they come back.
     owed: BTreeMap<NodeId, BTreeSet<(JobId, u64)>>,
     timers: BTreeSet<(u64, Timer)>,
@@ -105,6 +122,9 @@ impl Machine {
             queue: Vec::new(),
             running: Vec::new(),
             suspects: BTreeSet::new(),
+            commitments: BTreeMap::new(),
+            sealed: BTreeSet::new(),
+            ripe: BTreeSet::new(),
             owed: BTreeMap::new(),
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -138,7 +158,13 @@ impl Machine {
             }
             Input::JobAbandoned { job } => self.abandon(job, now_ms)?,
             Input::BallotCast { ballot, outcome_held, compute_us } => {
-                self.ballot_cast(ballot, outcome_held, compute_us, now_ms)?;
+                self.ballot_cast_openly(ballot, outcome_held, compute_us, now_ms)?;
+            }
+            Input::Committed { worker, replica, commitment } => {
+                self.committed(worker, replica, commitment, now_ms)?;
+            }
+            Input::BallotRevealed { ballot, salt, outcome_held, compute_us } => {
+                self.ballot_revealed(ballot, &salt, outcome_held, compute_us, now_ms)?;
             }
             Input::ReplicaFailed { worker, replica, reason } => {
                 self.replica_failed(worker, replica, reason, now_ms)?;
@@ -156,6 +182,7 @@ impl Machine {
             self.heard(worker, now_ms);
         }
         self.lease_out(now_ms);
+        self.reveal_ripe(now_ms);
         Ok(())
     }
 
@@ -169,10 +196,12 @@ impl Machine {
             match timer {
                 Timer::Lease(replica) => self.lease_due(replica, now_ms),
                 Timer::Correction(job, index, worker) => self.correction_due(job, index, worker, now_ms),
+                Timer::Reveal(job, index) => self.reveal_due(job, index),
                 Timer::Liveness(worker) => self.liveness_due(worker, at_ms, now_ms),
             }
         }
         self.lease_out(now_ms);
+        self.reveal_ripe(now_ms);
     }
 
     /// When [`Machine::handle_timeout`] has something to do, in milliseconds.
@@ -251,7 +280,10 @@ impl Machine {
     }
 
     fn free_leases_of(&mut self, id: NodeId, now_ms: u64) {
-        let leases = self.workers.get(&id).map(|worker| worker.leases.clone()).unwrap_or_default();
+        let leases = |worker: &Worker| -> Vec<ReplicaId> {
+            worker.leases.iter().chain(&worker.committed).copied().collect()
+        };
+        let leases = self.workers.get(&id).map(leases).unwrap_or_default();
         for replica in leases {
             self.end_lease(replica, id);
             self.evaluate(replica.job, replica.index, now_ms);

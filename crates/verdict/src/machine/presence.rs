@@ -12,6 +12,7 @@ impl Machine {
     /// Begins to watch a worker that has just joined.
     pub(super) fn watch(&mut self, id: NodeId, now_ms: u64) {
         self.unwatch(id);
+        self.look_at_seals();
         let Some(rhythm) = self.config.liveness else { return };
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let watch = Watch::new(rhythm, now_ms);
@@ -41,6 +42,7 @@ impl Machine {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.liveness = liveness;
             self.outputs.push_back(Output::Note { worker: id, liveness });
+            self.look_at_seals();
         }
     }
 
@@ -93,6 +95,7 @@ impl Machine {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.owes_inventory = true;
         }
+        self.look_at_seals();
         self.free_leases_of(id, now_ms);
         self.lost_while_settling(id, now_ms);
     }
@@ -103,9 +106,9 @@ impl Machine {
         if !std::mem::take(&mut worker.owes_inventory) {
             return;
         }
-        let leases = &worker.leases;
-        let freed: Vec<ReplicaId> =
-            under_way.iter().map(|(replica, _)| *replica).filter(|replica| !leases.contains(replica)).collect();
+        let is_freed =
+            |replica: &ReplicaId| !worker.leases.contains(replica) && !worker.committed.contains(replica);
+        let freed: Vec<ReplicaId> = under_way.iter().map(|(replica, _)| *replica).filter(is_freed).collect();
         self.resume_leases(id, &freed, now_ms);
     }
 }

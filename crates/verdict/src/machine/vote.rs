@@ -38,6 +38,7 @@ impl Machine {
             return self.end_if_done(job, now_ms);
         }
         let hungry = tally.vacant_seats() > 0;
+        self.ripen(job, index);
         let Some(record) = self.jobs.get_mut(&job) else { return };
         if hungry {
             record.hungry.insert(index);
@@ -50,6 +51,7 @@ impl Machine {
     /// A digest has won.
     fn decide(&mut self, id: JobId, index: u64, accepted: Digest, now_ms: u64) {
         self.cancel_outstanding(id, index);
+        self.forget_seals(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
         let dissenters: Vec<_> = tally
@@ -93,6 +95,7 @@ impl Machine {
     /// A task ends without a winner.
     pub(super) fn exhaust(&mut self, id: JobId, index: u64, verdict: Verdict) {
         self.cancel_outstanding(id, index);
+        self.forget_seals(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
         tally.state = State::Exhausted(verdict.clone());
@@ -152,6 +155,7 @@ impl Machine {
                 debts.retain(|(job, _)| *job != id);
             }
             self.owed.retain(|_, debts| !debts.is_empty());
+            self.commitments.retain(|_, (_, replica)| replica.job != id);
             for worker in self.workers.values_mut() {
                 worker.catching_up.retain(|(job, _)| *job != id);
             }

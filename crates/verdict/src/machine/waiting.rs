@@ -70,7 +70,10 @@ fn waits_for_another(index: u64, axis: Axis, workers: &[&Worker]) -> String {
         (count, 1) => format!("the {count} here are all"),
         (count, _) => format!("the {count} here are"),
     };
-    format!("task {index} waits for {whom}: {here} {share} {}", listed(&values.into_iter().collect::<Vec<_>>()))
+    format!(
+        "task {index} waits for {whom}: {here} {share} {}",
+        listed(&values.into_iter().collect::<Vec<_>>())
+    )
 }
 
 /// Every worker here has been asked.

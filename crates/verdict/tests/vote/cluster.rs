@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use protocol::{
     ballot::{Ballot, ReplicaId, SignedBallot},
+    commitment::{Commitment, Salt},
     constant::{Constant, Formula},
     digest::{Digest, Domain},
     domain::{Engine, FailureDomain},
@@ -15,7 +16,7 @@ use protocol::{
     task::Task,
     verdict::Verdict,
 };
-use verdict::{Config, liveness::Rhythm, Input, Machine, Output, Rejected, TaskTerms, Tasks};
+use verdict::{Config, Input, Machine, Output, Rejected, SealFault, TaskTerms, Tasks, liveness::Rhythm};
 
 /// How a worker behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,16 @@ pub(crate) enum Behaviour {
     Silent,
     Equivocates,
     Fails,
+    /// On a sealed task, commits to what it committed to first, and reveals what is true.
+    Replays,
+    /// On a sealed task, commits to the last commitment that it could see of another worker, and reveals what is true.
+    Copies,
+    /// On a sealed task, commits and never reveals.
+    CommitsOnly,
+    /// On a sealed task, commits to one digest and reveals another.
+    ChangesItsMind,
+    /// On a sealed task, casts a ballot without a commitment.
+    CastsOpenly,
     /// Computes rightly, except by the first of the task's formulas, which is broken alike in every such worker.
     WrongByFirstFormula,
 }
@@ -37,6 +48,9 @@ pub(crate) struct FakeWorker {
     pub(crate) behaviour: Behaviour,
     pub(crate) connected: bool,
     pub(crate) stored: BTreeMap<u64, Digest>,
+    /// The ballots of sealed tasks that it has committed to, in the order in which it would reveal them.
+    sealed: BTreeMap<ReplicaId, Vec<SignedBallot>>,
+    first_commitment: Option<Commitment>,
 }
 
 /// What a worker was told.
@@ -69,6 +83,26 @@ pub(crate) fn lie(index: u64, liar: u8) -> Digest {
     Digest::of(Domain::Outcome, format!("lie {liar} {index}").as_bytes())
 }
 
+/// The salt of a replica's commitment: a test's secrets need not be secret.
+pub(crate) fn salt(replica: ReplicaId) -> Salt {
+    Salt(Digest::of(Domain::Values, format!("{replica:?}").as_bytes()).0)
+}
+
+fn repeated(input: &Input) -> Option<Input> {
+    match input {
+        Input::Committed { worker, replica, commitment } => {
+            Some(Input::Committed { worker: *worker, replica: *replica, commitment: *commitment })
+        }
+        Input::BallotRevealed { ballot, salt, .. } => Some(Input::BallotRevealed {
+            ballot: ballot.clone(),
+            salt: *salt,
+            outcome_held: false,
+            compute_us: 10,
+        }),
+        _ => None,
+    }
+}
+
 pub(crate) const JOB: JobId = JobId([7; 16]);
 
 pub(crate) struct Cluster {
@@ -83,6 +117,10 @@ pub(crate) struct Cluster {
     pub(crate) notes: Vec<(u64, NodeId, Liveness)>,
     /// In the order in which they were sent: who was leased what, and who was corrected.
     pub(crate) told: Vec<(NodeId, Told)>,
+    /// Who was asked to reveal what, and when.
+    pub(crate) reveals: Vec<(u64, NodeId, ReplicaId)>,
+    pub(crate) faults: Vec<(NodeId, SealFault)>,
+    commitments: Vec<Commitment>,
     rhythm: Option<Rhythm>,
     queue: VecDeque<Input>,
     seed: u64,
@@ -107,6 +145,9 @@ impl Cluster {
             cancelled: Vec::new(),
             notes: Vec::new(),
             told: Vec::new(),
+            reveals: Vec::new(),
+            faults: Vec::new(),
+            commitments: Vec::new(),
             rhythm,
             queue: VecDeque::new(),
             seed,
@@ -128,6 +169,8 @@ impl Cluster {
             behaviour,
             connected: false,
             stored: BTreeMap::new(),
+            sealed: BTreeMap::new(),
+            first_commitment: None,
         });
         self.join(id);
         id
@@ -220,11 +263,16 @@ impl Cluster {
     fn collect(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Lease { worker, replica, formula, .. } => {
+                Output::Lease { worker, replica, formula, sealed, .. } => {
                     self.leases.push((worker, replica, formula));
                     self.told.push((worker, Told::Lease));
-                    self.answer(worker, replica, formula);
+                    self.answer(worker, replica, formula, sealed);
                 }
+                Output::Reveal { worker, replica } => {
+                    self.reveals.push((self.now_ms, worker, replica));
+                    self.reveal(worker, replica);
+                }
+                Output::SealBroken { worker, fault, .. } => self.faults.push((worker, fault)),
                 // What is noted of verdicts and ends is that of the one job that most tests have.
                 Output::Announce { job, .. } | Output::JobOver { job, .. } if job != JOB => {}
                 Output::Announce { index, verdict, .. } => {
@@ -261,23 +309,80 @@ impl Cluster {
         }
     }
 
-    fn answer(&mut self, id: NodeId, replica: ReplicaId, formula: Formula) {
+    fn commit(&mut self, id: NodeId, replica: ReplicaId, ballots: Vec<SignedBallot>) {
+        let Some(first) = ballots.first() else { return };
+        let mut commitment = Commitment::to(&first.ballot, &salt(replica));
+        let seen = self.commitments.last().copied();
+        let worker = self.worker(id);
+        match worker.behaviour {
+            Behaviour::Replays => commitment = *worker.first_commitment.get_or_insert(commitment),
+            Behaviour::Copies => commitment = seen.unwrap_or(commitment),
+            Behaviour::CastsOpenly => {
+                let ballot = first.clone().authenticate().expect("signed by its worker");
+                return self.queue.push_back(Input::BallotCast {
+                    ballot,
+                    outcome_held: false,
+                    compute_us: 10,
+                });
+            }
+            _ => {}
+        }
+        worker.sealed.insert(replica, ballots);
+        self.commitments.push(commitment);
+        self.queue.push_back(Input::Committed { worker: id, replica, commitment });
+    }
+
+    fn reveal(&mut self, id: NodeId, replica: ReplicaId) {
+        let worker = self.worker(id);
+        if worker.behaviour == Behaviour::CommitsOnly {
+            return;
+        }
+        let mut ballots = worker.sealed.get(&replica).cloned().unwrap_or_default();
+        if worker.behaviour == Behaviour::ChangesItsMind {
+            ballots.reverse();
+        }
+        for ballot in ballots {
+            let ballot = ballot.authenticate().expect("signed by its worker");
+            let salt = salt(replica);
+            self.queue.push_back(Input::BallotRevealed { ballot, salt, outcome_held: false, compute_us: 10 });
+        }
+    }
+
+    /// Says one waiting commitment or ballot a second time, as after a lost acknowledgement.
+    pub(crate) fn repeat_one(&mut self) {
+        if !self.queue.is_empty() {
+            let at = self.random(self.queue.len());
+            self.queue.extend(self.queue.get(at).and_then(repeated));
+        }
+    }
+
+    fn answer(&mut self, id: NodeId, replica: ReplicaId, formula: Formula, sealed: bool) {
         let index = replica.index;
         let digests = match self.worker(id).behaviour {
-            Behaviour::Honest => vec![truth(index)],
+            Behaviour::Honest
+            | Behaviour::Replays
+            | Behaviour::Copies
+            | Behaviour::CommitsOnly
+            | Behaviour::CastsOpenly => vec![truth(index)],
             Behaviour::Lies(liar) => vec![lie(index, liar)],
             Behaviour::Silent => vec![],
             Behaviour::WrongByFirstFormula if task(index).formulas().first() == Some(&formula) => {
                 vec![lie(index, 0)]
             }
             Behaviour::WrongByFirstFormula => vec![truth(index)],
-            Behaviour::Equivocates => vec![truth(index), lie(index, 0)],
+            Behaviour::Equivocates | Behaviour::ChangesItsMind => vec![truth(index), lie(index, 0)],
             Behaviour::Fails => {
                 let reason = "out of memory".to_owned();
                 self.queue.push_back(Input::ReplicaFailed { worker: id, replica, reason });
                 vec![]
             }
         };
+        if sealed {
+            let ballots: Vec<SignedBallot> =
+                digests.iter().map(|digest| self.ballot(id, replica, formula, *digest)).collect();
+            self.worker(id).stored.extend(digests.last().map(|digest| (index, *digest)));
+            return self.commit(id, replica, ballots);
+        }
         for digest in digests {
             self.worker(id).stored.insert(index, digest);
             let ballot =
@@ -301,7 +406,9 @@ impl Cluster {
 
     /// Delivers everything, and lets time pass when nothing is left, until the machine has nothing to wait for.
     pub(crate) fn run(&mut self) {
-        for _ in 0..100_000 {
+        // Where workers beat, time passes in small steps, and a cluster that does not end must be found out soon.
+        let steps_max = if self.rhythm.is_some() { 10_000 } else { 100_000 };
+        for _ in 0..steps_max {
             if self.deliver_one() {
                 continue;
             }
@@ -321,7 +428,9 @@ impl Cluster {
         let beating: Vec<NodeId> = self
             .workers
             .iter()
-            .filter(|worker| worker.connected && worker.behaviour != Behaviour::Silent && self.rhythm.is_some())
+            .filter(|worker| {
+                worker.connected && worker.behaviour != Behaviour::Silent && self.rhythm.is_some()
+            })
             .map(|worker| worker.key.node_id())
             .collect();
         for worker in beating {

@@ -20,11 +20,21 @@ fn watched() -> Cluster {
 }
 
 fn liveness_of(cluster: &Cluster, id: NodeId) -> Liveness {
-    cluster.machine.workers().find(|(worker, _)| *worker == id).map(|(_, record)| record.liveness).expect("known")
+    cluster
+        .machine
+        .workers()
+        .find(|(worker, _)| *worker == id)
+        .map(|(_, record)| record.liveness)
+        .expect("known")
 }
 
 fn leases_of(cluster: &Cluster, id: NodeId) -> u64 {
-    cluster.machine.workers().find(|(worker, _)| *worker == id).map(|(_, record)| record.leases).expect("known")
+    cluster
+        .machine
+        .workers()
+        .find(|(worker, _)| *worker == id)
+        .map(|(_, record)| record.leases)
+        .expect("known")
 }
 
 /// The share of a standard normal distribution beyond `z`, by Simpson's rule: slow, plain, and not how it is done.
@@ -34,7 +44,13 @@ fn normal_tail(z: f64) -> f64 {
     let density = |x: f64| (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
     let sum: f64 = (0..=steps)
         .map(|step| {
-            let weight = if step == 0 || step == steps { 1.0 } else if step % 2 == 1 { 4.0 } else { 2.0 };
+            let weight = if step == 0 || step == steps {
+                1.0
+            } else if step % 2 == 1 {
+                4.0
+            } else {
+                2.0
+            };
             weight * density(f64::from(step).mul_add(width, z))
         })
         .sum();
@@ -218,7 +234,11 @@ fn a_worker_that_is_heard_again_is_told_what_it_missed_before_it_gets_work() {
             cluster.tell(Input::Heartbeat { worker: liar, under_way: Vec::new() }).expect("it is known");
         }
         let told = |cluster: &Cluster| -> Vec<Told> {
-            cluster.told[before..].iter().filter(|(worker, _)| *worker == liar).map(|(_, told)| *told).collect()
+            cluster.told[before..]
+                .iter()
+                .filter(|(worker, _)| *worker == liar)
+                .map(|(_, told)| *told)
+                .collect()
         };
         assert_eq!(told(&cluster), [Told::Correction], "first what it missed");
         while cluster.deliver_one() {}

@@ -3,6 +3,7 @@
 mod cluster;
 mod liveness;
 mod properties;
+mod sealed;
 
 use cluster::{Behaviour, Cluster, JOB, lie, truth};
 use protocol::{
