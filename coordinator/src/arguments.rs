@@ -9,6 +9,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use program::parse_name;
+use protocol::limits::{HEARTBEAT_MS_MAX, HEARTBEAT_MS_MIN, SUSPICION_THRESHOLD_MAX};
 
 /// Runs computations many times, independently, and only believes what survives.
 #[derive(Debug, Parser)]
@@ -83,6 +84,12 @@ pub struct Serve {
     /// HOST:PORT under which workers reach it, for tokens [default: the address that it listens on]
     #[arg(long, env = "QUORATE_ADVERTISE", value_name = "HOST:PORT")]
     pub advertise: Option<String>,
+    /// How often each worker says that it is alive, from 100ms to 1m
+    #[arg(long, env = "QUORATE_HEARTBEAT", default_value = "1s", value_name = "DURATION", value_parser = parse_heartbeat)]
+    pub heartbeat: Duration,
+    /// How sure it must be that a silent worker is gone before it is suspect, from 1 (one mistake in ten) to 16 (in 10^16)
+    #[arg(long, env = "QUORATE_SUSPICION", default_value = "8", value_name = "PHI", value_parser = parse_suspicion)]
+    pub suspicion: u8,
     /// Where it keeps its state.
     #[command(flatten)]
     pub state: StateDir,
@@ -397,6 +404,21 @@ pub enum SimulatedFaults {
     Network,
     /// That, and workers crash, restart and stall, and the coordinator's clock jumps
     All,
+}
+
+fn parse_heartbeat(text: &str) -> Result<Duration, String> {
+    let bounds = Duration::from_millis(HEARTBEAT_MS_MIN)..=Duration::from_millis(HEARTBEAT_MS_MAX);
+    let heartbeat = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if bounds.contains(&heartbeat) {
+        return Ok(heartbeat);
+    }
+    let [shortest, longest] = [bounds.start(), bounds.end()].map(|bound| humantime::format_duration(*bound));
+    Err(format!("a heartbeat is from {shortest} to {longest}"))
+}
+
+fn parse_suspicion(text: &str) -> Result<u8, String> {
+    let suspicion = text.parse().ok().filter(|phi| (1..=SUSPICION_THRESHOLD_MAX).contains(phi));
+    suspicion.ok_or_else(|| format!("a suspicion is a whole number from 1 to {SUSPICION_THRESHOLD_MAX}"))
 }
 
 fn parse_node(text: &str) -> Result<protocol::identity::NodeId, String> {

@@ -14,7 +14,7 @@ use protocol::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use transport::{ConnectionConfig, identity};
-use verdict::Config;
+use verdict::{Config, liveness::Rhythm};
 use worker::{config::WorkerConfig, gpus::Gpus, misbehave::Misbehaviour};
 
 use crate::{
@@ -64,7 +64,8 @@ impl EmbeddedCluster {
         let coordinator_dir = folder.path().join("coordinator");
         let key = identity::load_or_create(&coordinator_dir)?;
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        let config = Config { electorate_closed: true, ..Config::default() };
+        let config =
+            Config { electorate_closed: true, liveness: Some(Rhythm::default()), ..Config::default() };
         let server = server::start(&key, listen, &coordinator_dir, Durability::Memory, config, &stop)?;
         let stop_workers = stop.child_token();
         let gpus = if composition.gpu { open_gpus().await } else { Gpus::default() };

@@ -30,9 +30,6 @@ use crate::{
     worker_link,
 };
 
-/// How often workers are asked to say that they are alive.
-pub const HEARTBEAT: Duration = Duration::from_secs(2);
-
 /// How long a connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -76,6 +73,8 @@ pub struct Shared {
     pub files: Files,
     /// Permits to send a long expression file.
     pub long_files: Arc<Semaphore>,
+    /// How often workers are asked to say that they are alive, in milliseconds.
+    pub heartbeat_ms: u64,
     /// Counts connections.
     pub sessions: Arc<AtomicU64>,
     /// Cancelled when the coordinator stops.
@@ -125,6 +124,7 @@ pub fn start(
         long_tasks,
         files,
         long_files: Arc::new(Semaphore::new(client_link::LONG_FILES_MAX)),
+        heartbeat_ms: config.liveness.unwrap_or_default().heartbeat_ms(),
         sessions: Arc::default(),
         stop: stop.clone(),
     };
@@ -193,8 +193,7 @@ async fn serve(connection: Connection, shared: Shared) {
             return connection.close_and_tell(CloseCode::Refused, &error.to_string()).await;
         }
     };
-    let heartbeat_ms = u64::try_from(HEARTBEAT.as_millis()).unwrap_or(u64::MAX);
-    let welcome = Welcome::Accepted { operator: operator.clone(), heartbeat_ms };
+    let welcome = Welcome::Accepted { operator: operator.clone(), heartbeat_ms: shared.heartbeat_ms };
     if let Err(error) = stream.writer.send(&welcome).await {
         return debug!(peer = %peer.short(), %error, "a connection ended at its welcome");
     }

@@ -1,6 +1,9 @@
 //! One worker's connection: what it says is checked here, on its own task, before the owner hears of it.
 
 use protocol::{
+    ballot::SignedBallot,
+    commitment::Salt,
+    identity::NodeId,
     limits::{FRAME_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, PEER_QUEUE_MAX, TEXT_BYTES_MAX},
     message::{BlobName, CoordinatorMessage, WorkerIntroduction, WorkerMessage},
     outcome::Outcome,
@@ -78,31 +81,15 @@ async fn read(mut reader: FrameReader, connection: &Connection, shared: &Shared)
 }
 
 /// Checks whatever can be checked without the owner: signatures, digests, lengths.
-fn checked(worker: protocol::identity::NodeId, message: WorkerMessage) -> Result<Option<Word>, String> {
+fn checked(worker: NodeId, message: WorkerMessage) -> Result<Option<Word>, String> {
     Ok(Some(match message {
         WorkerMessage::Cast { ballot, outcome, compute_us } => {
-            if ballot.ballot.worker != worker {
-                return Err(format!("it cast a ballot in the name of {}", ballot.ballot.worker.short()));
-            }
-            let domain = &ballot.ballot.domain;
-            if ![&domain.operator, &domain.device, &domain.build].into_iter().all(|name| fits_on_a_line(name))
-            {
-                return Err("a name in its ballot is too long or has a control character".to_owned());
-            }
-            if let Some(bytes) = &outcome {
-                let (length, limit) = (bytes.len(), INLINE_OUTCOME_BYTES_MAX);
-                if length > limit {
-                    return Err(format!(
-                        "an outcome of {length} bytes came with its ballot, the limit is {limit}"
-                    ));
-                }
-                if Outcome::digest_of_bytes(bytes) != ballot.ballot.digest {
-                    return Err("an outcome does not have the digest of its ballot".to_owned());
-                }
-            }
-            let ballot = ballot.authenticate().map_err(|forged| forged.to_string())?;
-            Word::Cast { ballot: Box::new(ballot), outcome, compute_us }
+            checked_ballot(worker, ballot, None, outcome, compute_us)?
         }
+        WorkerMessage::Reveal { ballot, salt, outcome, compute_us } => {
+            checked_ballot(worker, ballot, Some(salt), outcome, compute_us)?
+        }
+        WorkerMessage::Commit { replica, commitment } => Word::Commit { replica, commitment },
         WorkerMessage::Failed { replica, mut reason } => {
             reason.truncate(reason.floor_char_boundary(TEXT_BYTES_MAX));
             // It is printed in logs and reports.
@@ -113,6 +100,34 @@ fn checked(worker: protocol::identity::NodeId, message: WorkerMessage) -> Result
         WorkerMessage::Corrected { replica, digest } => Word::Corrected { replica, digest },
         WorkerMessage::Goodbye => return Ok(None),
     }))
+}
+
+/// Checks a ballot and the outcome that came with it.
+fn checked_ballot(
+    worker: NodeId,
+    ballot: SignedBallot,
+    salt: Option<Salt>,
+    outcome: Option<Vec<u8>>,
+    compute_us: u64,
+) -> Result<Word, String> {
+    if ballot.ballot.worker != worker {
+        return Err(format!("it cast a ballot in the name of {}", ballot.ballot.worker.short()));
+    }
+    let domain = &ballot.ballot.domain;
+    if ![&domain.operator, &domain.device, &domain.build].into_iter().all(|name| fits_on_a_line(name)) {
+        return Err("a name in its ballot is too long or has a control character".to_owned());
+    }
+    if let Some(bytes) = &outcome {
+        let (length, limit) = (bytes.len(), INLINE_OUTCOME_BYTES_MAX);
+        if length > limit {
+            return Err(format!("an outcome of {length} bytes came with its ballot, the limit is {limit}"));
+        }
+        if Outcome::digest_of_bytes(bytes) != ballot.ballot.digest {
+            return Err("an outcome does not have the digest of its ballot".to_owned());
+        }
+    }
+    let ballot = ballot.authenticate().map_err(|forged| forged.to_string())?;
+    Ok(Word::Cast { ballot: Box::new(ballot), salt, outcome, compute_us })
 }
 
 async fn write(mut writer: FrameWriter, mut messages: mpsc::Receiver<CoordinatorMessage>) -> End {

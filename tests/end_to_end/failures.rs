@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use quorate_tests::{
     cluster::{Cluster, WorkerSpec, last_json},
+    process::Process,
     relay::Relay,
 };
 
@@ -121,4 +122,39 @@ fn a_connection_cut_for_ten_seconds_delays_the_job_and_changes_nothing_else() {
     let voters = results.report["verdicts"][0]["ballots"].as_array().expect("a list");
     let far = voters.iter().find(|ballot| ballot["name"] == "cai").expect("its ballot was counted");
     assert_eq!(far["standing"], "agrees");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_worker_that_stops_goes_on_standby_and_catches_up_when_it_goes_on() {
+    let mut cluster = Cluster::start();
+    let _ada = cluster.honest_workers(&["ada"]);
+    let mut mallory = cluster.worker(&WorkerSpec {
+        name: "mallory",
+        operator: "mallory",
+        misbehave: Some("wrong-always"),
+        ..WorkerSpec::default()
+    });
+    // The first job has mallory's ballot and is not decided; the second is leased to mallory, who has just stopped.
+    let first = cluster.submit(&cluster.job_file("e", E));
+    cluster.wait_for_worker("mallory", |status| status["ballots"] == 1);
+    mallory.stop();
+    let two_of_two = E.replace("quorum = 3", "quorum = 2\nreplicas = 2");
+    let (job, out) = (cluster.job_file("e-again", &two_of_two), cluster.folder().join("out-again"));
+    let [job, out] = [&job, &out].map(|path| path.to_str().expect("UTF-8"));
+    let second = Process::start(&mut cluster.client(&["submit", job, "--out", out, "--json"]));
+    cluster.wait_for_worker("mallory", |status| status["leases"] == 1);
+    cluster.coordinator().wait_for("a worker is on standby");
+    let status = cluster.worker_status("mallory");
+    assert_eq!((&status["liveness"], &status["leases"]), (&"standby".into(), &0.into()));
+    let _others = cluster.honest_workers(&["bea", "cai"]);
+    for submitted in [first, second] {
+        let (code, printed) = submitted.wait();
+        assert_eq!(code, Some(0), "{printed}");
+        assert_eq!(last_json(&printed)["status"], "reconciled");
+    }
+    assert!(cluster.results().value.starts_with(E_BEGINS));
+    mallory.go_on();
+    mallory.wait_for("corrected");
+    cluster.wait_for_worker("mallory", |status| status["liveness"] == "alive");
 }

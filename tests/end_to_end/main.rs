@@ -8,5 +8,6 @@ mod hostile;
 mod jobs;
 mod questions;
 mod ranges;
+mod sealed;
 mod settings;
 mod votes;

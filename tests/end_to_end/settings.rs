@@ -68,13 +68,16 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
     let all = "[coordinator]\nlisten = \"127.0.0.1:1\"\nadvertise = \"file:1\"\nlog = \"error\"\n";
     let file = written(&folder, &format!("# Ours.\n{all}log_format = \"json\"\n"));
     let mut layers = command("coordinator");
-    layers.args(["serve", "--listen", "127.0.0.1:3", "--config"]).arg(&file);
+    layers.args(["serve", "--listen", "127.0.0.1:3", "--suspicion", "12", "--config"]).arg(&file);
+    layers.env("QUORATE_HEARTBEAT", "2s");
     layers.env("QUORATE_LISTEN", "127.0.0.1:2").env("QUORATE_ADVERTISE", "variable:2");
     layers.env("QUORATE_COORDINATOR_STATE_DIR", "there");
     let file = file.display();
     let expected = [
         row("listen", "127.0.0.1:3", "flag --listen"),
         row("advertise", "variable:2", "environment QUORATE_ADVERTISE"),
+        row("heartbeat", "2s", "environment QUORATE_HEARTBEAT"),
+        row("suspicion", "12", "flag --suspicion"),
         row("state_dir", "there", "environment QUORATE_COORDINATOR_STATE_DIR"),
         row("coordinator", "(none)", "default"),
         row("log_format", "json", &format!("file {file}:6")),

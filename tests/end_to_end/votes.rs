@@ -1,6 +1,9 @@
 //! Liars among real workers: they are outvoted, named and corrected, or the job says what it waits for.
 
-use quorate_tests::cluster::{Cluster, WorkerSpec, last_json};
+use quorate_tests::{
+    cluster::{Cluster, WorkerSpec, last_json},
+    process::Process,
+};
 
 const PI: &str = "name = \"pi\"\nkind = \"digits\"\n[digits]\nconstant = \"pi\"\ndecimals = 50_000\n";
 
@@ -14,6 +17,13 @@ fn liar<'a>(name: &'a str, operator: &'a str) -> WorkerSpec<'a> {
 /// An honest worker that answers after the liars, so that their ballots are there when the task is decided.
 fn slow<'a>(name: &'a str, operator: &'a str) -> WorkerSpec<'a> {
     WorkerSpec { name, operator, misbehave: Some("slow=2s"), ..WorkerSpec::default() }
+}
+
+/// Submits a job and shows, line by line, how far it is.
+fn watched(cluster: &Cluster, job: &std::path::Path) -> Process {
+    let out = cluster.folder().join("out");
+    let [job, out] = [job, &out].map(|path| path.to_str().expect("UTF-8"));
+    Process::start(&mut cluster.client(&["submit", job, "--out", out]))
 }
 
 #[test]
@@ -69,13 +79,13 @@ fn two_liars_of_one_operator_cannot_win_where_operators_must_differ() {
     let _liars = ["mal", "moe"].map(|name| cluster.worker(&liar(name, "mallory")));
     let _honest = cluster.worker(&slow("ada", "alice"));
     let job = cluster.job_file("pi", &format!("{PI}[policy]\ndistinct = [\"operator\"]\n"));
-    let out = cluster.folder().join("out");
-    let arguments = ["submit", job.to_str().expect("UTF-8"), "--out", out.to_str().expect("UTF-8")];
-    let mut submitted = quorate_tests::process::Process::start(&mut cluster.client(&arguments));
-    submitted.wait_for("from another operator");
+    let mut submitted = watched(&cluster, &job);
+    submitted.wait_for("waits for a worker of another operator");
     let status = cluster.ask(&["status"]);
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
-    assert!(status.contains("waiting: task 0 needs 1 more ballots, from another operator"), "{status}");
+    let waiting =
+        "waiting: task 0 waits for a worker of another operator: the 3 here are of `alice` and `mallory`";
+    assert!(status.contains(waiting), "{status}");
     let _honest_too = cluster.worker(&WorkerSpec { name: "bob", operator: "bob", ..WorkerSpec::default() });
     let (code, printed) = submitted.wait();
     assert_eq!(code, Some(0), "{printed}");
@@ -117,4 +127,45 @@ fn two_different_ballots_for_one_replica_are_kept_as_proof() {
     assert_eq!(pair[0].ballot.replica, pair[1].ballot.replica);
     assert_ne!(pair[0].ballot.digest, pair[1].ballot.digest);
     assert!(pair.iter().all(protocol::ballot::SignedBallot::is_authentic));
+}
+
+#[test]
+fn three_liars_of_one_operator_wait_for_others_and_lose_where_operators_must_differ() {
+    let mut cluster = Cluster::start();
+    let _liars = ["mal", "moe", "may"].map(|name| cluster.worker(&liar(name, "mallory")));
+    let job = cluster.job_file("pi", &format!("{PI}[policy]\ndistinct = [\"operator\"]\n"));
+    let mut submitted = watched(&cluster, &job);
+    submitted.wait_for("task 0 waits for a worker of another operator: the 3 here are all of `mallory`");
+    let _honest = cluster.honest_workers(&["ada", "bob"]);
+    let (code, printed) = submitted.wait();
+    assert_eq!(code, Some(0), "{printed}");
+    let results = cluster.results();
+    assert!(results.value.starts_with(PI_BEGINS));
+    let voters = results.report["verdicts"][0]["ballots"].as_array().expect("a list");
+    let of_mallory = voters.iter().filter(|ballot| ballot["domain"]["operator"] == "mallory");
+    assert!(of_mallory.count() <= 1, "workers of one operator never share the task");
+}
+
+#[test]
+fn workers_that_agree_by_one_wrong_formula_do_not_win_where_formulas_must_differ() {
+    let mut cluster = Cluster::start();
+    let broken = |name| WorkerSpec {
+        name,
+        operator: name,
+        misbehave: Some("wrong-formula=chudnovsky"),
+        ..WorkerSpec::default()
+    };
+    let _broken = ["ada", "bea", "cai"].map(|name| cluster.worker(&broken(name)));
+    let policy = "[policy]\ndistinct = [\"formula\"]\nmax_replicas = 4\n";
+    let mut submitted = watched(&cluster, &cluster.job_file("pi", &format!("{PI}{policy}")));
+    submitted.wait_for(
+        "task 0 waits for another worker: all 3 here were asked, and the ballots that agree have the formula \
+         `chudnovsky`, where 2 different ones must agree",
+    );
+    let _fourth = cluster.worker(&broken("dan"));
+    let (code, printed) = submitted.wait();
+    assert_eq!(code, Some(3), "{printed}");
+    let report = cluster.results().report;
+    assert_eq!(report["accepted"], 0, "nothing is established, and nothing wrong is");
+    assert_eq!(report["verdicts"][0]["verdict"], "undecided");
 }

@@ -171,6 +171,32 @@ impl Cluster {
         run(&mut self.client(arguments))
     }
 
+    /// What `coordinator workers --json` says of a worker.
+    ///
+    /// # Panics
+    /// When it is not known.
+    #[must_use]
+    pub fn worker_status(&self, name: &str) -> Value {
+        let told = self.ask(&["workers", "--json"]);
+        let workers: Vec<Value> = serde_json::from_slice(&told.stdout).expect("JSON");
+        workers.into_iter().find(|worker| worker["name"] == name).expect("it is known")
+    }
+
+    /// Asks `coordinator workers` about a worker until it is as the test waits for.
+    ///
+    /// # Panics
+    /// When that does not happen in time.
+    pub fn wait_for_worker(&self, name: &str, is_reached: impl Fn(&Value) -> bool) -> Value {
+        let deadline = std::time::Instant::now() + crate::process::PATIENCE;
+        loop {
+            let status = self.worker_status(name);
+            if is_reached(&status) {
+                return status;
+            }
+            assert!(std::time::Instant::now() < deadline, "{name} never came so far: {status}");
+        }
+    }
+
     /// The results of [`Cluster::submit`].
     ///
     /// # Panics

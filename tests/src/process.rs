@@ -112,8 +112,28 @@ impl Process {
     /// # Panics
     /// When the signal cannot be sent.
     pub fn interrupt(&self) {
+        self.signal("INT");
+    }
+
+    /// Stops it in the middle of whatever it does, as a machine that sleeps, until [`Process::go_on`].
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn stop(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after [`Process::stop`].
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
         // `kill` is in every shell, and not on every machine.
-        let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", self.child.id())]).status();
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
         assert!(sent.is_ok_and(|status| status.success()), "our own child can be signalled");
     }
 

@@ -115,7 +115,15 @@ mod tests {
 
     fn lease(index: u64, number: u32, engine: Engine) -> Lease {
         let replica = replica(index, number);
-        Lease { replica, engine, formula: Formula::Direct, lease_ms: 1000, quorum: 2, task: None }
+        Lease {
+            replica,
+            engine,
+            formula: Formula::Direct,
+            lease_ms: 1000,
+            quorum: 2,
+            sealed: false,
+            task: None,
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct Join {
     #[arg(long, env = "QUORATE_WORKER_NAME", value_parser = parse_name)]
     pub name: Option<String>,
     /// A drill: misbehave on purpose, to watch the cluster outvote and correct this worker (wrong-always,
-    /// wrong-sometimes=P, silent, slow=DURATION, equivocate, gpu-bit-flip, gpu-lost)
+    /// wrong-sometimes=P, wrong-formula=NAME, silent, slow=DURATION, equivocate, replay, gpu-bit-flip, gpu-lost)
     #[arg(long, value_name = "KIND")]
     pub misbehave: Option<Misbehaviour>,
 }

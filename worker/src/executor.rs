@@ -177,7 +177,7 @@ impl Executor {
             None => self.compute_on_cpu(task, formula, control)?,
         };
         let elapsed = start.elapsed();
-        let lies = self.misbehaviour.is_some_and(|kind| kind.lies_about(&id));
+        let lies = self.misbehaviour.is_some_and(|kind| kind.lies_about(&id, formula));
         let outcome = if lies { misbehave::falsified(&truth) } else { truth };
         let contradiction = (self.misbehaviour == Some(Misbehaviour::Equivocate))
             .then(|| Outcome::digest_of_bytes(&misbehave::falsified(&outcome).to_bytes()));

@@ -11,6 +11,7 @@ mod answers;
 pub mod arguments;
 pub mod config;
 pub mod correction;
+pub mod envelope;
 pub mod executor;
 pub mod gpus;
 pub mod link;

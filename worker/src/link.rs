@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use protocol::{
     ballot::ReplicaId,
     identity::SecretKey,
-    limits::{PEER_QUEUE_MAX, PROTOCOL_VERSION},
+    limits::{HEARTBEAT_MS_MAX, HEARTBEAT_MS_MIN, PEER_QUEUE_MAX, PROTOCOL_VERSION},
     message::{CoordinatorMessage, Hello, Introduction, Welcome, WorkerIntroduction, WorkerMessage},
     token::Credential,
 };
@@ -145,7 +145,7 @@ async fn attempt(
     };
     info!(coordinator = %token.address, %operator, "joined");
     let (outbox, messages) = mpsc::channel(PEER_QUEUE_MAX);
-    let heartbeat = Duration::from_millis(heartbeat_ms.clamp(100, 60_000));
+    let heartbeat = Duration::from_millis(heartbeat_ms.clamp(HEARTBEAT_MS_MIN, HEARTBEAT_MS_MAX));
     let up = LinkEvent::Up { outbox, connection: connection.clone(), operator, heartbeat };
     if events.send(up).await.is_err() {
         return Attempt::Stopped;

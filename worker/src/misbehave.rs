@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use protocol::{
+    constant::Formula,
     digit_extraction::Fraction,
     outcome::{Answer, Checksum, Outcome, RangeAnswer},
     task::TaskId,
@@ -18,12 +19,17 @@ pub enum Misbehaviour {
     WrongAlways,
     /// This share of the outcomes is wrong, chosen by the task's id.
     WrongSometimes(f64),
+    /// Every outcome by this formula is wrong, in the same way in every worker that has this drill: a fault of the
+    /// program, or of a library.
+    WrongFormula(Formula),
     /// It takes leases and never answers.
     Silent,
     /// It answers so much later.
     Slow(Duration),
     /// It casts two different ballots for each replica.
     Equivocate,
+    /// On sealed tasks, it commits each time to what it committed to first.
+    Replay,
     /// One bit of what its GPU's kernels hand back is turned; what its CPU computes is right.
     GpuBitFlip,
     /// Its GPU is lost at the first task, as by a driver that resets it; the worker goes on with its CPU until the GPU is
@@ -34,8 +40,8 @@ pub enum Misbehaviour {
 /// Why a text is no misbehaviour.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, silent, slow=DURATION \
-     (slow=5s), equivocate, gpu-bit-flip and gpu-lost"
+    "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, wrong-formula=NAME, silent, \
+     slow=DURATION (slow=5s), equivocate, replay, gpu-bit-flip and gpu-lost"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -49,6 +55,7 @@ impl FromStr for Misbehaviour {
                 "wrong-always" => Ok(Self::WrongAlways),
                 "silent" => Ok(Self::Silent),
                 "equivocate" => Ok(Self::Equivocate),
+                "replay" => Ok(Self::Replay),
                 "gpu-bit-flip" => Ok(Self::GpuBitFlip),
                 "gpu-lost" => Ok(Self::GpuLost),
                 _ => Err(unknown()),
@@ -56,6 +63,10 @@ impl FromStr for Misbehaviour {
             Some(("wrong-sometimes", share)) => {
                 let share: f64 = share.parse().map_err(|_| unknown())?;
                 if (0.0..=1.0).contains(&share) { Ok(Self::WrongSometimes(share)) } else { Err(unknown()) }
+            }
+            Some(("wrong-formula", name)) => {
+                let known = Formula::ALL.into_iter().find(|formula| formula.name() == name);
+                known.map(Self::WrongFormula).ok_or_else(unknown)
             }
             Some(("slow", delay)) => humantime::parse_duration(delay).map(Self::Slow).map_err(|_| unknown()),
             Some(_) => Err(unknown()),
@@ -68,9 +79,11 @@ impl fmt::Display for Misbehaviour {
         match self {
             Self::WrongAlways => f.write_str("wrong-always"),
             Self::WrongSometimes(share) => write!(f, "wrong-sometimes={share}"),
+            Self::WrongFormula(formula) => write!(f, "wrong-formula={formula}"),
             Self::Silent => f.write_str("silent"),
             Self::Slow(delay) => write!(f, "slow={}", humantime::format_duration(*delay)),
             Self::Equivocate => f.write_str("equivocate"),
+            Self::Replay => f.write_str("replay"),
             Self::GpuBitFlip => f.write_str("gpu-bit-flip"),
             Self::GpuLost => f.write_str("gpu-lost"),
         }
@@ -83,15 +96,21 @@ impl Misbehaviour {
         matches!(self, Self::GpuBitFlip | Self::GpuLost)
     }
 
-    /// Whether it lies about this task.
-    pub fn lies_about(self, task: &TaskId) -> bool {
+    /// Whether it lies about this task, computed by this formula.
+    pub fn lies_about(self, task: &TaskId, formula: Formula) -> bool {
         match self {
             Self::WrongAlways => true,
             Self::WrongSometimes(share) => {
                 let draw = u16::from_le_bytes([task.0.0[0], task.0.0[1]]);
                 f64::from(draw) < share * 65_536.0
             }
-            Self::Silent | Self::Slow(_) | Self::Equivocate | Self::GpuBitFlip | Self::GpuLost => false,
+            Self::WrongFormula(wrong) => wrong == formula,
+            Self::Silent
+            | Self::Slow(_)
+            | Self::Equivocate
+            | Self::Replay
+            | Self::GpuBitFlip
+            | Self::GpuLost => false,
         }
     }
 }
@@ -160,9 +179,11 @@ mod tests {
         for text in [
             "wrong-always",
             "wrong-sometimes=0.25",
+            "wrong-formula=chudnovsky",
             "silent",
             "slow=5s",
             "equivocate",
+            "replay",
             "gpu-bit-flip",
             "gpu-lost",
         ] {
@@ -173,7 +194,7 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_is_refused_with_the_known_ones() {
-        for text in ["lazy", "wrong-sometimes=2", "slow=soon", "wrong-sometimes"] {
+        for text in ["lazy", "wrong-formula=lazy", "wrong-sometimes=2", "slow=soon", "wrong-sometimes"] {
             let error = text.parse::<Misbehaviour>().expect_err("no such kind");
             assert!(error.to_string().contains("known are wrong-always"), "{error}");
         }

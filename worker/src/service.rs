@@ -28,6 +28,7 @@ use crate::{
     answers::{Answer, Answers},
     config::{self, WorkerConfig},
     correction,
+    envelope::Envelopes,
     executor::{Completed, Computed, Executor, LIGHT_PER_HEAVY, NotComputed},
     gpus::Gpus,
     link::{self, LinkEvent},
@@ -96,6 +97,7 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
         under_way: BTreeMap::new(),
         uncounted: BTreeMap::new(),
         answers: Answers::default(),
+        envelopes: Envelopes::default(),
         quorums: Quorums::default(),
         corrected,
     };
@@ -121,13 +123,21 @@ struct Service {
     /// What every ballot's answer depends on, except the formula. The coordinator tells the operator before the first
     /// lease.
     domain: FailureDomain,
-    under_way: BTreeMap<ReplicaId, Control>,
+    under_way: BTreeMap<ReplicaId, UnderWay>,
     /// Ballots that were cast, or wait to be, and were not counted yet.
     uncounted: BTreeMap<ReplicaId, Vec<WorkerMessage>>,
     /// What was cast for replicas that the coordinator forgot when it crashed.
     answers: Answers,
+    /// Ballots of sealed tasks that were not counted yet.
+    envelopes: Envelopes,
     quorums: Quorums,
     corrected: mpsc::Sender<(ReplicaId, Digest)>,
+}
+
+/// A replica that is being computed.
+struct UnderWay {
+    control: Control,
+    sealed: bool,
 }
 
 struct Peer {
@@ -212,8 +222,8 @@ impl Service {
     }
 
     fn stop_computing(&self) {
-        for control in self.under_way.values() {
-            control.cancel();
+        for under_way in self.under_way.values() {
+            under_way.control.cancel();
         }
     }
 
@@ -230,6 +240,7 @@ impl Service {
             LinkEvent::Introducing(reply) => {
                 self.note_engines();
                 let resumes = self.uncounted.keys().chain(self.under_way.keys()).copied();
+                let resumes = resumes.chain(self.envelopes.replicas());
                 // The attempt may have been given up meanwhile.
                 let _ = reply.send(resumes.take(RESUMES_MAX).collect());
             }
@@ -237,7 +248,7 @@ impl Service {
                 self.peer = Some(Peer { outbox, connection, heartbeat });
                 self.domain.operator = operator;
                 let again: Vec<WorkerMessage> = self.uncounted.values().flatten().cloned().collect();
-                for message in again {
+                for message in again.into_iter().chain(self.envelopes.commitments()) {
                     self.say(message).await;
                 }
             }
@@ -251,16 +262,19 @@ impl Service {
         match message {
             CoordinatorMessage::Lease(lease) => self.start(lease).await,
             CoordinatorMessage::Cancel { replica } => {
-                if let Some(control) = self.under_way.remove(&replica) {
-                    control.cancel();
+                if let Some(under_way) = self.under_way.remove(&replica) {
+                    under_way.control.cancel();
                 }
                 for message in self.uncounted.remove(&replica).into_iter().flatten() {
                     self.answers.keep(message);
                 }
+                self.envelopes.drop_one(&replica);
             }
             CoordinatorMessage::Counted { replica } => {
                 self.uncounted.remove(&replica);
+                self.envelopes.drop_one(&replica);
             }
+            CoordinatorMessage::Reveal { replica } => self.reveal(replica).await,
             CoordinatorMessage::Correct { replica, accepted } => self.correct(replica, accepted),
         }
     }
@@ -277,13 +291,16 @@ impl Service {
         if let Some(reason) = refusal {
             return self.say(WorkerMessage::Failed { replica, reason }).await;
         }
-        if let Some(answer) = self.answers.take(&lease) {
+        if !lease.sealed
+            && let Some(answer) = self.answers.take(&lease)
+        {
             self.quorums.note(replica, lease.quorum);
             return self.answer_again(answer).await;
         }
         let Some(peer) = &self.peer else { return };
         let control = Control::default();
-        if self.under_way.insert(replica, control.clone()).is_none() {
+        let under_way = UnderWay { control: control.clone(), sealed: lease.sealed };
+        if self.under_way.insert(replica, under_way).is_none() {
             self.quorums.note(replica, lease.quorum);
             debug!(task = %replica.task, number = replica.number, formula = %lease.formula, "leased");
             self.executor.start(lease, control, peer.connection.clone());
@@ -317,6 +334,7 @@ impl Service {
         };
         self.uncounted.retain(|_, messages| messages.iter().all(stands));
         self.answers.retain(stands);
+        self.envelopes.retain(stands);
     }
 
     /// The coordinator learns the engines of a worker when it joins: one whose GPU left service, or came back, joins
@@ -334,23 +352,52 @@ impl Service {
     async fn complete(&mut self, completed: Completed) {
         let Completed { replica, result } = completed;
         // A cancelled replica is no longer under way, and its ballot is not missed.
-        let wanted = self.under_way.remove(&replica).is_some();
+        let under_way = self.under_way.remove(&replica);
         if self.misbehaviour == Some(Misbehaviour::Silent) {
             return;
         }
-        match result {
-            Ok(computed) if wanted => {
+        match (result, under_way) {
+            (Ok(computed), Some(UnderWay { sealed: true, .. })) => {
+                let messages = self.ballots(replica, computed);
+                let replays = self.misbehaviour == Some(Misbehaviour::Replay);
+                match self.envelopes.close(replica, messages, replays) {
+                    Ok(Some(commitment)) => {
+                        debug!(task = %replica.task, number = replica.number, "committed");
+                        self.say(commitment).await;
+                    }
+                    Ok(None) => {}
+                    Err(error) => self.fail(replica, format!("no random bytes for a salt: {error}")).await,
+                }
+            }
+            (Ok(computed), Some(UnderWay { sealed: false, .. })) => {
                 let messages = self.ballots(replica, computed);
                 self.uncounted.insert(replica, messages.clone());
                 for message in messages {
                     self.say(message).await;
                 }
             }
-            Ok(_) | Err(NotComputed::Cancelled) => {}
-            Err(NotComputed::Failed(mut reason)) => {
-                reason.truncate(reason.floor_char_boundary(TEXT_BYTES_MAX));
-                warn!(task = %replica.task, %reason, "cannot run a replica");
-                self.say(WorkerMessage::Failed { replica, reason }).await;
+            (Ok(_), None) | (Err(NotComputed::Cancelled), _) => {}
+            (Err(NotComputed::Failed(reason)), _) => self.fail(replica, reason).await,
+        }
+    }
+
+    /// Says that a replica cannot be run here.
+    async fn fail(&self, replica: ReplicaId, mut reason: String) {
+        reason.truncate(reason.floor_char_boundary(TEXT_BYTES_MAX));
+        warn!(task = %replica.task, %reason, "cannot run a replica");
+        self.say(WorkerMessage::Failed { replica, reason }).await;
+    }
+
+    /// Opens the envelope of a sealed task.
+    async fn reveal(&self, replica: ReplicaId) {
+        match self.envelopes.open(&replica) {
+            Some(messages) => {
+                for message in messages {
+                    self.say(message).await;
+                }
+            }
+            None => {
+                self.fail(replica, "the ballot that was committed to is not here any more".to_owned()).await
             }
         }
     }
@@ -391,9 +438,13 @@ impl Service {
         if self.misbehaviour == Some(Misbehaviour::Silent) {
             return;
         }
-        let under_way: Vec<(ReplicaId, u16)> =
-            self.under_way.iter().map(|(replica, control)| (*replica, control.permille())).collect();
-        for part in under_way.chunks(HEARTBEAT_REPLICAS_MAX) {
+        let computing =
+            self.under_way.iter().map(|(replica, under_way)| (*replica, under_way.control.permille()));
+        let committed = self.envelopes.replicas().map(|replica| (replica, 1000));
+        let under_way: Vec<(ReplicaId, u16)> = computing.chain(committed).collect();
+        // An idle worker is alive as well, and says so.
+        let (first, rest) = under_way.split_at(under_way.len().min(HEARTBEAT_REPLICAS_MAX));
+        for part in std::iter::once(first).chain(rest.chunks(HEARTBEAT_REPLICAS_MAX)) {
             self.say(WorkerMessage::Heartbeat { under_way: part.to_vec() }).await;
         }
     }

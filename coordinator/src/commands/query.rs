@@ -81,7 +81,7 @@ fn print_workers(workers: &[WorkerStatus]) {
             worker.worker.short(),
             worker.name,
             worker.operator,
-            if worker.connected { "connected" } else { "gone" },
+            if worker.connected { worker.liveness.name() } else { "gone" },
             worker.leases,
             worker.ballots,
             worker.dissents,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use program::interrupted;
 use tokio_util::sync::CancellationToken;
 use transport::identity;
-use verdict::Config;
+use verdict::{Config, liveness::Rhythm};
 
 use crate::{
     arguments::Serve,
@@ -19,8 +19,10 @@ pub(super) async fn run(arguments: Serve) -> Result<ExitCode, CommandError> {
     let state_dir = state::coordinator_dir(arguments.state.state_dir.as_deref());
     let key = identity::load_or_create(&state_dir)?;
     let stop = CancellationToken::new();
-    let mut server =
-        server::start(&key, arguments.listen, &state_dir, Durability::Synced, Config::default(), &stop)?;
+    let heartbeat_ms = u64::try_from(arguments.heartbeat.as_millis()).unwrap_or(u64::MAX);
+    let rhythm = Rhythm::new(heartbeat_ms, arguments.suspicion);
+    let config = Config { liveness: Some(rhythm), ..Config::default() };
+    let mut server = server::start(&key, arguments.listen, &state_dir, Durability::Synced, config, &stop)?;
     server::log_start(server.address, &key);
     let advertised = arguments.advertise.unwrap_or_else(|| server.address.to_string());
     state::write_address(&state_dir, &advertised)

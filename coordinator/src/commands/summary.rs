@@ -134,6 +134,9 @@ fn write_dissenter(text: &mut String, dissenter: &DissenterReport) {
     if dissenter.equivocations > 0 {
         let _ = write!(text, ": cast two different ballots {} times", dissenter.equivocations);
     }
+    if dissenter.broken_seals > 0 {
+        let _ = write!(text, ": broke its seal on {}", dissenter.broken_seals);
+    }
     if let Some(domain) = dissenter.where_first.first().and_then(|dissent| dissent.domain.as_ref()) {
         let _ = write!(text, ", by {} on {}", domain.engine, domain.device);
     }

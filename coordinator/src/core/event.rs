@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use protocol::{
     ballot::{AuthenticBallot, ReplicaId},
+    commitment::{Commitment, Salt},
     digest::Digest,
     identity::NodeId,
     job::{JobId, JobSpec},
@@ -87,10 +88,19 @@ pub enum Word {
     Cast {
         /// The ballot.
         ballot: Box<AuthenticBallot>,
+        /// What opens the commitment to it, on a sealed task.
+        salt: Option<Salt>,
         /// The outcome's bytes, where they came along.
         outcome: Option<Vec<u8>>,
         /// How long it computed, in microseconds.
         compute_us: u64,
+    },
+    /// It committed to a ballot on a sealed task.
+    Commit {
+        /// For which replica.
+        replica: ReplicaId,
+        /// To what.
+        commitment: Commitment,
     },
     /// It cannot run a replica.
     Failed {

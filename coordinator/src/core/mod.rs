@@ -22,21 +22,21 @@ use std::{
 
 use protocol::{
     ballot::{AuthenticBallot, ReplicaId},
-    constant::Formula,
+    commitment::Salt,
     digest::Digest,
-    domain::Engine,
     identity::NodeId,
     job::JobId,
     ledger::{Enrolment, Record},
-    limits::INLINE_TASK_BYTES_MAX,
+    limits::{INLINE_TASK_BYTES_MAX, REJECTED_WORDS_MAX},
     message::{CoordinatorMessage, EngineIntroduction, Lease},
+    report::Liveness,
     verdict::Verdict,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use transport::{CloseCode, Connection};
-use verdict::{Config, Input, Machine, Output, Rejected};
+use verdict::{Config, Input, Machine, Output, Rejected, SealFault};
 
 pub use event::{Asked, Event, Submission, Word, WorkerIn};
 pub use restore::RestoreError;
@@ -79,6 +79,8 @@ struct Peer {
     outbox: mpsc::Sender<CoordinatorMessage>,
     connection: Connection,
     session: u64,
+    /// How many of its words on this connection could not be.
+    rejected: u32,
 }
 
 /// What reports say of a worker.
@@ -210,7 +212,7 @@ impl Core {
             self.record(Record::Enrolled(known.enrolment(worker)));
             self.known.insert(worker, known);
         }
-        if let Some(before) = self.peers.insert(worker, Peer { outbox, connection, session }) {
+        if let Some(before) = self.peers.insert(worker, Peer { outbox, connection, session, rejected: 0 }) {
             before.connection.close(CloseCode::Finished, "the same worker has connected again");
         }
         self.tell_or_log(Input::WorkerJoined {
@@ -224,7 +226,10 @@ impl Core {
 
     fn heard(&mut self, worker: NodeId, word: Word) {
         let said = match word {
-            Word::Cast { ballot, outcome, compute_us } => self.cast(*ballot, outcome, compute_us),
+            Word::Cast { ballot, salt, outcome, compute_us } => self.cast(*ballot, salt, outcome, compute_us),
+            Word::Commit { replica, commitment } => {
+                self.tell(Input::Committed { worker, replica, commitment })
+            }
             Word::Failed { replica, reason } => {
                 let failed = Input::ReplicaFailed { worker, replica, reason: reason.clone() };
                 self.tell(failed).inspect(|()| {
@@ -239,6 +244,7 @@ impl Core {
         };
         if let Err(rejected) = said {
             debug!(worker = %worker.short(), %rejected, "rejected");
+            self.note_rejection(worker, &rejected.to_string());
         }
     }
 
@@ -247,12 +253,17 @@ impl Core {
     fn cast(
         &mut self,
         ballot: AuthenticBallot,
+        salt: Option<Salt>,
         outcome: Option<Vec<u8>>,
         compute_us: u64,
     ) -> Result<(), Rejected> {
         let said = ballot.ballot();
         let (worker, replica, digest) = (said.worker, said.replica, said.digest);
-        let input = Input::BallotCast { ballot, outcome_held: outcome.is_some(), compute_us };
+        let outcome_held = outcome.is_some();
+        let input = match salt {
+            Some(salt) => Input::BallotRevealed { ballot, salt, outcome_held, compute_us },
+            None => Input::BallotCast { ballot, outcome_held, compute_us },
+        };
         let now_ms = self.now_ms();
         self.machine.handle(input, now_ms)?;
         let tally = self.machine.job(replica.job).and_then(|job| job.tally(replica.index));
@@ -276,9 +287,12 @@ impl Core {
             match output {
                 Output::Record(record) => self.record(*record),
                 // These tell nobody that anything is decided.
-                silent @ (Output::Lease { .. } | Output::Cancel { .. } | Output::Fetch { .. }) => {
-                    self.execute(silent);
-                }
+                silent @ (Output::Lease { .. }
+                | Output::Cancel { .. }
+                | Output::Fetch { .. }
+                | Output::Reveal { .. }
+                | Output::SealBroken { .. }
+                | Output::Note { .. }) => self.execute(silent),
                 telling => self.when_durable(Act::Output(telling)),
             }
         }
@@ -287,9 +301,14 @@ impl Core {
     fn execute(&mut self, output: Output) {
         match output {
             Output::Record(record) => self.record(*record),
-            Output::Lease { worker, replica, engine, formula, lease_ms, quorum } => {
-                self.lease(worker, replica, (engine, formula), lease_ms, quorum);
+            Output::Lease { worker, replica, engine, formula, lease_ms, quorum, sealed } => {
+                let lease = Lease { replica, engine, formula, lease_ms, quorum, sealed, task: None };
+                self.lease(worker, lease);
             }
+            Output::Reveal { worker, replica } => {
+                self.send(worker, CoordinatorMessage::Reveal { replica });
+            }
+            Output::SealBroken { worker, replica, fault } => self.seal_broken(worker, replica, fault),
             Output::Cancel { worker, replica } => {
                 self.send(worker, CoordinatorMessage::Cancel { replica });
             }
@@ -299,6 +318,7 @@ impl Core {
             Output::Announce { job, index, verdict } => self.announce(job, index, &verdict),
             Output::Fetch { worker, job, index, digest } => self.fetch(worker, job, index, digest),
             Output::Correct { worker, replica, accepted } => self.compare(worker, replica, accepted),
+            Output::Note { worker, liveness } => self.note(worker, liveness),
             Output::JobOver { job, state } => {
                 info!(%job, ?state, "job over");
                 if let Some(record) = self.jobs.get_mut(&job) {
@@ -306,6 +326,39 @@ impl Core {
                 }
                 self.forget_what_the_machine_forgot();
             }
+        }
+    }
+
+    fn note(&self, worker: NodeId, liveness: Liveness) {
+        let name = self.known.get(&worker).map_or("", |known| known.name.as_str());
+        let worker = worker.short();
+        match liveness {
+            Liveness::Alive => info!(%worker, %name, "a worker is alive again"),
+            Liveness::Suspect => {
+                info!(%worker, %name, "a worker is suspect: it is silent, and gets no new leases");
+            }
+            Liveness::Standby => {
+                warn!(%worker, %name, "a worker is on standby: it is silent, and its leases go to others");
+            }
+        }
+    }
+
+    fn seal_broken(&mut self, worker: NodeId, replica: ReplicaId, fault: SealFault) {
+        let name = self.known.get(&worker).map_or("", |known| known.name.as_str());
+        warn!(worker = %worker.short(), %name, index = replica.index, %fault, "a worker broke a seal");
+        self.note_rejection(worker, &fault.to_string());
+    }
+
+    /// A word was rejected. Some are late and nobody's fault; a worker of which many are loses its connection.
+    fn note_rejection(&mut self, worker: NodeId, reason: &str) {
+        let Some(peer) = self.peers.get_mut(&worker) else { return };
+        peer.rejected += 1;
+        if peer.rejected == REJECTED_WORDS_MAX {
+            let said = format!(
+                "{REJECTED_WORDS_MAX} words of this worker were rejected, which is the limit; the last because {reason}"
+            );
+            warn!(worker = %worker.short(), reason = %said, "a worker says too much that cannot be; its connection is closed");
+            peer.connection.close(CloseCode::BadInput, &said);
         }
     }
 
@@ -319,14 +372,8 @@ impl Core {
         }
     }
 
-    fn lease(
-        &mut self,
-        worker: NodeId,
-        replica: ReplicaId,
-        method: (Engine, Formula),
-        lease_ms: u64,
-        quorum: u32,
-    ) {
+    fn lease(&mut self, worker: NodeId, lease: Lease) {
+        let replica = lease.replica;
         let Some(record) = self.jobs.get(&replica.job) else { return };
         let Some(bytes) = record.plan.task(replica.index).map(|task| task.to_bytes()) else { return };
         let task = if bytes.len() <= INLINE_TASK_BYTES_MAX {
@@ -336,11 +383,7 @@ impl Core {
             long.insert(replica.task.0, bytes);
             None
         };
-        let (engine, formula) = method;
-        self.send(
-            worker,
-            CoordinatorMessage::Lease(Lease { replica, engine, formula, lease_ms, quorum, task }),
-        );
+        self.send(worker, CoordinatorMessage::Lease(Lease { task, ..lease }));
     }
 
     fn announce(&self, job: JobId, index: u64, verdict: &Verdict) {

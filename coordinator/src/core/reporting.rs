@@ -109,10 +109,12 @@ impl Core {
                 engines,
                 build: known.build.clone(),
                 connected: record.connected,
+                liveness: record.liveness,
                 leases: record.leases,
                 ballots: record.ballots,
                 dissents: record.dissents,
                 equivocations: record.equivocations,
+                broken_seals: record.broken_seals,
             })
         };
         self.machine.workers().filter_map(status).collect()
@@ -244,11 +246,15 @@ impl Core {
             dissents: 0,
             corrected: 0,
             equivocations: 0,
+            broken_seals: 0,
             where_first: Vec::new(),
         };
         for (index, tally) in (0..job.task_count()).filter_map(|index| Some((index, job.tally(index)?))) {
             for worker in tally.equivocations().keys() {
                 reports.entry(*worker).or_insert_with(|| entry(*worker)).equivocations += 1;
+            }
+            for worker in tally.broken_seals().keys() {
+                reports.entry(*worker).or_insert_with(|| entry(*worker)).broken_seals += 1;
             }
             for (worker, correction) in tally.decision().iter().flat_map(|decision| &decision.corrections) {
                 let report = reports.entry(*worker).or_insert_with(|| entry(*worker));

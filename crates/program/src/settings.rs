@@ -70,6 +70,7 @@ impl Setting {
             TypeId::of::<u64>(),
             TypeId::of::<u32>(),
             TypeId::of::<u16>(),
+            TypeId::of::<u8>(),
         ];
         match () {
             () if !self.arg.get_action().takes_values() => Kind::Switch,

@@ -32,6 +32,8 @@ pub enum Domain {
     Token,
     /// What primes are drawn from.
     Primes,
+    /// A salt and the canonical encoding of a ballot.
+    Commitment,
 }
 
 impl Domain {
@@ -49,6 +51,7 @@ impl Domain {
             Self::Values => "quorate 2026 values",
             Self::Token => "quorate 2026 token",
             Self::Primes => "quorate 2026 primes",
+            Self::Commitment => "quorate 2026 commitment",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::constant::Formula;
+use crate::{constant::Formula, policy::Ways};
 
 /// How a task is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,13 +73,14 @@ impl Axis {
     }
 
     /// How many different values `quorum` winners must show where a policy names this axis: as many as there are winners,
-    /// or as the axis has for a task with so many formulas.
+    /// or as the axis has for a task that can be computed in these ways.
     #[must_use]
-    pub fn values_needed(self, quorum: u32, formulas: usize) -> u32 {
+    pub fn values_needed(self, quorum: u32, ways: Ways) -> u32 {
+        let at_most = |values: usize| quorum.min(u32::try_from(values).unwrap_or(u32::MAX));
         match self {
             Self::Operator | Self::Device => quorum,
-            Self::Engine => quorum.min(2),
-            Self::Formula => quorum.min(u32::try_from(formulas).unwrap_or(u32::MAX)),
+            Self::Engine => at_most(ways.engines),
+            Self::Formula => at_most(ways.formulas),
         }
     }
 

@@ -9,6 +9,7 @@
 pub mod ballot;
 pub mod certificate;
 pub mod codec;
+pub mod commitment;
 pub mod constant;
 pub mod digest;
 pub mod digit_extraction;

@@ -116,8 +116,20 @@ pub const LEASE_MS_MAX: u64 = 24 * 3600 * 1000;
 /// How often a lease may be renewed by progress.
 pub const LEASE_RENEWALS_MAX: u32 = 1_000_000;
 
+/// Shortest and longest pause between two heartbeats of a worker, in milliseconds.
+pub const HEARTBEAT_MS_MIN: u64 = 100;
+/// See [`HEARTBEAT_MS_MIN`].
+pub const HEARTBEAT_MS_MAX: u64 = 60_000;
+/// Highest phi at which a silent worker may be said to be suspect.
+pub const SUSPICION_THRESHOLD_MAX: u8 = 16;
+/// How many intervals between a worker's messages are remembered.
+pub const LIVENESS_WINDOW_MAX: usize = 64;
+
 /// Most workers connected to one coordinator.
 pub const WORKERS_MAX: usize = 4096;
+/// How many words of a worker may be rejected before it loses its connection: twice what a worker with the most slots
+/// may have under way, and so may say too late through no fault of its own.
+pub const REJECTED_WORDS_MAX: u32 = 4096;
 /// Most client connections to one coordinator.
 pub const CLIENTS_MAX: usize = 256;
 /// Most bytes of expression files that a coordinator holds for all its jobs.

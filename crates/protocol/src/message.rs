@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ballot::{ReplicaId, SignedBallot},
+    commitment::{Commitment, Salt},
     constant::Formula,
     digest::Digest,
     domain::Engine,
@@ -95,6 +96,25 @@ pub enum WorkerMessage {
         /// How long the computation took, in microseconds.
         compute_us: u64,
     },
+    /// It has computed a replica of a sealed task, and says so without saying what came out.
+    Commit {
+        /// Which.
+        replica: ReplicaId,
+        /// To the ballot that it will cast.
+        commitment: Commitment,
+    },
+    /// The ballot of a sealed task, in answer to [`CoordinatorMessage::Reveal`]; the rest as in [`Self::Cast`].
+    Reveal {
+        /// What it says.
+        ballot: SignedBallot,
+        /// What opens the commitment to it.
+        salt: Salt,
+        /// The outcome's canonical bytes if at most [`crate::limits::INLINE_OUTCOME_BYTES_MAX`].
+        #[serde(with = "serde_bytes")]
+        outcome: Option<Vec<u8>>,
+        /// How long the computation took, in microseconds.
+        compute_us: u64,
+    },
     /// It cannot run a replica.
     Failed {
         /// Which.
@@ -123,7 +143,12 @@ pub enum WorkerMessage {
 pub enum CoordinatorMessage {
     /// Compute this.
     Lease(Lease),
-    /// Do not compute that any more; nobody waits for it.
+    /// The commitments of a sealed task are in: cast the ballot that you committed to.
+    Reveal {
+        /// Which.
+        replica: ReplicaId,
+    },
+    /// Do not compute that any more, or do not reveal it; nobody waits for it.
     Cancel {
         /// Which.
         replica: ReplicaId,
@@ -155,6 +180,8 @@ pub struct Lease {
     pub lease_ms: u64,
     /// How many agreeing ballots a verdict on it needs; a correction with fewer is not obeyed.
     pub quorum: u32,
+    /// Whether the ballot is asked for in a closed envelope: [`WorkerMessage::Commit`] first.
+    pub sealed: bool,
     /// The task's canonical bytes, or none where they are over [`crate::limits::INLINE_TASK_BYTES_MAX`] and must be
     /// fetched as a blob.
     #[serde(with = "serde_bytes")]

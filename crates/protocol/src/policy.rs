@@ -22,6 +22,8 @@ pub struct Policy {
     pub distinct: Vec<Axis>,
     /// Who is asked.
     pub electorate: Electorate,
+    /// Whether workers commit to their ballots before any is revealed.
+    pub sealed: bool,
     /// How long a worker may go without a sign of progress, in milliseconds.
     pub lease_ms: u64,
 }
@@ -64,6 +66,7 @@ impl Policy {
             max_replicas: replicas.max(MAX_REPLICAS_DEFAULT),
             distinct: Vec::new(),
             electorate: Electorate::Sample,
+            sealed: false,
             lease_ms: LEASE_MS_DEFAULT,
         }
     }
@@ -90,6 +93,8 @@ pub struct PolicyDraft {
     pub distinct: Vec<Axis>,
     /// See [`Policy::electorate`]; when left out a sample.
     pub electorate: Option<Electorate>,
+    /// See [`Policy::sealed`]; when left out false.
+    pub sealed: Option<bool>,
     /// See [`Policy::lease_ms`]; when left out [`LEASE_MS_DEFAULT`].
     pub lease_ms: Option<u64>,
 }
@@ -232,6 +237,7 @@ impl PolicyDraft {
             max_replicas,
             distinct: self.distinct,
             electorate: self.electorate.unwrap_or(Electorate::Sample),
+            sealed: self.sealed.unwrap_or(false),
             lease_ms: self.lease_ms.unwrap_or(LEASE_MS_DEFAULT),
         };
         let mut faults = policy.faults_of_numbers();

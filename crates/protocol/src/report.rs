@@ -66,6 +66,31 @@ pub struct JobStatus {
     pub age_ms: u64,
 }
 
+/// Whether a worker is heard. It says nothing about whether what it says is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Liveness {
+    /// It is heard: it gets leases and belongs to electorates.
+    Alive,
+    /// It was silent for longer than its rhythm lets expect: it gets no new leases, and keeps those that it has.
+    Suspect,
+    /// It was silent for twice as long, or its connection is gone: its leases are free, it is outside every electorate,
+    /// and it rejoins as soon as it is heard.
+    Standby,
+}
+
+impl Liveness {
+    /// The name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Suspect => "suspect",
+            Self::Standby => "standby",
+        }
+    }
+}
+
 /// One line of `coordinator workers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
@@ -81,6 +106,8 @@ pub struct WorkerStatus {
     pub build: String,
     /// Whether it is connected.
     pub connected: bool,
+    /// Whether it is heard.
+    pub liveness: Liveness,
     /// Replicas under lease.
     pub leases: u64,
     /// Ballots counted.
@@ -89,6 +116,8 @@ pub struct WorkerStatus {
     pub dissents: u64,
     /// Two different ballots for one replica.
     pub equivocations: u64,
+    /// Commitments that were used before, did not open to the ballot that followed, or were missing.
+    pub broken_seals: u64,
 }
 
 /// `report.json`.
@@ -137,6 +166,8 @@ pub struct DissenterReport {
     pub corrected: u64,
     /// How many times it cast two different ballots for one replica.
     pub equivocations: u64,
+    /// On how many sealed tasks its commitment was used before, opened to no ballot that followed, or was missing.
+    pub broken_seals: u64,
     /// Where, for the first few.
     pub where_first: Vec<Dissent>,
 }

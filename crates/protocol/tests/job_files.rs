@@ -47,7 +47,7 @@ fn every_key_of_a_job_of_expressions_is_read() {
     let text = "name = \"all-keys-9\"\ndescription = \"what it is\"\nkind = \"expressions\"\n\
                 [expressions]\ncheck = [\"1 == 1\", 'for n in 1..=3: n == n']\nagree_digits = 50\n\
                 [policy]\ntolerate = 2\nquorum = 4\nreplicas = 6\nmax_replicas = 0x10\n\
-                distinct = [\"operator\", \"device\"]\nelectorate = \"all\"\nlease = \"1m 30s\"\n";
+                distinct = [\"operator\", \"device\"]\nelectorate = \"all\"\nsealed = true\nlease = \"1m 30s\"\n";
     let check = vec!["1 == 1".to_owned(), "for n in 1..=3: n == n".to_owned()];
     let expected = JobSpec {
         name: "all-keys-9".to_owned(),
@@ -60,6 +60,7 @@ fn every_key_of_a_job_of_expressions_is_read() {
             max_replicas: 16,
             distinct: vec![Axis::Operator, Axis::Device],
             electorate: Electorate::All,
+            sealed: true,
             lease_ms: 90_000,
         },
     };
@@ -77,7 +78,7 @@ fn an_expression_file_is_named_by_a_path_below_the_job_file() {
 #[test]
 fn everything_wrong_is_reported_at_once_in_the_order_of_the_file() {
     let text = "nam = \"A b\"\nname = \"A b\"\nkind = \"digits\"\n[digits]\nconstant = \"pie\"\ndecimls = 3\n\
-                decimals = 0\n[policy]\nquorum = \"2\"\nsealed = true\ndistinct = [\"formular\", 3]\nlease = 60\n";
+                decimals = 0\n[policy]\nquorum = \"2\"\naudit = 2\ndistinct = [\"formular\", 3]\nlease = 60\n";
     assert_eq!(
         messages(text),
         [
@@ -88,13 +89,21 @@ fn everything_wrong_is_reported_at_once_in_the_order_of_the_file() {
             "j:6:1: unknown key `decimls` in [digits]; did you mean `decimals`?",
             "j:7:12: `decimals` is 0; it must be from 1 to 1000000000",
             "j:9:10: `quorum` must be a whole number, not a string; write `quorum = 2`",
-            "j:10:1: `sealed` is not supported by this version; remove it",
+            "j:10:1: `audit` is not supported by this version; remove it",
             "j:11:13: `distinct` is `formular`; did you mean `formula`?",
             "j:11:25: `distinct` must be a list of strings, not a list with a whole number in it; write `distinct = \
              [\"formula\"]`",
             "j:12:9: `lease` must be a string, not a whole number; write `lease = \"60s\"`",
         ]
     );
+}
+
+#[test]
+fn sealed_is_true_or_false_and_nothing_else() {
+    let text =
+        "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = \"pi\"\ndecimals = 5\n[policy]\nsealed = 1\n";
+    let expected = "j:7:10: `sealed` must be true or false, not a whole number; write `sealed = true`";
+    assert_eq!(messages(text), [expected]);
 }
 
 #[test]
@@ -152,14 +161,14 @@ fn expressions_over_a_bound_are_no_mistake_because_their_refusal_is_voted_on() {
 
 #[test]
 fn broken_toml_hides_no_other_mistake_and_invents_none() {
-    let text = "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = pi\ndecimals = 0\n[policy]\nquorum =\nsealed = 1\n";
+    let text = "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = pi\ndecimals = 0\n[policy]\nquorum =\naudit = 1\n";
     assert_eq!(
         messages(text),
         [
             "j:4:12: not valid TOML: string values must be quoted, expected literal string",
             "j:5:12: `decimals` is 0; it must be from 1 to 1000000000",
             "j:7:9: not valid TOML: string values must be quoted, expected literal string",
-            "j:8:1: `sealed` is not supported by this version; remove it",
+            "j:8:1: `audit` is not supported by this version; remove it",
         ]
     );
     assert_eq!(

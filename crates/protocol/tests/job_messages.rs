@@ -253,7 +253,7 @@ fn the_messages_of_the_largest_limits_name_value_limit_and_remedy() {
 
 #[test]
 fn every_key_of_a_later_version_is_told_apart_from_an_unknown_one() {
-    for key in ["sealed", "audit", "mode", "adaptive", "error"] {
+    for key in ["audit", "mode", "adaptive", "error"] {
         let errors =
             JobSpec::parse(&format!("{DIGITS}[policy]\n{key} = 1\n")).expect_err("not supported yet");
         assert_eq!(errors.to_string(), format!("7:1: `{key}` is not supported by this version; remove it"));

@@ -49,14 +49,16 @@ fn draft() -> impl Strategy<Value = PolicyDraft> {
     let number = |max| prop::option::of(0..max);
     let electorate = prop::option::of(prop_oneof![Just(Electorate::Sample), Just(Electorate::All)]);
     let lease_ms = prop::option::of(LEASE_MS_MIN..=LEASE_MS_MAX);
-    (number(6_u32), number(9), number(12), number(16), axes(), electorate, lease_ms).prop_map(
-        |(tolerate, quorum, replicas, max_replicas, distinct, electorate, lease_ms)| PolicyDraft {
+    let sealed = prop::option::of(any::<bool>());
+    (number(6_u32), number(9), number(12), number(16), axes(), electorate, sealed, lease_ms).prop_map(
+        |(tolerate, quorum, replicas, max_replicas, distinct, electorate, sealed, lease_ms)| PolicyDraft {
             tolerate,
             quorum: quorum.map(|quorum| quorum + 1),
             replicas: replicas.map(|replicas| replicas + 1),
             max_replicas: max_replicas.map(|max_replicas| max_replicas + 1),
             distinct,
             electorate,
+            sealed,
             lease_ms,
         },
     )

@@ -2,6 +2,7 @@
 
 use protocol::{
     ballot::{AuthenticBallot, ReplicaId},
+    commitment::{Commitment, Salt},
     constant::Formula,
     digest::Digest,
     domain::Engine,
@@ -10,7 +11,7 @@ use protocol::{
     ledger::Record,
     message::EngineIntroduction,
     policy::Policy,
-    report::JobState,
+    report::{JobState, Liveness},
     task::{Task, TaskId, Weight},
     verdict::Verdict,
 };
@@ -103,6 +104,26 @@ pub enum Input {
         /// How long the worker computed, in microseconds.
         compute_us: u64,
     },
+    /// A worker committed to a ballot on a sealed task.
+    Committed {
+        /// Who.
+        worker: NodeId,
+        /// For which replica.
+        replica: ReplicaId,
+        /// To what.
+        commitment: Commitment,
+    },
+    /// A worker revealed the ballot that it had committed to; the rest as in [`Input::BallotCast`].
+    BallotRevealed {
+        /// The ballot, from the worker that it names.
+        ballot: AuthenticBallot,
+        /// What opens the commitment.
+        salt: Salt,
+        /// Whether the driver already holds an outcome with this digest.
+        outcome_held: bool,
+        /// How long the worker computed, in microseconds.
+        compute_us: u64,
+    },
     /// A worker cannot run a replica.
     ReplicaFailed {
         /// Who says so.
@@ -169,6 +190,24 @@ pub enum Output {
         lease_ms: u64,
         /// How many agreeing ballots a verdict needs.
         quorum: u32,
+        /// Whether a commitment comes before the ballot.
+        sealed: bool,
+    },
+    /// Ask a worker for the ballot that it committed to.
+    Reveal {
+        /// Whom.
+        worker: NodeId,
+        /// For which replica.
+        replica: ReplicaId,
+    },
+    /// Note that a worker broke a seal; its seat is given to another.
+    SealBroken {
+        /// Who.
+        worker: NodeId,
+        /// On which replica.
+        replica: ReplicaId,
+        /// How.
+        fault: SealFault,
     },
     /// Tell a worker that nobody waits for a replica any more.
     Cancel {
@@ -214,6 +253,13 @@ pub enum Output {
         /// What was accepted.
         accepted: Digest,
     },
+    /// Note how a worker is heard from now on.
+    Note {
+        /// Who.
+        worker: NodeId,
+        /// How.
+        liveness: Liveness,
+    },
     /// Nothing more will happen to a job, except late ballots.
     JobOver {
         /// Which.
@@ -221,6 +267,26 @@ pub enum Output {
         /// How it ended.
         state: JobState,
     },
+}
+
+/// How a worker broke a seal. It is counted, and the worker has no vote on the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealFault {
+    /// It committed to what it had committed to before, for another replica.
+    #[error("its commitment is one that it used before")]
+    Replayed,
+    /// It committed a second time, to something else.
+    #[error("it changed its commitment")]
+    Changed,
+    /// What it revealed is not what it committed to, and another worker committed to the same before it.
+    #[error("its commitment is a copy of another worker's, and does not open to its ballot")]
+    Copied,
+    /// What it revealed is not what it committed to.
+    #[error("its commitment does not open to its ballot")]
+    Mismatch,
+    /// It cast a ballot without a commitment.
+    #[error("its ballot came without a commitment")]
+    Unsealed,
 }
 
 /// An input that cannot be; it changed nothing.
@@ -260,6 +326,30 @@ pub enum Rejected {
         worker: NodeId,
         /// What it claims.
         claim: String,
+    },
+    /// Nobody asked for a commitment.
+    #[error("worker {} committed to a ballot on task {index}, which is not sealed", worker.short())]
+    NotSealed {
+        /// Who spoke.
+        worker: NodeId,
+        /// The task's number.
+        index: u64,
+    },
+    /// It broke its seal before: it has no vote on the task.
+    #[error("worker {} broke its seal on task {index} and has no vote on it", worker.short())]
+    BrokenSeal {
+        /// Who spoke.
+        worker: NodeId,
+        /// The task's number.
+        index: u64,
+    },
+    /// The other commitments are not in.
+    #[error("worker {} revealed its ballot on task {index} before it was asked to", worker.short())]
+    Premature {
+        /// Who spoke.
+        worker: NodeId,
+        /// The task's number.
+        index: u64,
     },
     /// A job needs at least one task.
     #[error("job {0} has no tasks")]

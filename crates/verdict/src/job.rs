@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    policy::{Electorate, Policy},
+    policy::{Electorate, Policy, Ways},
     report::{JobProgress, JobState},
 };
 
@@ -158,12 +158,9 @@ impl Job {
                 (policy.quorum.max(seats / 2 + 1), seats, seats)
             }
         };
-        let spread = policy
-            .distinct
-            .iter()
-            .map(|axis| (*axis, axis.values_needed(quorum, terms.formulas.len())))
-            .collect();
-        Rules { quorum, seats, seats_max, spread, lease_ms: policy.lease_ms }
+        let ways = Ways { formulas: terms.formulas.len(), engines: terms.engines.len() };
+        let spread = policy.distinct.iter().map(|axis| (*axis, axis.values_needed(quorum, ways))).collect();
+        Rules { quorum, seats, seats_max, spread, sealed: policy.sealed, lease_ms: policy.lease_ms }
     }
 
     /// Whether every task is decided one way or the other.

@@ -7,16 +7,17 @@
 //! two drivers of the same thing.
 //!
 //! The vote on one task is a [`tally`]; who is asked next is [`dispatch`]ed; a [`job`] is a row of tallies opened
-//! lazily; [`machine`] holds them together.
+//! lazily; [`liveness`] says who is still there; [`machine`] holds them together.
 #![forbid(unsafe_code)]
 
 pub mod dispatch;
 pub mod input;
 pub mod job;
+pub mod liveness;
 pub mod lots;
 pub mod machine;
 pub mod tally;
 pub mod worker;
 
-pub use input::{Input, Output, Rejected, TaskTerms, Tasks};
+pub use input::{Input, Output, Rejected, SealFault, TaskTerms, Tasks};
 pub use machine::{Config, Machine, ReplayError};

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{ballot::ReplicaId, limits::SLOTS_MAX, message::EngineIntroduction, task::Weight};
+use protocol::{
+    ballot::ReplicaId, job::JobId, limits::SLOTS_MAX, message::EngineIntroduction, report::Liveness,
+    task::Weight,
+};
+
+use crate::liveness::Watch;
 
 /// How many light tasks weigh as much as a heavy one.
 const LIGHT_PER_HEAVY: u32 = 32;
@@ -21,14 +26,26 @@ pub struct Worker {
     pub(crate) operator: String,
     pub(crate) engines: Vec<EngineIntroduction>,
     pub(crate) connected: bool,
+    pub(crate) liveness: Liveness,
+    /// How it is usually heard, while it is connected and where liveness is watched.
+    pub(crate) watch: Option<Watch>,
+    /// When the timer that looks after its liveness goes off.
+    pub(crate) watch_timer_ms: Option<u64>,
+    /// It was on standby and has not said since what it still computes.
+    pub(crate) owes_inventory: bool,
+    /// Verdicts that it missed and was told, and has not acknowledged: they come before new leases.
+    pub(crate) catching_up: BTreeSet<(JobId, u64)>,
     /// Replicas under lease.
     pub(crate) leases: BTreeSet<ReplicaId>,
+    /// Replicas that it has computed and committed to, and whose ballot is not in: they keep nobody from working.
+    pub(crate) committed: BTreeSet<ReplicaId>,
     capacity: u32,
     used: u32,
     /// Counted ballots, dissents among them, and equivocations.
     pub(crate) ballots: u64,
     pub(crate) dissents: u64,
     pub(crate) equivocations: u64,
+    pub(crate) broken_seals: u64,
 }
 
 /// What a worker's record says.
@@ -36,6 +53,8 @@ pub struct Worker {
 pub struct WorkerRecord {
     /// Whether it is connected.
     pub connected: bool,
+    /// Whether it is heard.
+    pub liveness: Liveness,
     /// Replicas under lease.
     pub leases: u64,
     /// Ballots counted.
@@ -44,6 +63,8 @@ pub struct WorkerRecord {
     pub dissents: u64,
     /// Two different ballots for one replica.
     pub equivocations: u64,
+    /// Seals that it broke.
+    pub broken_seals: u64,
 }
 
 impl Worker {
@@ -52,12 +73,19 @@ impl Worker {
             operator,
             engines,
             connected: true,
+            liveness: Liveness::Alive,
+            watch: None,
+            watch_timer_ms: None,
+            owes_inventory: false,
+            catching_up: BTreeSet::new(),
             leases: BTreeSet::new(),
+            committed: BTreeSet::new(),
             capacity: slots.clamp(1, SLOTS_MAX) * LIGHT_PER_HEAVY,
             used: 0,
             ballots: 0,
             dissents: 0,
             equivocations: 0,
+            broken_seals: 0,
         }
     }
 
@@ -67,11 +95,28 @@ impl Worker {
         self.engines = engines;
         self.capacity = slots.clamp(1, SLOTS_MAX) * LIGHT_PER_HEAVY;
         self.connected = true;
+        self.liveness = Liveness::Alive;
+        self.owes_inventory = false;
+    }
+
+    /// Whether it is there, as far as anybody knows: connected and not on standby.
+    pub(crate) fn is_present(&self) -> bool {
+        self.connected && self.liveness != Liveness::Standby
+    }
+
+    /// Whether it is heard as it should be.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.connected && self.liveness == Liveness::Alive
+    }
+
+    /// Whether it is asked at all: it is alive, and knows every verdict that it missed.
+    pub(crate) fn takes_leases(&self) -> bool {
+        self.is_alive() && self.catching_up.is_empty()
     }
 
     /// Whether a task of this weight may be leased to it now. A heavy task needs a free slot; light ones share them.
     pub(crate) fn has_room(&self, weight: Weight) -> bool {
-        self.connected && self.used + cost(weight) <= self.capacity
+        self.takes_leases() && self.used + cost(weight) <= self.capacity
     }
 
     pub(crate) fn take(&mut self, replica: ReplicaId, weight: Weight) {
@@ -80,7 +125,14 @@ impl Worker {
         }
     }
 
+    /// It has computed a replica, which waits for others.
+    pub(crate) fn commit(&mut self, replica: ReplicaId, weight: Weight) {
+        self.release(&replica, weight);
+        self.committed.insert(replica);
+    }
+
     pub(crate) fn release(&mut self, replica: &ReplicaId, weight: Weight) {
+        self.committed.remove(replica);
         if self.leases.remove(replica) {
             self.used = self.used.saturating_sub(cost(weight));
         }
@@ -89,10 +141,12 @@ impl Worker {
     pub(crate) fn record(&self) -> WorkerRecord {
         WorkerRecord {
             connected: self.connected,
-            leases: self.leases.len() as u64,
+            liveness: self.liveness,
+            leases: (self.leases.len() + self.committed.len()) as u64,
             ballots: self.ballots,
             dissents: self.dissents,
             equivocations: self.equivocations,
+            broken_seals: self.broken_seals,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     job::JobId,
     ledger::{CountedBallot, Decided, Entry, Record, SignedHead, Submitted},
     plan::Plan,
-    policy::Policy,
+    policy::{Policy, Ways},
     report::JobState,
     task::{Task, TaskId},
     verdict::Verdict,
@@ -304,8 +304,9 @@ impl Checking {
         quorum: u32,
         task: &Task,
     ) -> Result<(), CertificateFault> {
+        let ways = Ways { formulas: task.formulas().len(), engines: task.engines().len() };
         for axis in self.policy.distinct.iter().copied() {
-            let needed = axis.values_needed(quorum, task.formulas().len());
+            let needed = axis.values_needed(quorum, ways);
             let values = values(winners.clone(), |domain| axis.value_in(domain));
             if values < needed {
                 return Err(CertificateFault::Alike { index, axis, values, needed });

@@ -37,8 +37,8 @@ const EXPRESSIONS: Keys =
     Keys { table: "expressions", known: &["check", "file", "agree_digits", "batch"], later: &[] };
 const POLICY: Keys = Keys {
     table: "policy",
-    known: &["tolerate", "quorum", "replicas", "max_replicas", "distinct", "electorate", "lease"],
-    later: &["sealed", "audit", "mode", "adaptive", "error"],
+    known: &["tolerate", "quorum", "replicas", "max_replicas", "distinct", "electorate", "sealed", "lease"],
+    later: &["audit", "mode", "adaptive", "error"],
 };
 
 const CHECK_EXAMPLE: &str = "`check = [\"2 * 2 * 2 * 2 == 16\"]`";

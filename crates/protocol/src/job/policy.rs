@@ -23,11 +23,13 @@ pub(super) fn policy(section: Option<&Section<'_>>, ways: Ways, faults: &mut Fau
     let max_replicas = section.integer("max_replicas", 1..=max, "`max_replicas = 9`", faults);
     let distinct = distinct(section, faults);
     let electorate = electorate(section, faults);
+    let sealed = section.boolean("sealed", "`sealed = true`", faults);
     let lease_ms = lease(section, faults);
     let numbers = [&tolerate, &quorum, &replicas, &max_replicas];
     let any_is_bad = numbers.iter().any(|field| field.is_bad())
         || distinct.is_bad()
         || electorate.is_bad()
+        || sealed.is_bad()
         || lease_ms.is_bad();
     // What does not fit together is told only of values that are as the user meant them.
     if any_is_bad || faults.is_broken() {
@@ -41,6 +43,7 @@ pub(super) fn policy(section: Option<&Section<'_>>, ways: Ways, faults: &mut Fau
         max_replicas: number(max_replicas),
         distinct: distinct.good().map(|located| located.value).unwrap_or_default(),
         electorate: electorate.good().map(|located| located.value),
+        sealed: sealed.good().map(|located| located.value),
         lease_ms: lease_ms.good().map(|located| located.value),
     };
     match draft.resolve(ways) {

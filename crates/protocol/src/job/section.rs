@@ -182,6 +182,19 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// True or false.
+    pub(super) fn boolean(
+        &self,
+        key: &'static str,
+        example: &'static str,
+        faults: &mut Faults,
+    ) -> Field<bool> {
+        self.read(key, "true or false", example, faults, |value| match value {
+            DeValue::Boolean(value) => Some(*value),
+            _ => None,
+        })
+    }
+
     /// A whole number within bounds.
     pub(super) fn integer(
         &self,

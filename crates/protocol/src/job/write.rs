@@ -56,12 +56,12 @@ pub fn ask_job_text(expression: &str) -> String {
 }
 
 fn policy_to_toml(policy: &Policy) -> String {
-    let Policy { tolerate, quorum, replicas, max_replicas, distinct, electorate, lease_ms } = policy;
+    let Policy { tolerate, quorum, replicas, max_replicas, distinct, electorate, sealed, lease_ms } = policy;
     let axes: Vec<&str> = distinct.iter().map(|axis| axis.name()).collect();
     let electorate = electorate.name();
     format!(
         "\n[policy]\ntolerate = {tolerate}\nquorum = {quorum}\nreplicas = {replicas}\n\
-         max_replicas = {max_replicas}\ndistinct = {}\nelectorate = \"{electorate}\"\nlease = \"{lease_ms}ms\"\n",
+         max_replicas = {max_replicas}\ndistinct = {}\nelectorate = \"{electorate}\"\nsealed = {sealed}\nlease = \"{lease_ms}ms\"\n",
         list(&axes)
     )
 }

@@ -215,7 +215,10 @@ impl<D: Decider> World<D> {
                         self.tell(Input::OutcomeWithheld { job, index, worker })?;
                     }
                 }
-                Output::Record(_) => {}
+                Output::Record(_)
+                | Output::Reveal { .. }
+                | Output::SealBroken { .. }
+                | Output::Note { .. } => {}
                 Output::Announce { job, index, verdict } => self.announced(job, index, &verdict)?,
                 Output::JobOver { .. } => {
                     self.jobs_over += 1;

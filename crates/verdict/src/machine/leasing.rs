@@ -1,14 +1,13 @@
 //! Filling seats: open tasks meet workers that have room, and leases that nobody keeps alive end.
 
-use std::collections::BTreeMap;
-
 use protocol::{ballot::ReplicaId, identity::NodeId, job::JobId, task::Weight};
 
 use super::{Machine, Timer};
 use crate::{
-    dispatch::{self, Placement, Unfit},
+    dispatch::{self, Placement},
     input::Output,
     job::Job,
+    worker::Worker,
 };
 
 /// How many hungry tasks are looked at for one worker before another task is opened.
@@ -20,10 +19,11 @@ impl Machine {
     /// Gives every worker that has room a replica at a time, in an order that is drawn, until nothing fits any more.
     pub(super) fn lease_out(&mut self, now_ms: u64) {
         if self.running.iter().filter_map(|id| self.jobs.get(id)).any(Job::wants_workers) {
-            let live = self.workers.values().filter(|worker| worker.connected).count();
+            let live = self.workers.values().filter(|worker| worker.is_alive()).count();
             let live = u32::try_from(live).unwrap_or(u32::MAX);
-            let with_room = self.workers.iter().filter(|(_, worker)| worker.has_room(Weight::Light));
-            let mut order: Vec<NodeId> = with_room.map(|(id, _)| *id).collect();
+            let may_ask = |worker: &Worker| worker.takes_leases() && worker.has_room(Weight::Light);
+            let mut order: Vec<NodeId> =
+                self.workers.iter().filter(|(_, worker)| may_ask(worker)).map(|(id, _)| *id).collect();
             while !order.is_empty() {
                 self.lots.shuffle(&mut order);
                 order.retain(|id| self.lease_one(*id, live, now_ms));
@@ -105,6 +105,7 @@ impl Machine {
             formula,
             lease_ms: tally.rules().lease_ms,
             quorum: tally.rules().quorum,
+            sealed: tally.asks_for_seals(),
         });
         self.suspect(job_id, index);
     }
@@ -126,11 +127,17 @@ impl Machine {
             let (weight, filled) = (tally.terms().weight, tally.vacant_seats() == 0);
             if let Some(worker) = self.workers.get_mut(&id) {
                 worker.take(*replica, weight);
+                if expires_ms.is_none() {
+                    worker.commit(*replica, weight);
+                }
             }
             if filled && let Some(job) = self.jobs.get_mut(&replica.job) {
                 job.hungry.remove(&replica.index);
             }
-            self.timers.insert((expires_ms, Timer::Lease(*replica)));
+            match expires_ms {
+                Some(expires_ms) => drop(self.timers.insert((expires_ms, Timer::Lease(*replica)))),
+                None => self.note_committed(replica.job, replica.index, now_ms),
+            }
             self.suspect(replica.job, replica.index);
         }
     }
@@ -169,6 +176,7 @@ impl Machine {
         let hungry: Vec<(JobId, u64)> =
             suspects.into_iter().filter(|task| is_hungry(task) && self.nobody_fits(task.0, task.1)).collect();
         for (id, index) in hungry {
+            self.ripen(id, index);
             let Some(tally) = self.tally_mut(id, index) else { continue };
             if !tally.is_open() {
                 self.lose_outcome(id, index, now_ms);
@@ -195,41 +203,5 @@ impl Machine {
     fn nobody_fits(&self, job: JobId, index: u64) -> bool {
         let Some(tally) = self.jobs.get(&job).and_then(|job| job.tally(index)) else { return false };
         self.workers.iter().all(|(id, worker)| dispatch::place(tally, id, worker).is_err())
-    }
-
-    /// Why the first hungry task of a job waits, when it is not only for a busy worker.
-    pub(super) fn waiting_reason(&self, job: &Job) -> Option<String> {
-        let connected: BTreeMap<_, _> = self.workers.iter().filter(|(_, worker)| worker.connected).collect();
-        if connected.is_empty() && job.wants_workers() {
-            return Some("no worker is connected".to_owned());
-        }
-        if let Some(index) = job.unheld.first().filter(|_| job.all_decided()) {
-            return Some(format!("task {index} is decided, and its outcome has not arrived yet"));
-        }
-        let index = *job.hungry.first()?;
-        let tally = job.tally(index)?;
-        let refusals: Vec<Unfit> = connected
-            .iter()
-            .map(|(id, worker)| dispatch::place(tally, id, worker))
-            .map(|placed| placed.map(|_| ()))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .filter_map(Result::err)
-            .collect();
-        if refusals.len() < connected.len() {
-            return None;
-        }
-        let axis = refusals.iter().find_map(|unfit| match unfit {
-            Unfit::NotDistinct(axis) => Some(*axis),
-            Unfit::Asked => None,
-        });
-        let vacant = tally.vacant_seats();
-        Some(match axis {
-            Some(axis) => format!("task {index} needs {vacant} more ballots, from another {axis}"),
-            None => format!(
-                "task {index} needs {vacant} more ballots, and all {} connected workers were asked",
-                connected.len()
-            ),
-        })
     }
 }

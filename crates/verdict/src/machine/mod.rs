@@ -1,31 +1,37 @@
 //! The machine: workers, jobs and the timers between them, driven by inputs and polled for outputs.
 //!
 //! An input is either taken whole or rejected with nothing changed. What follows from it is worked out at once:
-//! `vote` decides, `leasing` fills seats, `settling` fetches outcomes and corrects dissenters. After a crash, `replay` makes
-//! the machine again from what it had recorded.
+//! `vote` decides, `leasing` fills seats, `settling` fetches outcomes and corrects dissenters, `sealing` gathers
+//! commitments, `presence` watches who is heard, `waiting` says why nothing happens. After a crash, `replay` makes the machine
+//! again from what it had recorded.
 
 mod leasing;
 mod pardon;
+mod presence;
 mod replay;
+mod sealing;
 mod settling;
 mod sizes;
 mod vote;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use protocol::{
     ballot::{AuthenticBallot, ReplicaId},
+    commitment::Commitment,
     identity::NodeId,
     job::JobId,
     ledger::{CountedBallot, Record},
     limits::WORKERS_MAX,
     message::EngineIntroduction,
-    report::{JobProgress, JobState},
+    report::{JobProgress, JobState, Liveness},
 };
 
 use crate::{
     input::{Input, Output, Rejected},
     job::Job,
+    liveness::Rhythm,
     lots::Lots,
     tally::{Effect, Tally},
     worker::{Worker, WorkerRecord},
@@ -44,11 +50,18 @@ pub struct Config {
     pub jobs_kept_max: usize,
     /// How many workers are known before those that left, and are owed nothing, are forgotten.
     pub workers_known_max: usize,
+    /// How workers are watched; none: only one whose connection is gone counts as away, and the driver says so.
+    pub liveness: Option<Rhythm>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { electorate_closed: false, jobs_kept_max: 256, workers_known_max: 4 * WORKERS_MAX }
+        Self {
+            electorate_closed: false,
+            jobs_kept_max: 256,
+            workers_known_max: 4 * WORKERS_MAX,
+            liveness: None,
+        }
     }
 }
 
@@ -59,6 +72,27 @@ enum Timer {
     Correction(JobId, u64, NodeId),
     /// After a restart: those who held the accepted outcome have had time to come back.
     Outcome(JobId, u64),
+    Liveness(NodeId),
+    Reveal(JobId, u64),
+}
+
+/// Who is heard by an input. (A join begins its own watch.)
+fn speaker(input: &Input) -> Option<NodeId> {
+    match input {
+        Input::BallotCast { ballot, .. } | Input::BallotRevealed { ballot, .. } => {
+            Some(ballot.ballot().worker)
+        }
+        Input::Committed { worker, .. }
+        | Input::ReplicaFailed { worker, .. }
+        | Input::Heartbeat { worker, .. }
+        | Input::CorrectionAcknowledged { worker, .. } => Some(*worker),
+        Input::WorkerJoined { .. }
+        | Input::WorkerLost { .. }
+        | Input::JobSubmitted { .. }
+        | Input::JobAbandoned { .. }
+        | Input::OutcomeHeld { .. }
+        | Input::OutcomeWithheld { .. } => None,
+    }
 }
 
 /// The sans-I/O machine that decides.
@@ -72,6 +106,12 @@ pub struct Machine {
     running: Vec<JobId>,
     /// In a closed electorate, the tasks for whose vacant seats fewer workers may be left than before.
     suspects: BTreeSet<(JobId, u64)>,
+    /// Who committed first to what, and for which replica, for the jobs that are kept.
+    commitments: BTreeMap<Commitment, (NodeId, ReplicaId)>,
+    /// Sealed tasks on which somebody has committed and was not asked to reveal.
+    sealed: BTreeSet<(JobId, u64)>,
+    /// Those of them to which something happened.
+    ripe: BTreeSet<(JobId, u64)>,
     /// Workers that are to be told a correction when they come back.
     owed: BTreeMap<NodeId, BTreeSet<(JobId, u64)>>,
     timers: BTreeSet<(u64, Timer)>,
@@ -92,6 +132,9 @@ impl Machine {
             queue: Vec::new(),
             running: Vec::new(),
             suspects: BTreeSet::new(),
+            commitments: BTreeMap::new(),
+            sealed: BTreeSet::new(),
+            ripe: BTreeSet::new(),
             owed: BTreeMap::new(),
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -104,6 +147,7 @@ impl Machine {
     /// # Errors
     /// [`Rejected`] when it cannot be; then nothing has changed.
     pub fn handle(&mut self, input: Input, now_ms: u64) -> Result<(), Rejected> {
+        let speaker = speaker(&input);
         match input {
             Input::WorkerJoined { worker, operator, engines, slots, resumes } => {
                 self.worker_joined(worker, operator, engines, slots, now_ms);
@@ -123,7 +167,13 @@ impl Machine {
             }
             Input::JobAbandoned { job } => self.abandon(job, now_ms)?,
             Input::BallotCast { ballot, outcome_held, compute_us } => {
-                self.ballot_cast(ballot, outcome_held, compute_us, now_ms)?;
+                self.ballot_cast_openly(ballot, outcome_held, compute_us, now_ms)?;
+            }
+            Input::Committed { worker, replica, commitment } => {
+                self.committed(worker, replica, commitment, now_ms)?;
+            }
+            Input::BallotRevealed { ballot, salt, outcome_held, compute_us } => {
+                self.ballot_revealed(ballot, &salt, outcome_held, compute_us, now_ms)?;
             }
             Input::ReplicaFailed { worker, replica, reason } => {
                 self.replica_failed(worker, replica, reason, now_ms)?;
@@ -137,7 +187,11 @@ impl Machine {
                 self.correction_acknowledged(worker, replica, digest, now_ms)?;
             }
         }
+        if let Some(worker) = speaker {
+            self.heard(worker, now_ms);
+        }
         self.lease_out(now_ms);
+        self.reveal_ripe(now_ms);
         Ok(())
     }
 
@@ -152,9 +206,12 @@ impl Machine {
                 Timer::Lease(replica) => self.lease_due(replica, now_ms),
                 Timer::Correction(job, index, worker) => self.correction_due(job, index, worker, now_ms),
                 Timer::Outcome(job, index) => self.outcome_due(job, index, now_ms),
+                Timer::Reveal(job, index) => self.reveal_due(job, index),
+                Timer::Liveness(worker) => self.liveness_due(worker, at_ms, now_ms),
             }
         }
         self.lease_out(now_ms);
+        self.reveal_ripe(now_ms);
     }
 
     /// When [`Machine::handle_timeout`] has something to do, in milliseconds.
@@ -204,6 +261,7 @@ impl Machine {
             self.forget_absent_workers();
             self.workers.insert(id, Worker::new(operator, engines, slots));
         }
+        self.watch(id, now_ms);
         self.settle_debts(id, now_ms);
         if self.config.electorate_closed {
             // With other engines it may fit where it did not, and the other way round.
@@ -224,14 +282,18 @@ impl Machine {
     fn worker_lost(&mut self, id: NodeId, now_ms: u64) -> Result<(), Rejected> {
         let worker = self.workers.get_mut(&id).ok_or(Rejected::UnknownWorker(id))?;
         worker.connected = false;
-        self.free_leases_of(id, now_ms);
-        self.lost_while_settling(id, now_ms);
+        worker.liveness = Liveness::Standby;
+        self.unwatch(id);
+        self.stand_by(id, now_ms);
         self.pardon_where_nobody_is_left();
         Ok(())
     }
 
     fn free_leases_of(&mut self, id: NodeId, now_ms: u64) {
-        let leases = self.workers.get(&id).map(|worker| worker.leases.clone()).unwrap_or_default();
+        let leases = |worker: &Worker| -> Vec<ReplicaId> {
+            worker.leases.iter().chain(&worker.committed).copied().collect()
+        };
+        let leases = self.workers.get(&id).map(leases).unwrap_or_default();
         for replica in leases {
             self.end_lease(replica, id);
             self.evaluate(replica.job, replica.index, now_ms);
@@ -280,12 +342,13 @@ impl Machine {
     ) -> Result<(), Rejected> {
         let said = ballot.ballot().clone();
         let (worker, replica) = (said.worker, said.replica);
-        let formulas = self.leased_tally(worker, replica)?.terms().formulas;
+        let leased = self.leased_tally(worker, replica)?.issued().get(replica.number as usize);
+        let leased = leased.map(|issued| issued.formula);
         let record = self.workers.get(&worker).ok_or(Rejected::UnknownWorker(worker))?;
         let domain = &said.domain;
         let has_engine =
             record.engines.iter().any(|e| e.engine == domain.engine && e.device == domain.device);
-        if domain.operator != record.operator || !formulas.contains(&domain.formula) || !has_engine {
+        if domain.operator != record.operator || leased != Some(domain.formula) || !has_engine {
             let claim = format!(
                 "operator `{}`, engine {} on `{}`, formula {}",
                 domain.operator, domain.engine, domain.device, domain.formula
@@ -352,6 +415,8 @@ impl Machine {
                 tally.renew(replica.number, *permille, now_ms);
             }
         }
+        self.heard(worker, now_ms);
+        self.take_inventory(worker, under_way, now_ms);
         Ok(())
     }
 

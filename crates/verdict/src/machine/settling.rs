@@ -6,6 +6,7 @@ use super::{Machine, Timer};
 use crate::{
     input::{Output, Rejected},
     tally::{Correction, State},
+    worker::Worker,
 };
 
 impl Machine {
@@ -17,7 +18,7 @@ impl Machine {
         let winners: Vec<NodeId> = tally.winners().collect();
         let Some(decision) = tally.decision_mut() else { return };
         let next = winners.into_iter().find(|worker| {
-            !decision.asked.contains(worker) && self.workers.get(worker).is_some_and(|w| w.connected)
+            !decision.asked.contains(worker) && self.workers.get(worker).is_some_and(Worker::is_present)
         });
         if let Some(worker) = next {
             decision.asked.insert(worker);
@@ -144,7 +145,7 @@ impl Machine {
     }
 
     fn send_correction(&mut self, id: JobId, index: u64, worker: NodeId, now_ms: u64) {
-        let connected = self.workers.get(&worker).is_some_and(|w| w.connected);
+        let present = self.workers.get(&worker).is_some_and(Worker::is_present);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let deadline_ms = now_ms + job.policy.lease_ms;
         let Some(tally) = job.tallies.get_mut(&index) else { return };
@@ -153,7 +154,7 @@ impl Machine {
         };
         let Some(decision) = tally.decision_mut() else { return };
         let accepted = decision.accepted;
-        if connected {
+        if present {
             self.outputs.push_back(Output::Correct { worker, replica, accepted });
             self.timers.insert((deadline_ms, Timer::Correction(id, index, worker)));
             self.set_correction(id, index, worker, Correction::Sent { deadline_ms });
@@ -172,6 +173,11 @@ impl Machine {
         };
         let Some(correction) = decision.corrections.get_mut(&worker) else { return };
         let before = std::mem::replace(correction, next);
+        if !pending(&next)
+            && let Some(record) = self.workers.get_mut(&worker)
+        {
+            record.catching_up.remove(&(id, index));
+        }
         match (pending(&before), pending(&next)) {
             (true, false) => job.correcting = job.correcting.saturating_sub(1),
             (false, true) => job.correcting += 1,
@@ -230,20 +236,25 @@ impl Machine {
         }
     }
 
-    /// A worker left: nobody waits for its acknowledgements, and other winners are asked for outcomes.
+    /// A worker is away: nobody waits for its acknowledgements, and other winners are asked for outcomes.
     pub(super) fn lost_while_settling(&mut self, worker: NodeId, now_ms: u64) {
         let owed: Vec<_> = self.owed.get(&worker).into_iter().flatten().copied().collect();
         for (id, index) in owed {
-            let sent = self.jobs.get(&id).and_then(|job| job.tally(index)).and_then(|tally| tally.decision());
-            let sent = sent.and_then(|decision| decision.corrections.get(&worker));
-            if matches!(sent, Some(Correction::Sent { .. })) {
+            if self.is_being_corrected(id, index, worker) {
                 self.set_correction(id, index, worker, Correction::Unheard);
             }
             self.end_if_done(id, now_ms);
         }
     }
 
-    /// A worker came back: it is told what it missed, and asked for outcomes that only it may have.
+    fn is_being_corrected(&self, id: JobId, index: u64, worker: NodeId) -> bool {
+        let decision = self.jobs.get(&id).and_then(|job| job.tally(index)).and_then(|tally| tally.decision());
+        let correction = decision.and_then(|decision| decision.corrections.get(&worker));
+        matches!(correction, Some(Correction::Sent { .. }))
+    }
+
+    /// A worker came back: it is told what it missed, before it gets new leases, and asked for outcomes that only it may
+    /// have.
     pub(super) fn settle_debts(&mut self, worker: NodeId, now_ms: u64) {
         let owed: Vec<_> = self.owed.get(&worker).into_iter().flatten().copied().collect();
         for (id, index) in owed {
@@ -251,6 +262,11 @@ impl Machine {
                 self.jobs.get(&id).and_then(|job| job.tally(index)).and_then(|tally| tally.decision());
             if decision.is_some_and(|decision| decision.held) {
                 self.send_correction(id, index, worker, now_ms);
+                if self.is_being_corrected(id, index, worker)
+                    && let Some(record) = self.workers.get_mut(&worker)
+                {
+                    record.catching_up.insert((id, index));
+                }
             }
         }
         let unheld: Vec<(JobId, u64)> = self

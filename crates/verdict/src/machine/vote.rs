@@ -42,6 +42,7 @@ impl Machine {
         if hungry {
             self.pardon_if_nobody_is_left(job, index);
         }
+        self.ripen(job, index);
         let Some(record) = self.jobs.get_mut(&job) else { return };
         if hungry {
             record.hungry.insert(index);
@@ -54,6 +55,7 @@ impl Machine {
     /// A digest has won.
     fn decide(&mut self, id: JobId, index: u64, accepted: Digest, now_ms: u64) {
         self.cancel_outstanding(id, index);
+        self.forget_seals(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
         let dissenters: Vec<_> = tally
@@ -98,6 +100,7 @@ impl Machine {
     /// A task ends without a winner.
     pub(super) fn exhaust(&mut self, id: JobId, index: u64, verdict: Verdict) {
         self.cancel_outstanding(id, index);
+        self.forget_seals(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
         tally.state = State::Exhausted(verdict.clone());
@@ -167,6 +170,10 @@ impl Machine {
                 debts.retain(|(job, _)| *job != id);
             }
             self.owed.retain(|_, debts| !debts.is_empty());
+            self.commitments.retain(|_, (_, replica)| replica.job != id);
+            for worker in self.workers.values_mut() {
+                worker.catching_up.retain(|(job, _)| *job != id);
+            }
         }
     }
 

@@ -74,12 +74,31 @@ impl Tally {
         self.rules.spread.iter().map(missing).max().unwrap_or(0)
     }
 
+    /// The ballots of the strongest digest.
+    fn strongest(&self) -> Vec<&Cast> {
+        self.digests().into_values().max_by_key(Vec::len).unwrap_or_default()
+    }
+
+    /// On which axis the strongest digest fails although it has the quorum: the values that its ballots show there, and
+    /// how many are asked for.
+    pub(crate) fn too_much_alike(&self) -> Option<(Axis, Vec<String>, u32)> {
+        let strongest = self.strongest();
+        if u32::try_from(strongest.len()).is_ok_and(|agreeing| agreeing < self.rules.quorum) {
+            return None;
+        }
+        self.rules.spread.iter().find_map(|(axis, needed)| {
+            let values: BTreeSet<String> =
+                strongest.iter().map(|cast| axis.value_in(&cast.ballot.ballot().domain)).collect();
+            let too_few = u32::try_from(values.len()).is_ok_and(|shown| shown < *needed);
+            too_few.then(|| (*axis, values.into_iter().collect(), *needed))
+        })
+    }
+
     /// The values that the strongest digest's ballots and the leases that are out show on an axis: what a further
     /// replica should add to.
     pub(crate) fn values_on(&self, axis: Axis) -> Vec<String> {
-        let digests = self.digests();
-        let strongest = digests.values().max_by_key(|ballots| ballots.len());
-        let cast = strongest.into_iter().flatten().map(|cast| axis.value_in(&cast.ballot.ballot().domain));
+        let strongest = self.strongest();
+        let cast = strongest.into_iter().map(|cast| axis.value_in(&cast.ballot.ballot().domain));
         cast.chain(self.outstanding().map(|(_, issued)| issued.value_on(axis))).collect()
     }
 

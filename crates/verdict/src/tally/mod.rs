@@ -8,11 +8,13 @@
 
 mod count;
 mod record;
+mod seal;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
     ballot::{AuthenticBallot, SignedBallot},
+    commitment::Commitment,
     constant::Formula,
     digest::Digest,
     domain::{Axis, Engine},
@@ -21,9 +23,10 @@ use protocol::{
     verdict::Verdict,
 };
 
-use crate::input::TaskTerms;
+use crate::input::{SealFault, TaskTerms};
 
 pub use count::Count;
+use seal::Stage;
 
 /// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
 const PARDONS_MAX: u32 = 3;
@@ -42,6 +45,8 @@ pub struct Rules {
     pub seats_max: u32,
     /// The axes on which winners must differ, and how many different values each must show.
     pub spread: Vec<(Axis, u32)>,
+    /// Whether workers commit to their ballots before any is revealed.
+    pub sealed: bool,
     /// How long a lease lasts without a heartbeat, in milliseconds.
     pub lease_ms: u64,
 }
@@ -60,16 +65,28 @@ pub struct Issued {
     /// By which method.
     pub formula: Formula,
     lease: Option<Lease>,
+    /// What the worker committed to, on a sealed task.
+    commitment: Option<Commitment>,
+    /// Whether it was ever asked to reveal it.
+    reveal_asked: bool,
 }
 
 /// A lease that is out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Lease {
+    stage: Stage,
     expires_ms: u64,
-    /// When the timer that looks after it goes off; a renewal does not move it.
-    timer_ms: u64,
+    /// When the timer that looks after it goes off; a renewal does not move it. A committed replica has none: it waits
+    /// for others.
+    timer_ms: Option<u64>,
     renewals: u32,
     permille: u16,
+}
+
+impl Lease {
+    fn until(stage: Stage, expires_ms: u64) -> Self {
+        Self { stage, expires_ms, timer_ms: Some(expires_ms), renewals: 0, permille: 0 }
+    }
 }
 
 /// A counted ballot.
@@ -159,6 +176,9 @@ pub struct Tally {
     /// So many expired leases are overlooked in every worker.
     pardoned: u32,
     failures: Vec<String>,
+    broken_seals: BTreeMap<NodeId, SealFault>,
+    /// When commitments are revealed whoever else still computes.
+    reveal_due_ms: Option<u64>,
     disputed: bool,
     opened_ms: u64,
     pub(crate) state: State,
@@ -179,6 +199,8 @@ impl Tally {
             expired: BTreeMap::new(),
             pardoned: 0,
             failures: Vec::new(),
+            broken_seals: BTreeMap::new(),
+            reveal_due_ms: None,
             disputed: false,
             opened_ms: now_ms,
             state: State::Collecting,
@@ -334,19 +356,31 @@ impl Tally {
     ) -> (u32, u64) {
         let number = u32::try_from(self.issued.len()).unwrap_or(u32::MAX);
         let expires_ms = now_ms + self.rules.lease_ms;
-        let lease = Some(Lease { expires_ms, timer_ms: expires_ms, renewals: 0, permille: 0 });
+        let lease = Some(Lease::until(Stage::Computing, expires_ms));
         let (engine, device) = engine;
-        self.issued.push(Issued { worker, operator, engine, device, formula, lease });
+        let (commitment, reveal_asked) = (None, false);
+        self.issued.push(Issued {
+            worker,
+            operator,
+            engine,
+            device,
+            formula,
+            lease,
+            commitment,
+            reveal_asked,
+        });
         (number, expires_ms)
     }
 
-    /// Puts an earlier lease of replica `number` out again; returns when it expires.
-    pub(crate) fn resume(&mut self, number: u32, now_ms: u64) -> u64 {
+    /// Puts an earlier lease of replica `number` out again; returns when it expires, which one that is committed to does
+    /// not.
+    pub(crate) fn resume(&mut self, number: u32, now_ms: u64) -> Option<u64> {
         let expires_ms = now_ms + self.rules.lease_ms;
-        if let Some(issued) = self.issued.get_mut(number as usize) {
-            issued.lease = Some(Lease { expires_ms, timer_ms: expires_ms, renewals: 0, permille: 0 });
-        }
-        expires_ms
+        let issued = self.issued.get_mut(number as usize)?;
+        let is_committed = issued.commitment.is_some() && self.rules.sealed;
+        let lease =
+            if is_committed { Lease::committed() } else { Lease::until(Stage::Computing, expires_ms) };
+        issued.lease.insert(lease).timer_ms
     }
 
     /// Whether replica `number` was ever leased to `worker`.
@@ -356,13 +390,13 @@ impl Tally {
 
     /// Ends a lease, if it is out; returns when its timer would go off.
     pub(crate) fn end_lease(&mut self, number: u32) -> Option<u64> {
-        Some(self.issued.get_mut(number as usize)?.lease.take()?.timer_ms)
+        self.issued.get_mut(number as usize)?.lease.take()?.timer_ms
     }
 
     /// The timer of a lease that is out was set anew.
     pub(crate) fn note_timer(&mut self, number: u32, timer_ms: u64) {
         if let Some(lease) = self.issued.get_mut(number as usize).and_then(|issued| issued.lease.as_mut()) {
-            lease.timer_ms = timer_ms;
+            lease.timer_ms = Some(timer_ms);
         }
     }
 
@@ -371,6 +405,7 @@ impl Tally {
         let lease_ms = self.rules.lease_ms;
         if let Some(lease) = self.issued.get_mut(number as usize).and_then(|issued| issued.lease.as_mut())
             && lease.renewals < LEASE_RENEWALS_MAX
+            && lease.stage == Stage::Computing
         {
             lease.renewals += 1;
             lease.expires_ms = now_ms + lease_ms;

@@ -74,6 +74,8 @@ impl Tally {
             expired: BTreeMap::new(),
             pardoned: 0,
             failures: Vec::new(),
+            broken_seals: BTreeMap::new(),
+            reveal_due_ms: None,
             disputed: record.disputed,
             opened_ms: record.opened_ms,
             state,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use protocol::{
     ballot::{Ballot, ReplicaId, SignedBallot},
+    commitment::{Commitment, Salt},
     constant::{Constant, Formula},
     digest::{Digest, Domain},
     domain::{Engine, FailureDomain},
@@ -12,11 +13,11 @@ use protocol::{
     ledger::{Enrolment, Entry, Record, Submitted},
     message::EngineIntroduction,
     policy::Policy,
-    report::JobState,
+    report::{JobState, Liveness},
     task::Task,
     verdict::Verdict,
 };
-use verdict::{Config, Input, Machine, Output, Rejected, TaskTerms, Tasks};
+use verdict::{Config, Input, Machine, Output, Rejected, SealFault, TaskTerms, Tasks, liveness::Rhythm};
 
 /// How a worker behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,18 @@ pub(crate) enum Behaviour {
     Silent,
     Equivocates,
     Fails,
+    /// On a sealed task, commits to what it committed to first, and reveals what is true.
+    Replays,
+    /// On a sealed task, commits to the last commitment that it could see of another worker, and reveals what is true.
+    Copies,
+    /// On a sealed task, commits and never reveals.
+    CommitsOnly,
+    /// On a sealed task, commits to one digest and reveals another.
+    ChangesItsMind,
+    /// On a sealed task, casts a ballot without a commitment.
+    CastsOpenly,
+    /// Computes rightly, except by the first of the task's formulas, which is broken alike in every such worker.
+    WrongByFirstFormula,
 }
 
 pub(crate) struct FakeWorker {
@@ -36,6 +49,16 @@ pub(crate) struct FakeWorker {
     pub(crate) behaviour: Behaviour,
     pub(crate) connected: bool,
     pub(crate) stored: BTreeMap<u64, Digest>,
+    /// The ballots of sealed tasks that it has committed to, in the order in which it would reveal them.
+    sealed: BTreeMap<ReplicaId, Vec<SignedBallot>>,
+    first_commitment: Option<Commitment>,
+}
+
+/// What a worker was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    Lease,
+    Correction,
 }
 
 struct Digits(u64, &'static [Engine]);
@@ -61,6 +84,26 @@ pub(crate) fn lie(index: u64, liar: u8) -> Digest {
     Digest::of(Domain::Outcome, format!("lie {liar} {index}").as_bytes())
 }
 
+/// The salt of a replica's commitment: a test's secrets need not be secret.
+pub(crate) fn salt(replica: ReplicaId) -> Salt {
+    Salt(Digest::of(Domain::Values, format!("{replica:?}").as_bytes()).0)
+}
+
+fn repeated(input: &Input) -> Option<Input> {
+    match input {
+        Input::Committed { worker, replica, commitment } => {
+            Some(Input::Committed { worker: *worker, replica: *replica, commitment: *commitment })
+        }
+        Input::BallotRevealed { ballot, salt, .. } => Some(Input::BallotRevealed {
+            ballot: ballot.clone(),
+            salt: *salt,
+            outcome_held: false,
+            compute_us: 10,
+        }),
+        _ => None,
+    }
+}
+
 pub(crate) const JOB: JobId = JobId([7; 16]);
 
 pub(crate) struct Cluster {
@@ -75,6 +118,15 @@ pub(crate) struct Cluster {
     pub(crate) records: Vec<Entry>,
     /// Those that compute the tasks.
     pub(crate) engines: &'static [Engine],
+    /// When a worker was said to be heard otherwise than before.
+    pub(crate) notes: Vec<(u64, NodeId, Liveness)>,
+    /// In the order in which they were sent: who was leased what, and who was corrected.
+    pub(crate) told: Vec<(NodeId, Told)>,
+    /// Who was asked to reveal what, and when.
+    pub(crate) reveals: Vec<(u64, NodeId, ReplicaId)>,
+    pub(crate) faults: Vec<(NodeId, SealFault)>,
+    commitments: Vec<Commitment>,
+    rhythm: Option<Rhythm>,
     queue: VecDeque<Input>,
     seed: u64,
     closed: bool,
@@ -83,7 +135,13 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(closed: bool, seed: u64) -> Self {
-        let config = Config { electorate_closed: closed, ..Config::default() };
+        Self::with_rhythm(closed, seed, None)
+    }
+
+    /// A cluster that watches who is heard, where a rhythm is given; its workers beat while time passes, unless they are
+    /// silent or not connected.
+    pub(crate) fn with_rhythm(closed: bool, seed: u64, rhythm: Option<Rhythm>) -> Self {
+        let config = Config { electorate_closed: closed, liveness: rhythm, ..Config::default() };
         Self {
             machine: Machine::new(config, [seed.to_le_bytes()[0]; 32]),
             workers: Vec::new(),
@@ -94,6 +152,12 @@ impl Cluster {
             cancelled: Vec::new(),
             records: Vec::new(),
             engines: &[Engine::Cpu, Engine::Gpu],
+            notes: Vec::new(),
+            told: Vec::new(),
+            reveals: Vec::new(),
+            faults: Vec::new(),
+            commitments: Vec::new(),
+            rhythm,
             queue: VecDeque::new(),
             seed,
             closed,
@@ -116,6 +180,8 @@ impl Cluster {
             behaviour,
             connected: false,
             stored: BTreeMap::new(),
+            sealed: BTreeMap::new(),
+            first_commitment: None,
         });
         self.join(id);
         id
@@ -160,7 +226,7 @@ impl Cluster {
     /// still has the outcomes of the tasks that it had accepted.
     pub(crate) fn crash(&mut self, holds: bool) {
         self.queue.clear();
-        let config = Config { electorate_closed: self.closed, ..Config::default() };
+        let config = Config { electorate_closed: self.closed, liveness: self.rhythm, ..Config::default() };
         self.machine = Machine::new(config, [self.seed.to_le_bytes()[1]; 32]);
         for entry in &self.records {
             let tasks = |_: &Submitted| Some(Box::new(Digits(self.tasks, self.engines)) as Box<dyn Tasks>);
@@ -185,16 +251,20 @@ impl Cluster {
     }
 
     pub(crate) fn submit(&mut self, policy: Policy, tasks: u64) {
+        self.submit_as(JOB, policy, tasks);
+    }
+
+    pub(crate) fn submit_as(&mut self, job: JobId, policy: Policy, tasks: u64) {
         self.tasks = tasks;
         self.record(Record::Submitted(Submitted {
-            job: JOB,
+            job,
             nonce: [0; 16],
             submitter: SecretKey::from_seed(&[255; 32]).node_id(),
             policy: policy.clone(),
             text: String::new(),
             file: None,
         }));
-        self.tell(Input::JobSubmitted { job: JOB, policy, tasks: Box::new(Digits(tasks, self.engines)) })
+        self.tell(Input::JobSubmitted { job, policy, tasks: Box::new(Digits(tasks, self.engines)) })
             .expect("a new job is taken");
     }
 
@@ -228,6 +298,11 @@ impl Cluster {
         self.tell(Input::BallotCast { ballot, outcome_held: false, compute_us: 10 })
     }
 
+    /// Why the job waits.
+    pub(crate) fn waiting(&self) -> Option<String> {
+        self.machine.progress(JOB)?.waiting
+    }
+
     fn random(&mut self, bound: usize) -> usize {
         // SplitMix64 (Steele, Lea, Flood 2014).
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -241,10 +316,18 @@ impl Cluster {
     fn collect(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Lease { worker, replica, formula, .. } => {
+                Output::Lease { worker, replica, formula, sealed, .. } => {
                     self.leases.push((worker, replica, formula));
-                    self.answer(worker, replica, formula);
+                    self.told.push((worker, Told::Lease));
+                    self.answer(worker, replica, formula, sealed);
                 }
+                Output::Reveal { worker, replica } => {
+                    self.reveals.push((self.now_ms, worker, replica));
+                    self.reveal(worker, replica);
+                }
+                Output::SealBroken { worker, fault, .. } => self.faults.push((worker, fault)),
+                // What is noted of verdicts and ends is that of the one job that most tests have.
+                Output::Announce { job, .. } | Output::JobOver { job, .. } if job != JOB => {}
                 Output::Announce { index, verdict, .. } => {
                     let before = self.verdicts.insert(index, verdict);
                     assert_eq!(before, None, "task {index} was decided twice");
@@ -258,6 +341,7 @@ impl Cluster {
                     });
                 }
                 Output::Correct { worker, replica, accepted } => {
+                    self.told.push((worker, Told::Correction));
                     if self.worker(worker).behaviour != Behaviour::Silent {
                         self.worker(worker).stored.insert(replica.index, accepted);
                         self.queue.push_back(Input::CorrectionAcknowledged {
@@ -272,25 +356,87 @@ impl Cluster {
                     self.over = Some(state);
                 }
                 Output::Cancel { replica, .. } => self.cancelled.push(replica),
+                Output::Note { worker, liveness } => self.notes.push((self.now_ms, worker, liveness)),
                 Output::Counted { .. } => {}
                 Output::Record(record) => self.records.push(Entry { at_ms: self.now_ms, record: *record }),
             }
         }
     }
 
-    fn answer(&mut self, id: NodeId, replica: ReplicaId, formula: Formula) {
+    fn commit(&mut self, id: NodeId, replica: ReplicaId, ballots: Vec<SignedBallot>) {
+        let Some(first) = ballots.first() else { return };
+        let mut commitment = Commitment::to(&first.ballot, &salt(replica));
+        let seen = self.commitments.last().copied();
+        let worker = self.worker(id);
+        match worker.behaviour {
+            Behaviour::Replays => commitment = *worker.first_commitment.get_or_insert(commitment),
+            Behaviour::Copies => commitment = seen.unwrap_or(commitment),
+            Behaviour::CastsOpenly => {
+                let ballot = first.clone().authenticate().expect("signed by its worker");
+                return self.queue.push_back(Input::BallotCast {
+                    ballot,
+                    outcome_held: false,
+                    compute_us: 10,
+                });
+            }
+            _ => {}
+        }
+        worker.sealed.insert(replica, ballots);
+        self.commitments.push(commitment);
+        self.queue.push_back(Input::Committed { worker: id, replica, commitment });
+    }
+
+    fn reveal(&mut self, id: NodeId, replica: ReplicaId) {
+        let worker = self.worker(id);
+        if worker.behaviour == Behaviour::CommitsOnly {
+            return;
+        }
+        let mut ballots = worker.sealed.get(&replica).cloned().unwrap_or_default();
+        if worker.behaviour == Behaviour::ChangesItsMind {
+            ballots.reverse();
+        }
+        for ballot in ballots {
+            let ballot = ballot.authenticate().expect("signed by its worker");
+            let salt = salt(replica);
+            self.queue.push_back(Input::BallotRevealed { ballot, salt, outcome_held: false, compute_us: 10 });
+        }
+    }
+
+    /// Says one waiting commitment or ballot a second time, as after a lost acknowledgement.
+    pub(crate) fn repeat_one(&mut self) {
+        if !self.queue.is_empty() {
+            let at = self.random(self.queue.len());
+            self.queue.extend(self.queue.get(at).and_then(repeated));
+        }
+    }
+
+    fn answer(&mut self, id: NodeId, replica: ReplicaId, formula: Formula, sealed: bool) {
         let index = replica.index;
         let digests = match self.worker(id).behaviour {
-            Behaviour::Honest => vec![truth(index)],
+            Behaviour::Honest
+            | Behaviour::Replays
+            | Behaviour::Copies
+            | Behaviour::CommitsOnly
+            | Behaviour::CastsOpenly => vec![truth(index)],
             Behaviour::Lies(liar) => vec![lie(index, liar)],
             Behaviour::Silent => vec![],
-            Behaviour::Equivocates => vec![truth(index), lie(index, 0)],
+            Behaviour::WrongByFirstFormula if task(index).formulas().first() == Some(&formula) => {
+                vec![lie(index, 0)]
+            }
+            Behaviour::WrongByFirstFormula => vec![truth(index)],
+            Behaviour::Equivocates | Behaviour::ChangesItsMind => vec![truth(index), lie(index, 0)],
             Behaviour::Fails => {
                 let reason = "out of memory".to_owned();
                 self.queue.push_back(Input::ReplicaFailed { worker: id, replica, reason });
                 vec![]
             }
         };
+        if sealed {
+            let ballots: Vec<SignedBallot> =
+                digests.iter().map(|digest| self.ballot(id, replica, formula, *digest)).collect();
+            self.worker(id).stored.extend(digests.last().map(|digest| (index, *digest)));
+            return self.commit(id, replica, ballots);
+        }
         for digest in digests {
             self.worker(id).stored.insert(index, digest);
             let ballot =
@@ -314,7 +460,9 @@ impl Cluster {
 
     /// Delivers everything, and lets time pass when nothing is left, until the machine has nothing to wait for.
     pub(crate) fn run(&mut self) {
-        for _ in 0..100_000 {
+        // Where workers beat, time passes in small steps, and a cluster that does not end must be found out soon.
+        let steps_max = if self.rhythm.is_some() { 10_000 } else { 100_000 };
+        for _ in 0..steps_max {
             if self.deliver_one() {
                 continue;
             }
@@ -322,10 +470,36 @@ impl Cluster {
                 return;
             }
             let Some(at_ms) = self.machine.next_timeout_ms() else { return };
-            self.now_ms = self.now_ms.max(at_ms);
-            self.machine.handle_timeout(self.now_ms);
-            self.collect();
+            self.pass_until(at_ms);
         }
         panic!("the cluster does not come to rest");
+    }
+
+    /// Lets time pass, at most until `at_ms` and at most a heartbeat.
+    fn pass_until(&mut self, at_ms: u64) {
+        let heartbeat_ms = self.rhythm.map_or(u64::MAX, |rhythm| rhythm.heartbeat_ms());
+        self.now_ms = self.now_ms.max(at_ms.min(self.now_ms.saturating_add(heartbeat_ms)));
+        let beating: Vec<NodeId> = self
+            .workers
+            .iter()
+            .filter(|worker| {
+                worker.connected && worker.behaviour != Behaviour::Silent && self.rhythm.is_some()
+            })
+            .map(|worker| worker.key.node_id())
+            .collect();
+        for worker in beating {
+            self.tell(Input::Heartbeat { worker, under_way: Vec::new() }).expect("a heartbeat is welcome");
+        }
+        self.machine.handle_timeout(self.now_ms);
+        self.collect();
+    }
+
+    /// Lets so much time pass, heartbeat by heartbeat, and delivers nothing.
+    pub(crate) fn pass_ms(&mut self, time_ms: u64) {
+        let until_ms = self.now_ms + time_ms;
+        while self.now_ms < until_ms {
+            let wake_ms = self.machine.next_timeout_ms().unwrap_or(u64::MAX);
+            self.pass_until(wake_ms.max(self.now_ms + 1).min(until_ms));
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! The rules of the vote, seen from outside: what is announced, who is corrected, who is asked.
 
 mod cluster;
+mod liveness;
 mod lots;
 mod properties;
+mod sealed;
 
 use cluster::{Behaviour, Cluster, JOB, lie, truth};
 use protocol::{
@@ -124,12 +126,78 @@ fn two_liars_of_one_operator_do_not_win_where_distinct_operators_are_asked_for()
     cluster.submit(Policy { distinct: vec![Axis::Operator], ..Policy::default() }, 1);
     cluster.run();
     assert_eq!(cluster.over, None, "the job waits");
-    let waiting = cluster.machine.progress(JOB).and_then(|progress| progress.waiting);
-    assert_eq!(waiting.as_deref(), Some("task 0 needs 1 more ballots, from another operator"));
+    let waiting = "task 0 waits for a worker of another operator: the 3 here are of `alice` and `mallory`";
+    assert_eq!(cluster.waiting().as_deref(), Some(waiting));
     cluster.add("bob", Behaviour::Honest);
     cluster.run();
     assert_eq!(cluster.over, Some(JobState::Reconciled));
     assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn workers_of_one_operator_never_share_a_task_even_if_it_has_to_wait() {
+    let mut cluster = Cluster::new(false, 1);
+    cluster.add("alice", Behaviour::Silent);
+    cluster.add("alice", Behaviour::Silent);
+    cluster.submit(Policy { distinct: vec![Axis::Operator], ..Policy::default() }, 1);
+    assert_eq!(cluster.leases.len(), 1);
+    let waiting = "task 0 waits for a worker of another operator: the 2 here are all of `alice`";
+    assert_eq!(cluster.waiting().as_deref(), Some(waiting));
+    for number in 0..4 {
+        let operator = format!("operator {number}");
+        cluster.add(&operator, Behaviour::Silent);
+        cluster.add(&operator, Behaviour::Silent);
+    }
+    assert_eq!(cluster.leases.len(), 3, "three seats, three operators");
+    assert_eq!(cluster.waiting(), None);
+}
+
+#[test]
+fn a_task_says_which_device_it_waits_for_to_be_joined() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b", "c"] {
+        cluster.add(operator, Behaviour::Honest);
+    }
+    cluster.submit(Policy { distinct: vec![Axis::Device], ..Policy::default() }, 1);
+    cluster.run();
+    let waiting = "task 0 waits for a worker with another device: the 3 here are all on `cpu device`";
+    assert_eq!(cluster.waiting().as_deref(), Some(waiting));
+    cluster.add_with("d", Behaviour::Honest, Engine::Gpu);
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn three_workers_that_agree_by_one_wrong_formula_do_not_win_where_formulas_must_differ() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b", "c"] {
+        cluster.add(operator, Behaviour::WrongByFirstFormula);
+    }
+    cluster.submit(Policy { max_replicas: 5, ..two_formulas() }, 1);
+    cluster.run();
+    assert!(cluster.verdicts.is_empty(), "two agree, by one formula");
+    let formula = cluster.leases[0].2;
+    let waiting = format!(
+        "task 0 waits for another worker: all 3 here were asked, and the ballots that agree have the formula \
+         `{formula}`, where 2 different ones must agree"
+    );
+    assert_eq!(cluster.waiting(), Some(waiting));
+    for operator in ["d", "e"] {
+        cluster.add(operator, Behaviour::WrongByFirstFormula);
+    }
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Undecided, "the fault shows, and nothing wrong is accepted");
+}
+
+#[test]
+fn a_dispute_without_a_majority_says_so_while_it_waits() {
+    let mut cluster = Cluster::new(false, 1);
+    cluster.add("a", Behaviour::Lies(1));
+    cluster.add("b", Behaviour::Honest);
+    cluster.submit(Policy { quorum: 2, replicas: 2, ..Policy::default() }, 1);
+    cluster.run();
+    let waiting = "task 0 waits for another worker: all 2 here were asked, and no answer has a majority";
+    assert_eq!(cluster.waiting().as_deref(), Some(waiting));
 }
 
 #[test]
@@ -277,12 +345,14 @@ fn a_worker_that_was_leased_a_task_twice_votes_once() {
     cluster.join(wanderer);
     let leased: Vec<_> = cluster.leases.iter().filter(|(worker, ..)| *worker == wanderer).copied().collect();
     assert_eq!(leased.len(), 2, "it kept no word of the first lease and was asked again");
-    for (_, replica, formula) in leased {
-        let ballot = cluster.ballot(wanderer, replica, formula, lie(0, 1));
+    for (liar, (_, replica, formula)) in (1..).zip(leased) {
+        let ballot = cluster.ballot(wanderer, replica, formula, lie(0, liar));
         cluster.cast(ballot).expect("each replica was leased to it");
     }
     let tally = cluster.machine.job(JOB).and_then(|job| job.tally(0)).expect("it is open");
     assert_eq!((tally.ballots().len(), tally.state()), (1, &State::Collecting));
+    assert_eq!(tally.ballots()[&wanderer].ballot.ballot().digest, lie(0, 1), "its first word stands");
+    assert!(tally.equivocations().is_empty(), "two executions may differ without a lie");
 }
 
 #[test]
@@ -382,8 +452,8 @@ fn a_seat_is_kept_for_the_engine_that_is_missing() {
     cluster.submit(Policy { distinct: vec![Axis::Engine], ..Policy::default() }, 1);
     cluster.run();
     assert_eq!(cluster.over, None);
-    let waiting = cluster.machine.progress(JOB).and_then(|progress| progress.waiting);
-    assert_eq!(waiting.as_deref(), Some("task 0 needs 1 more ballots, from another engine"));
+    let waiting = "task 0 waits for a worker with another engine: the 4 here are all on `cpu`";
+    assert_eq!(cluster.waiting().as_deref(), Some(waiting));
     cluster.add_with("e", Behaviour::Honest, Engine::Gpu);
     cluster.run();
     assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use protocol::{domain::Axis, policy::Policy, report::JobState, verdict::Verdict};
-use verdict::{Input, Machine, Output};
+use verdict::{Input, Machine, Output, liveness::Rhythm};
 
 use super::cluster::{Behaviour, Cluster, JOB, truth};
 
@@ -24,10 +24,11 @@ proptest! {
         faults in (1usize..=3).prop_flat_map(|f| (Just(f), prop::collection::vec(faulty(), 0..=f))),
         tasks in 1u64..6,
         distinct_operators in any::<bool>(),
+        watched in any::<bool>(),
         seed in any::<u64>(),
     ) {
         let (tolerate, behaviours) = faults;
-        let mut cluster = Cluster::new(false, seed);
+        let mut cluster = Cluster::with_rhythm(false, seed, watched.then(Rhythm::default));
         for number in 0..=2 * tolerate {
             let behaviour = behaviours.get(number).copied().unwrap_or(Behaviour::Honest);
             cluster.add(&format!("operator {number}"), behaviour);

@@ -1,0 +1,109 @@
+//! Why nothing happens: one sentence for people about the first task that waits for a worker which is not here.
+
+use std::collections::BTreeSet;
+
+use protocol::domain::Axis;
+
+use super::Machine;
+use crate::{
+    dispatch::{self, Unfit},
+    job::Job,
+    tally::Tally,
+    worker::Worker,
+};
+
+/// How many values a sentence names; the rest are counted.
+const VALUES_MAX: usize = 3;
+
+impl Machine {
+    /// Why the first hungry task of a job waits, when it is not only for a busy worker.
+    pub(super) fn waiting_reason(&self, job: &Job) -> Option<String> {
+        let alive: Vec<_> = self.workers.iter().filter(|(_, worker)| worker.is_alive()).collect();
+        if alive.is_empty() && job.wants_workers() {
+            return Some(match self.workers.values().filter(|worker| worker.connected).count() {
+                0 => "no worker is connected".to_owned(),
+                1 => "no worker is alive: 1 is connected and not heard".to_owned(),
+                silent => format!("no worker is alive: {silent} are connected and not heard"),
+            });
+        }
+        if let Some(index) = job.unheld.first().filter(|_| job.all_decided()) {
+            return Some(format!("task {index} is decided, and its outcome has not arrived yet"));
+        }
+        let index = *job.hungry.first()?;
+        let tally = job.tally(index)?;
+        let mut missing = None;
+        for (id, worker) in &alive {
+            match dispatch::place(tally, id, worker) {
+                Ok(_) => return None,
+                Err(Unfit::NotDistinct(axis)) => missing = missing.or(Some(axis)),
+                Err(Unfit::Asked) => {}
+            }
+        }
+        let workers: Vec<&Worker> = alive.into_iter().map(|(_, worker)| worker).collect();
+        Some(match missing {
+            Some(axis) => waits_for_another(index, axis, &workers),
+            None => waits_for_more(index, workers.len(), tally),
+        })
+    }
+}
+
+/// No worker here would differ on an axis from those that have a seat.
+fn waits_for_another(index: u64, axis: Axis, workers: &[&Worker]) -> String {
+    let values: BTreeSet<String> = workers
+        .iter()
+        .flat_map(|worker| match axis {
+            Axis::Operator => vec![worker.operator.clone()],
+            Axis::Engine => worker.engines.iter().map(|engine| engine.engine.to_string()).collect(),
+            Axis::Device => worker.engines.iter().map(|engine| engine.device.clone()).collect(),
+            // Whoever is here can compute by every formula: no worker is refused for it.
+            Axis::Formula => Vec::new(),
+        })
+        .collect();
+    let (whom, share) = match axis {
+        Axis::Operator => ("a worker of another operator", "of"),
+        Axis::Engine => ("a worker with another engine", "on"),
+        Axis::Device => ("a worker with another device", "on"),
+        Axis::Formula => ("a worker with another formula", "by"),
+    };
+    let here = match (workers.len(), values.len()) {
+        (1, _) => "the one here is".to_owned(),
+        (count, 1) => format!("the {count} here are all"),
+        (count, _) => format!("the {count} here are"),
+    };
+    format!(
+        "task {index} waits for {whom}: {here} {share} {}",
+        listed(&values.into_iter().collect::<Vec<_>>())
+    )
+}
+
+/// Every worker here has been asked.
+fn waits_for_more(index: u64, workers: usize, tally: &Tally) -> String {
+    let more = match tally.vacant_seats() {
+        1 => "another worker".to_owned(),
+        vacant => format!("{vacant} more workers"),
+    };
+    let asked = if workers == 1 {
+        "the one here was asked".to_owned()
+    } else {
+        format!("all {workers} here were asked")
+    };
+    let waits = format!("task {index} waits for {more}: {asked}");
+    match tally.too_much_alike() {
+        Some((axis, values, needed)) => format!(
+            "{waits}, and the ballots that agree have the {axis} {}, where {needed} different ones must agree",
+            listed(&values)
+        ),
+        None if tally.was_disputed() => format!("{waits}, and no answer has a majority"),
+        None => waits,
+    }
+}
+
+/// `a`, `a` and `b`, or the first few and how many more.
+fn listed(values: &[String]) -> String {
+    let quoted: Vec<String> = values.iter().take(VALUES_MAX).map(|value| format!("`{value}`")).collect();
+    match (values.len(), &quoted[..]) {
+        (count, _) if count > VALUES_MAX => format!("{} and {} more", quoted.join(", "), count - VALUES_MAX),
+        (_, [first @ .., last]) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => quoted.concat(),
+    }
+}
