@@ -265,10 +265,7 @@ fn workers_whose_leases_all_expired_are_asked_again_when_nobody_else_is_left() {
     cluster.tell(Input::Heartbeat { worker: ids[0], under_way: Vec::new() }).expect("it is welcome");
     assert_eq!(cluster.leases.len(), 12, "but not for ever");
     let waiting = cluster.machine.progress(JOB).and_then(|progress| progress.waiting);
-    assert_eq!(
-        waiting.as_deref(),
-        Some("task 0 needs 3 more ballots, and all 3 connected workers were asked")
-    );
+    assert_eq!(waiting.as_deref(), Some("task 0 waits for 3 more workers: all 3 here were asked"));
 }
 
 #[test]

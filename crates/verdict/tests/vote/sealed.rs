@@ -101,6 +101,7 @@ fn a_broken_seal_is_counted_and_costs_the_vote() {
         (Behaviour::ChangesItsMind, SealFault::Mismatch),
         (Behaviour::CastsOpenly, SealFault::Unsealed),
     ] {
+        let mut found = 0;
         for seed in 0..20 {
             let mut cluster = Cluster::new(false, seed);
             for operator in ["a", "b", "c"] {
@@ -110,7 +111,7 @@ fn a_broken_seal_is_counted_and_costs_the_vote() {
             cluster.submit(Policy { quorum: 3, replicas: 4, ..sealed() }, 3);
             cluster.run();
             assert_eq!(cluster.over, Some(JobState::Reconciled));
-            assert!(!cluster.faults.is_empty(), "{behaviour:?}, seed {seed}");
+            found += cluster.faults.len();
             let is_expected = |fault: &SealFault| {
                 // Which of two equal commitments arrives first decides what is found out: that a later one is used
                 // before, or that the first one does not open.
@@ -131,23 +132,31 @@ fn a_broken_seal_is_counted_and_costs_the_vote() {
                 assert!(!is_broken || !tally.ballots().contains_key(&bad), "no vote with a broken seal");
             }
         }
+        // In some worlds the three others have decided before it is asked for anything.
+        assert!(found > 0, "{behaviour:?}");
     }
 }
 
 #[test]
 fn two_different_ballots_for_one_sealed_replica_are_still_proof_of_equivocation() {
-    let mut cluster = Cluster::new(false, 1);
-    let two_faced = cluster.add("a", Behaviour::Equivocates);
-    cluster.add("b", Behaviour::Honest);
-    cluster.add("c", Behaviour::Lies(1));
-    cluster.submit(sealed(), 1);
-    while cluster.deliver_one() {}
-    let tally = cluster.machine.job(JOB).and_then(|job| job.tally(0)).expect("opened");
-    assert!(
-        tally.equivocations().contains_key(&two_faced) || tally.broken_seals().contains_key(&two_faced),
-        "either ballot may come first"
-    );
-    assert!(!tally.ballots().contains_key(&two_faced));
+    let mut in_time = 0;
+    for seed in 0..20 {
+        let mut cluster = Cluster::new(false, seed);
+        let two_faced = cluster.add("a", Behaviour::Equivocates);
+        cluster.add("b", Behaviour::Honest);
+        cluster.add("c", Behaviour::Lies(1));
+        cluster.submit(sealed(), 1);
+        while cluster.deliver_one() {}
+        let tally = cluster.machine.job(JOB).and_then(|job| job.tally(0)).expect("opened");
+        assert!(
+            tally.equivocations().contains_key(&two_faced) || tally.broken_seals().contains_key(&two_faced),
+            "either ballot may come first"
+        );
+        // A verdict that was there before the second ballot stands on the first; otherwise neither counts.
+        assert!(tally.decision().is_some() || !tally.ballots().contains_key(&two_faced));
+        in_time += u32::from(tally.decision().is_none());
+    }
+    assert!(in_time > 0);
 }
 
 #[test]
