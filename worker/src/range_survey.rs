@@ -124,7 +124,12 @@ pub(crate) fn print(rows: &[RangeRow]) {
     println!("{:<44}{:<18}{:>12}{:>12}{:>12}", "engine", "variant", "n/s", "/1 thread", "/all");
     for row in rows {
         let [one, all] = ratios(rows, row);
-        println!("{:<44}{:<18}{:>12}{one:>12.2}{all:>12.2}", row.engine, row.variant, shown(row.values_per_s));
+        println!(
+            "{:<44}{:<18}{:>12}{one:>12.2}{all:>12.2}",
+            row.engine,
+            row.variant,
+            shown(row.values_per_s)
+        );
     }
 }
 
@@ -157,7 +162,8 @@ mod tests {
         });
         assert_eq!(failed, Err("enough"));
         assert_eq!(*tried.borrow(), [1, 2, 4, 8].map(|times| times * FIRST_VALUES));
-        let rates = [("1 thread", 8.0), ("twin, 1 thread", 2.0), ("2 threads", 16.0), ("twin, 2 threads", 4.0)];
+        let rates =
+            [("1 thread", 8.0), ("twin, 1 thread", 2.0), ("2 threads", 16.0), ("twin, 2 threads", 4.0)];
         let rows: Vec<RangeRow> =
             rates.iter().map(|(variant, rate)| row("cpu".to_owned(), (*variant).to_owned(), *rate)).collect();
         assert_eq!(ratios(&rows, &rows[2]).map(f64::to_bits), [8.0, 4.0].map(f64::to_bits));

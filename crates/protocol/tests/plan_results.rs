@@ -138,8 +138,10 @@ fn the_pieces_of_a_range_are_joined() {
 
 #[test]
 fn tasks_whose_outcomes_never_come_are_undecided() {
-    let plan =
-        plan_of_lines(&format!("1 == 1\n2 == 2\nfor n in 1..={}: n > 0\n3 == 3", 2 * TASK_KERNEL_RANGE_VALUES_MAX));
+    let plan = plan_of_lines(&format!(
+        "1 == 1\n2 == 2\nfor n in 1..={}: n > 0\n3 == 3",
+        2 * TASK_KERNEL_RANGE_VALUES_MAX
+    ));
     assert_eq!(plan.tasks(), 4);
     let outcomes = [Some(Outcome::Answers(vec![true_answer(), true_answer()])), all_true()];
     let (text, counts) = result(&plan, &outcomes);

@@ -37,7 +37,9 @@ impl Program {
                 Gate::And => program.instructions.push(Instruction::And),
                 Gate::Or => program.instructions.push(Instruction::Or),
                 // Targets count the circuit's instructions here, the program's below.
-                Gate::SkipIfFalse { target } => program.instructions.push(Instruction::SkipIfFalse { target }),
+                Gate::SkipIfFalse { target } => {
+                    program.instructions.push(Instruction::SkipIfFalse { target })
+                }
                 Gate::SkipIfTrue { target } => program.instructions.push(Instruction::SkipIfTrue { target }),
             }
         }
@@ -123,7 +125,8 @@ impl Program {
         else {
             return None;
         };
-        let exponent = self.constants.get(*index).filter(|value| (0..=FUSED_EXPONENT_MAX).contains(*value))?;
+        let exponent =
+            self.constants.get(*index).filter(|value| (0..=FUSED_EXPONENT_MAX).contains(*value))?;
         let exponent = u32::try_from(*exponent).ok()?;
         self.instructions.pop();
         // Its exponent was the last constant.

@@ -12,8 +12,8 @@ mod program;
 mod twin;
 mod wide;
 
-pub use program::{Program, Width};
 pub(crate) use program::{LISTED_MAX, halves, reciprocal};
+pub use program::{Program, Width};
 pub use twin::range_check;
 pub use wide::Wide;
 pub(crate) use wide::{shift_left, shift_right};

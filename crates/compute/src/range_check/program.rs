@@ -81,11 +81,20 @@ pub(super) enum Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Instruction {
     /// Of two operands; `keep` puts the accumulator onto the stack before.
-    Binary { operation: Operation, source: Source, keep: bool },
+    Binary {
+        operation: Operation,
+        source: Source,
+        keep: bool,
+    },
     /// A quotient or a remainder by one of the divisors; `operation` is one of the three.
-    DivideBy { operation: Operation, divisor: usize },
+    DivideBy {
+        operation: Operation,
+        divisor: usize,
+    },
     /// The accumulator to the power of the divisor's exponent, modulo it.
-    PowerModuloBy { divisor: usize },
+    PowerModuloBy {
+        divisor: usize,
+    },
     /// powmod: base and exponent from the stack, the modulus in the accumulator.
     PowerModulo,
     Negate,
@@ -93,14 +102,20 @@ pub(super) enum Instruction {
     /// The accumulator enters the checksum.
     Side,
     /// Left side from the stack, right side in the accumulator. Bit 0, 1 or 2 for less, equal and greater.
-    Compare { accepted: u32 },
+    Compare {
+        accepted: u32,
+    },
     /// Whether the accumulator is prime, which enters the checksum.
     IsPrime,
     Not,
     And,
     Or,
-    SkipIfFalse { target: usize },
-    SkipIfTrue { target: usize },
+    SkipIfFalse {
+        target: usize,
+    },
+    SkipIfTrue {
+        target: usize,
+    },
 }
 
 /// A constant divisor from 1 to 2^63 - 1.

@@ -213,7 +213,8 @@ pub(crate) fn shift_left(a: [u64; WORDS], count: u32) -> [u64; WORDS] {
     let word = |place: Option<usize>| place.map_or(0, |place| a[place]);
     std::array::from_fn(|place| {
         let upper = place.checked_sub(skipped);
-        let pair = u128::from(word(upper)) << 64 | u128::from(word(upper.and_then(|place| place.checked_sub(1))));
+        let pair =
+            u128::from(word(upper)) << 64 | u128::from(word(upper.and_then(|place| place.checked_sub(1))));
         low((pair << part) >> 64)
     })
 }

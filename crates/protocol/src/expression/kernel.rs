@@ -63,10 +63,7 @@ fn is_taken_operator(operator: BinaryOperator) -> bool {
 }
 
 fn is_taken_function(function: Function) -> bool {
-    matches!(
-        function,
-        Function::Abs | Function::Floor | Function::Ceil | Function::Gcd | Function::PowMod
-    )
+    matches!(function, Function::Abs | Function::Floor | Function::Ceil | Function::Gcd | Function::PowMod)
 }
 
 impl Number {

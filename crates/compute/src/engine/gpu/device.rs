@@ -59,9 +59,8 @@ impl KernelName {
     /// The values of the text's overrides.
     fn constants(self) -> Vec<(&'static str, f64)> {
         let flag = |is_set: bool| f64::from(u8::from(is_set));
-        let digits = self
-            .digits
-            .map(|digits| [("LIMBS", f64::from(digits.limbs)), ("NARROW", flag(digits.narrow))]);
+        let digits =
+            self.digits.map(|digits| [("LIMBS", f64::from(digits.limbs)), ("NARROW", flag(digits.narrow))]);
         let words = self.integers.map(|integers| ("WORDS", f64::from(integers.words)));
         let number_theory = self.integers.and_then(|integers| integers.number_theory);
         let number_theory = number_theory.map(|has| ("NUMBER_THEORY", flag(has)));

@@ -45,13 +45,7 @@ impl GpuEngine {
         Ok(())
     }
 
-    fn range_answer(
-        &self,
-        body: &str,
-        program: &Program,
-        width: Width,
-        first: i128,
-    ) -> Result<(), GpuError> {
+    fn range_answer(&self, body: &str, program: &Program, width: Width, first: i128) -> Result<(), GpuError> {
         if width < program.least_width(first, first + i128::from(VALUES - 1)) {
             return Ok(());
         }
