@@ -198,6 +198,10 @@ fn long_ranges_end_where_the_general_way_ends_and_sum_what_it_sums() {
         range("is_prime(n^2 + n + 41)", 0, 5000),
         range("n % (n - 31337) >= n - n or n < 31337", 1, 60_000),
         range("gcd(n^5 - 5, (n + 1)^5 - 5) == 1", 1, 3000),
+        // To the last number that a range has.
+        range("n > 0", i128::MAX - 5000, i128::MAX),
+        range("n != 170141183460469231731687303715884105727", i128::MAX - 50, i128::MAX),
+        range("n^2 > n or 7 // (n + 1) < 8", i128::MIN, i128::MIN + 50),
         // Some, many, and all values without room in 256 bits.
         range("n < 60000 or n^17 > n", 1, 70_000),
         range("n^20 > n or n < 2", 1, 30_000),

@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 8;
 
 impl Expression {
     /// Whether the kernel `range_check` has every operation of this body: integers below 2^127, the variable,
-    /// `+ - * / // % ^`, unary minus, abs, floor, ceil, gcd, powmod, is_prime, comparisons, and, or, not; at most 256
+    /// `+ - * / // % ^`, unary minus, abs, floor, ceil, gcd, powmod, `is_prime`, comparisons, and, or, not; at most 256
     /// steps, 30 formulas, and 8 values at once.
     #[must_use]
     pub fn has_kernel(&self) -> bool {

@@ -197,13 +197,13 @@ impl Run<'_> {
         values: u32,
         found: &Found,
     ) -> Result<Stretch, GpuError> {
-        let (start, end) = (dispatch.value(first), dispatch.value(first) + i128::from(values));
+        let start = dispatch.value(first);
         if found.left == 0 && found.first_false.is_none() {
             return Ok(Stretch { sum: found.sum, ..Stretch::default() });
         }
         if found.listed.len() < usize::try_from(found.left).unwrap_or(usize::MAX) {
             self.left += u64::from(values);
-            return Ok(self.walk.stretch(start, end - 1)?);
+            return Ok(self.walk.stretch(start, dispatch.value(first + values - 1))?);
         }
         let false_at = found.first_false.map(|place| dispatch.value(place));
         let mut left = Stretch::default();
@@ -218,7 +218,7 @@ impl Run<'_> {
             (None, None) => Ok(Stretch { sum: left.sum.wrapping_add(found.sum), ..left }),
             // The sum of what comes before the end is not known yet.
             (Some((value, end)), _) => {
-                let before = self.sum_until(dispatch, start, value)?;
+                let before = self.sum_of(dispatch, start, value.abs_diff(start))?;
                 Ok(Stretch {
                     sum: left.sum.wrapping_add(before),
                     open_at: left.open_at,
@@ -226,16 +226,16 @@ impl Run<'_> {
                 })
             }
             (None, Some(value)) => {
-                let before = self.sum_until(dispatch, start, value + 1)?;
+                let before = self.sum_of(dispatch, start, value.abs_diff(start) + 1)?;
                 let end = Some((value, End::False));
                 Ok(Stretch { sum: left.sum.wrapping_add(before), open_at: left.open_at, end })
             }
         }
     }
 
-    /// The kernel's part of the sum from `start` to before `end`, which lie in one workgroup.
-    fn sum_until(&self, dispatch: Dispatch, start: i128, end: i128) -> Result<u128, GpuError> {
-        let values = u32::try_from(end.abs_diff(start)).unwrap_or(u32::MAX);
+    /// The kernel's part of the sum of the first few values of a workgroup.
+    fn sum_of(&self, dispatch: Dispatch, start: i128, values: u128) -> Result<u128, GpuError> {
+        let values = u32::try_from(values).unwrap_or(u32::MAX).min(dispatch.values_per_workgroup());
         if values == 0 {
             return Ok(0);
         }
