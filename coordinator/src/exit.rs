@@ -83,7 +83,9 @@ impl CommandError {
             Self::Input(_) => NEITHER,
             Self::Connect(_) | Self::Broken(_) => UNREACHABLE,
             Self::Refused(_) => REFUSED,
-            Self::File { .. } | Self::Identity(_) | Self::Ledger(_) | Self::Serve(_) | Self::Embedded(_) => FILES,
+            Self::File { .. } | Self::Identity(_) | Self::Ledger(_) | Self::Serve(_) | Self::Embedded(_) => {
+                FILES
+            }
             Self::Interrupted => INTERRUPTED,
         })
     }
