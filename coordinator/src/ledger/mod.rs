@@ -6,6 +6,7 @@
 //! A [`Ledger`] appends; a [`Reader`] reads, and checks every entry against its digest; a [`Writer`] is the thread
 //! that owns the ledger of a running coordinator and gathers what comes meanwhile into the next commit.
 
+mod database;
 mod describe;
 mod error;
 mod files;

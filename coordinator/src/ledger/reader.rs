@@ -16,22 +16,17 @@ use protocol::{
     merkle::{AuditPath, ConsistencyPath, Frontier, TreeRoot, audit_path, consistency_path},
     outcome::Outcome,
 };
-use redb::{Database, Range, ReadableDatabase};
+use redb::Range;
 
 use super::{
-    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, ShortOutcome,
-    error::guarded,
-    mark::Mark,
-    overlay::Overlay,
-    snapshot::Snapshot,
-    store::{check, open_database},
-    tables::read_entry,
+    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, ShortOutcome, database::OpenDatabase,
+    error::guarded, mark::Mark, overlay::Overlay, snapshot::Snapshot, store::check, tables::read_entry,
 };
 
 /// Reads a ledger.
 #[derive(Clone)]
 pub struct Reader {
-    pub(super) database: Arc<Database>,
+    pub(super) database: Arc<OpenDatabase>,
     pub(super) path: Arc<Path>,
     pub(super) files: Files,
 }
@@ -50,7 +45,7 @@ impl Reader {
     /// When there is none, a coordinator has it open, or it cannot be read. Whether it is sound is not checked.
     pub fn open(state_dir: &Path) -> Result<(Self, Option<SignedHead>), LedgerError> {
         let path = state_dir.join(DATABASE_FILE);
-        let database = open_database(Overlay::open(&path)?, &path)?;
+        let database = OpenDatabase::open(Overlay::open(&path)?, &path)?;
         let acknowledged = acknowledged_head(state_dir)?;
         let files = Files::in_folder(state_dir.join(FILES_FOLDER));
         Ok((Self { database: Arc::new(database), path: path.into(), files }, acknowledged))
@@ -230,9 +225,8 @@ impl Reader {
 
     pub(super) fn snapshot(&self) -> Result<Snapshot, LedgerError> {
         guarded(&self.path, || {
-            let transaction =
-                self.database.begin_read().map_err(LedgerError::database("read", &self.path))?;
-            Snapshot::new(&transaction, Arc::clone(&self.path))
+            let transaction = self.database.begin_read()?;
+            Snapshot::new(&transaction, &self.path)
         })
     }
 }

@@ -39,8 +39,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// When one is missing or cannot be read.
-    pub(super) fn new(transaction: &ReadTransaction, path: Arc<Path>) -> Result<Self, LedgerError> {
-        let failed = LedgerError::database("read", &path);
+    pub(super) fn new(transaction: &ReadTransaction, path: &Arc<Path>) -> Result<Self, LedgerError> {
+        let failed = LedgerError::database("read", path);
         Ok(Self {
             entries: transaction.open_table(ENTRIES).map_err(&failed)?,
             nodes: transaction.open_table(NODES).map_err(&failed)?,
@@ -48,7 +48,7 @@ impl Snapshot {
             jobs: transaction.open_table(JOBS).map_err(&failed)?,
             job_entries: transaction.open_table(JOB_ENTRIES).map_err(&failed)?,
             outcomes: transaction.open_table(OUTCOMES).map_err(&failed)?,
-            path: Arc::clone(&path),
+            path: Arc::clone(path),
         })
     }
 
@@ -193,7 +193,7 @@ impl NodeStore for Snapshot {
     type Error = LedgerError;
 
     fn node(&self, number: u64) -> Result<Digest, LedgerError> {
-        let digest = if number % 2 == 0 {
+        let digest = if number.is_multiple_of(2) {
             let row = self.read(|| self.entries.get(number / 2))?;
             row.and_then(|row| split_row(row.value()).map(|(digest, _)| digest))
         } else {

@@ -25,13 +25,13 @@ use protocol::{
     outcome::Outcome,
 };
 use redb::{
-    Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, Table, WriteTransaction,
+    ReadableTable, StorageBackend, Table, WriteTransaction,
     backends::{FileBackend, InMemoryBackend},
 };
-use tracing::warn;
 
 use super::{
     DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, Reader,
+    database::OpenDatabase,
     error::guarded,
     files::sync_folder,
     mark::Mark,
@@ -39,8 +39,6 @@ use super::{
     tables::{ENTRIES, HEADS, JOB_ENTRIES, JOBS, JobRow, LAYOUT, LAYOUT_KEY, META, NODES, OUTCOMES},
 };
 
-/// Most bytes of the database that are held in memory.
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// How many heads of the last commits are kept.
 const HEADS_RECENT: usize = 64;
 /// From before those, the first head of this many entries is kept.
@@ -152,7 +150,7 @@ impl Ledger {
                 let (held, acknowledged) = (0, marked.head.tree.size);
                 return Err(LedgerError::Lost { path: path.to_owned(), held, acknowledged });
             }
-            let database = open_database(database, path)?;
+            let database = OpenDatabase::open(database, path)?;
             if is_new {
                 found(&database, path, key)?;
             }
@@ -191,8 +189,7 @@ impl Ledger {
         self.stopped = true;
         let path = Arc::clone(&self.reader.path);
         let (frontier, head) = guarded(&path, || {
-            let transaction =
-                self.reader.database.begin_write().map_err(LedgerError::database("write", &path))?;
+            let transaction = self.reader.database.begin_write()?;
             let mut commit = Commit { transaction, path: &path };
             let written = commit.write(&prepared, batch, self.frontier.clone(), self.head, &self.key)?;
             commit.transaction.commit().map_err(LedgerError::database("write", &path))?;
@@ -211,7 +208,7 @@ fn found_file(state_dir: &Path, path: &Path, key: &SecretKey) -> Result<(), Ledg
     let file = tempfile::NamedTempFile::new_in(state_dir).map_err(LedgerError::io("write in", state_dir))?;
     let clone = file.reopen().map_err(LedgerError::io("open", file.path()))?;
     let backend = FileBackend::new(clone).map_err(LedgerError::database("open", path))?;
-    let database = open_database(backend, path)?;
+    let database = OpenDatabase::open(backend, path)?;
     found(&database, path, key)?;
     drop(database);
     file.as_file().sync_all().map_err(LedgerError::io("write", path))?;
@@ -224,25 +221,13 @@ fn found_file(state_dir: &Path, path: &Path, key: &SecretKey) -> Result<(), Ledg
     sync_folder(state_dir).map_err(LedgerError::io("write", state_dir))
 }
 
-/// Opens a database; an empty file becomes one.
-pub(super) fn open_database(backend: impl StorageBackend, path: &Path) -> Result<Database, LedgerError> {
-    let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES);
-    let shown = path.display().to_string();
-    let told = std::sync::Once::new();
-    builder.set_repair_callback(move |_| {
-        told.call_once(|| warn!("{shown} was not closed in order; reading all of it"));
-    });
-    guarded(path, || builder.create_with_backend(backend).map_err(LedgerError::database("open", path)))
-}
-
 /// Writes the first entry and its head.
-fn found(database: &Database, path: &Path, key: &SecretKey) -> Result<(), LedgerError> {
+fn found(database: &OpenDatabase, path: &Path, key: &SecretKey) -> Result<(), LedgerError> {
     let coordinator = key.node_id();
     let record = Record::Founded { coordinator, version: LEDGER_VERSION };
     let batch = Batch { entries: vec![Entry { at_ms: unix_now_ms(), record }], ..Batch::default() };
     let prepared = Prepared::encode(&batch.entries, 0)?;
-    let transaction = database.begin_write().map_err(LedgerError::database("write", path))?;
+    let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META).map_err(LedgerError::database("write", path))?;
         meta.insert(LAYOUT_KEY, LAYOUT).map_err(LedgerError::database("write", path))?;
@@ -314,9 +299,13 @@ pub fn restore_head(state_dir: &Path) -> Result<SignedHead, LedgerError> {
     Ok(head)
 }
 
-fn check_layout(database: &Database, path: &Path, marked: Option<&SignedHead>) -> Result<(), LedgerError> {
+fn check_layout(
+    database: &OpenDatabase,
+    path: &Path,
+    marked: Option<&SignedHead>,
+) -> Result<(), LedgerError> {
     let failed = LedgerError::database("read", path);
-    let transaction = database.begin_read().map_err(LedgerError::database("read", path))?;
+    let transaction = database.begin_read()?;
     let layout = match transaction.open_table(META) {
         Ok(meta) => meta.get(LAYOUT_KEY).map_err(failed)?.map(|layout| layout.value()),
         Err(redb::TableError::TableDoesNotExist(_)) => None,

@@ -139,8 +139,9 @@ fn a_later_head_is_shown_to_continue_an_earlier_one_and_a_foreign_one_is_not() {
     std::fs::write(folder.path().join("nonsense"), "nonsense").expect("a file");
     let (text, code) = said(folder.path(), &["consistency", "nonsense", "new"]);
     assert!(code == 2 && text.contains("is no head"), "{text}");
-    let forged = std::fs::read_to_string(folder.path().join("old")).expect("a file");
-    std::fs::write(folder.path().join("forged"), forged.replace("\"size\":8", "\"size\":7")).expect("a file");
+    let changed = std::fs::read_to_string(folder.path().join("old")).expect("a file");
+    std::fs::write(folder.path().join("forged"), changed.replace("\"size\":8", "\"size\":7"))
+        .expect("a file");
     let (text, code) = said(folder.path(), &["consistency", "forged", "new"]);
     assert!(code == 1 && text.contains("is not signed by the coordinator"), "{text}");
 }

@@ -95,7 +95,9 @@ fn crash(run: &Run, points: usize) {
         }
         if number % stride == 0 {
             let mut whole = synced.clone();
-            pending.iter().for_each(|operation| replay(&mut whole, operation));
+            for operation in &pending {
+                replay(&mut whole, operation);
+            }
             for files in [whole, after_the_power_went(&synced, &pending, &mut choices)] {
                 check(run, files, acknowledged, number);
                 crashes += 1;

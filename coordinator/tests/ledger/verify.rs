@@ -17,7 +17,7 @@ use redb::{Database, ReadableTable, TableDefinition};
 
 use crate::log::{ballot, decided, entry, key, outcome, submitted, task, whole_job, worker};
 
-fn written(folder: &Path, entries: Vec<Entry>) {
+fn written(folder: &Path, entries: &[Entry]) {
     let mut ledger = Ledger::open(folder, &key(), Durability::Synced).expect("a ledger");
     // Two commits, so that there are several heads.
     let (first, second) = entries.split_at(entries.len() / 2);
@@ -39,7 +39,7 @@ fn faults(found: &Verified) -> Vec<String> {
 /// What verification says of these entries after the founding.
 fn faults_of(entries: Vec<Entry>) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
-    written(folder.path(), entries);
+    written(folder.path(), &entries);
     faults(&verified(folder.path()))
 }
 
@@ -61,7 +61,7 @@ fn with_verdict(change: impl FnOnce(&mut Decided)) -> Vec<Entry> {
 fn a_sound_ledger_is_sound_and_everything_in_it_is_counted() {
     let folder = tempfile::tempdir().expect("a folder");
     let entries: Vec<Entry> = (0..4).flat_map(|number| whole_job(number, 3)).collect();
-    written(folder.path(), entries);
+    written(folder.path(), &entries);
     let found = verified(folder.path());
     assert_eq!(faults(&found), Vec::<String>::new());
     assert!(found.is_sound());
@@ -76,11 +76,11 @@ fn a_sound_ledger_is_sound_and_everything_in_it_is_counted() {
 fn a_bundle_is_checked_by_one_signature_and_each_ballot_by_its_path() {
     let submitted = submitted(1);
     let job = submitted.job;
-    let bundled = |by: u8| {
+    let signed_at_once = |by: u8| {
         let ballots: Vec<Ballot> = (0..20).map(|index| ballot(job, index, by, outcome(index).0)).collect();
         Ballot::sign_bundle(ballots, &worker(by))
     };
-    let mut bundles = [bundled(1), bundled(2)];
+    let mut bundles = [signed_at_once(1), signed_at_once(2)];
     bundles.sort_by_key(|bundle| bundle[0].ballot.worker);
     let verdict = |index: usize, bundles: &[Vec<_>; 2]| Decided {
         ballots: bundles
@@ -97,7 +97,7 @@ fn a_bundle_is_checked_by_one_signature_and_each_ballot_by_its_path() {
         std::iter::once(entry(Record::Submitted(submitted.clone()))).chain(verdicts).collect::<Vec<_>>()
     };
     let folder = tempfile::tempdir().expect("a folder");
-    written(folder.path(), log(&bundles));
+    written(folder.path(), &log(&bundles));
     let found = verified(folder.path());
     assert!(found.is_sound(), "{:?}", faults(&found));
     assert_eq!((found.ballots, found.signatures), (40, 2));
@@ -194,14 +194,14 @@ fn a_job_whose_id_or_expression_file_is_not_its_own_is_told() {
     let ledger = Ledger::open(folder.path(), &key(), Durability::Synced).expect("a ledger");
     ledger.reader().files().put(digest, bytes).expect("room");
     drop(ledger);
-    written(folder.path(), log);
+    written(folder.path(), &log);
     assert!(verified(folder.path()).is_sound());
 }
 
 /// Changes a ledger's database behind its back, and says what verification finds.
 fn tampered(change: impl FnOnce(&redb::WriteTransaction)) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
-    written(folder.path(), whole_job(1, 6));
+    written(folder.path(), &whole_job(1, 6));
     let database = Database::open(folder.path().join(DATABASE_FILE)).expect("a database");
     let transaction = database.begin_write().expect("a transaction");
     change(&transaction);
@@ -291,7 +291,7 @@ fn looking_at_a_ledger_that_crashed_does_not_change_it() {
 #[test]
 fn a_lost_mark_is_told_and_can_be_restored() {
     let folder = tempfile::tempdir().expect("a folder");
-    written(folder.path(), whole_job(1, 2));
+    written(folder.path(), &whole_job(1, 2));
     let head = acknowledged_head(folder.path()).expect("readable");
     std::fs::write(folder.path().join("ledger.head"), [7; 1024]).expect("a file");
     let found = faults(&verified(folder.path()));

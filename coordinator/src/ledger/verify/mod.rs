@@ -307,7 +307,7 @@ impl Walk<'_> {
             match held {
                 Ok(held) if held == expected => {}
                 Ok(held) => {
-                    self.found.fault(None, format!("there are {held} {what}, and {expected} belong there"))
+                    self.found.fault(None, format!("there are {held} {what}, and {expected} belong there"));
                 }
                 Err(error) => self.found.fault(None, error.to_string()),
             }
