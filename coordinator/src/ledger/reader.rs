@@ -126,16 +126,15 @@ impl Reader {
     pub fn job_entries(&self, job: JobId) -> Result<JobEntries, LedgerError> {
         let snapshot = self.snapshot()?;
         let row = snapshot.job_row(job)?;
-        Ok(JobEntries { snapshot, job, next: 0, end: row.map_or(0, |row| row.entries) })
+        Ok(JobEntries { snapshot, job, next: 0, least: 0, end: row.map_or(0, |row| row.entries) })
     }
 
-    /// The positions of the entries about one job, in order.
+    /// The positions of the entries about one job, in order. Each of the entries is read, to see that it is.
     ///
     /// # Errors
     /// When the index cannot be read, or is damaged.
     pub fn positions_of(&self, job: JobId) -> Result<Vec<u64>, LedgerError> {
-        let entries = self.job_entries(job)?;
-        (0..entries.end).map(|number| entries.snapshot.job_position(job, number)).collect()
+        self.job_entries(job)?.map(|found| found.map(|(position, _)| position)).collect()
     }
 
     /// The jobs that were taken and are not over, in the order of their ids.
@@ -280,7 +279,10 @@ impl Iterator for Entries {
 pub struct JobEntries {
     snapshot: Snapshot,
     job: JobId,
+    /// The number of the next one among those about the job.
     next: u64,
+    /// The least position that it can have.
+    least: u64,
     end: u64,
 }
 
@@ -293,11 +295,12 @@ impl Iterator for JobEntries {
         }
         let found = self.snapshot.job_position(self.job, self.next).and_then(|position| {
             let entry = self.snapshot.entry(position)?;
-            if entry.record.job() == Some(self.job) {
+            // As many different entries about the job as there are: then they are the right ones.
+            if position >= self.least && entry.record.job() == Some(self.job) {
+                self.least = position + 1;
                 return Ok((position, entry));
             }
-            let what =
-                format!("its index says that entry {position} is about job {}, and it is not", self.job);
+            let what = format!("its index is wrong about job {}, at entry {position}", self.job);
             Err(LedgerError::damaged(self.snapshot.path(), what))
         });
         self.next = if found.is_ok() { self.next + 1 } else { self.end };
