@@ -19,8 +19,9 @@ use protocol::{
 use redb::Range;
 
 use super::{
-    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, ShortOutcome, database::OpenDatabase,
-    error::guarded, mark::Mark, overlay::Overlay, snapshot::Snapshot, store::check, tables::read_entry,
+    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, ShortOutcome, check::check,
+    database::OpenDatabase, error::guarded, mark::Mark, overlay::Overlay, snapshot::Snapshot,
+    tables::read_entry,
 };
 
 /// Reads a ledger.

@@ -37,15 +37,15 @@ fn faults(found: &Verified) -> Vec<String> {
 }
 
 /// What verification says of these entries after the founding.
-fn faults_of(entries: Vec<Entry>) -> Vec<String> {
+fn faults_of(entries: &[Entry]) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
-    written(folder.path(), &entries);
+    written(folder.path(), entries);
     faults(&verified(folder.path()))
 }
 
 /// The one fault that these entries have, which says this.
-fn only_fault(entries: Vec<Entry>, says: &str) {
-    let found = faults_of(entries);
+fn only_fault(entries: impl AsRef<[Entry]>, says: &str) {
+    let found = faults_of(entries.as_ref());
     assert!(found.len() == 1 && found[0].contains(says), "`{says}` is not all of {found:?}");
 }
 
@@ -123,7 +123,7 @@ fn a_verdict_that_its_ballots_do_not_bear_is_told() {
     let even = with_verdict(|even| even.ballots = decided(job, 0, &[1, 2], &[3, 4]).ballots);
     only_fault(even, "2 of 4 ballots agree, which is no majority");
     let undecided = with_verdict(|decided| decided.verdict = Verdict::Undecided);
-    assert_eq!(faults_of(undecided), Vec::<String>::new());
+    assert_eq!(faults_of(&undecided), Vec::<String>::new());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn winners_that_do_not_differ_as_the_policy_asks_are_told() {
     if let Record::Submitted(submitted) = &mut log[0].record {
         submitted.policy.distinct = vec![Axis::Operator];
     }
-    assert_eq!(faults_of(log.clone()), Vec::<String>::new());
+    assert_eq!(faults_of(&log), Vec::<String>::new());
     if let Record::Submitted(submitted) = &mut log[0].record {
         submitted.policy.distinct = vec![Axis::Operator, Axis::Device];
     }
@@ -144,7 +144,7 @@ fn an_equivocation_is_two_ballots_of_one_worker_for_one_replica() {
     let job = submitted(1).job;
     let cast = |by: u8, digest: u64| ballot(job, 0, by, outcome(digest).0).sign(&worker(by));
     let with = |pair| with_verdict(|decided| decided.equivocations = vec![pair]);
-    assert_eq!(faults_of(with([cast(5, 1), cast(5, 2)])), Vec::<String>::new());
+    assert_eq!(faults_of(&with([cast(5, 1), cast(5, 2)])), Vec::<String>::new());
     only_fault(with([cast(5, 1), cast(5, 1)]), "an equivocation is not");
     only_fault(with([cast(5, 1), cast(6, 2)]), "an equivocation is not");
     let mut forged = [cast(5, 1), cast(5, 2)];
@@ -160,7 +160,7 @@ fn what_happens_before_its_time_or_to_the_wrong_one_is_told() {
     let accepted = outcome(0).0;
     let corrected =
         |by: u8, accepted| Record::Corrected { job, index: 0, worker: worker(by).node_id(), accepted };
-    assert_eq!(faults_of(and(corrected(3, accepted))), Vec::<String>::new());
+    assert_eq!(faults_of(&and(corrected(3, accepted))), Vec::<String>::new());
     only_fault(and(corrected(1, accepted)), "did not dissent there");
     only_fault(and(corrected(3, outcome(9).0)), "did not dissent there");
     let late = |index| {
@@ -169,12 +169,12 @@ fn what_happens_before_its_time_or_to_the_wrong_one_is_told() {
     };
     only_fault(and(late(1)), "a ballot is late for task 1, which is not decided");
     let late_and_corrected = [and(late(0)), vec![entry(corrected(7, accepted))]].concat();
-    assert_eq!(faults_of(late_and_corrected), Vec::<String>::new());
+    assert_eq!(faults_of(&late_and_corrected), Vec::<String>::new());
     only_fault(and(Record::Over { job, state: JobState::Running }), "a state that is none of an end");
     let over = entry(Record::Over { job, state: JobState::Reconciled });
     only_fault([plain.clone(), vec![over.clone(), over]].concat(), "4: the job was over before");
     only_fault([plain.clone(), vec![plain[0].clone()]].concat(), "was submitted before");
-    let unsubmitted = faults_of(vec![plain[1].clone()]);
+    let unsubmitted = faults_of(&plain[1..]);
     assert!(unsubmitted[0].contains("which was not submitted"), "{unsubmitted:?}");
 }
 

@@ -147,7 +147,7 @@ impl Walk<'_> {
         acknowledged: Option<&SignedHead>,
         mut told: impl FnMut(u64, u64),
     ) -> Result<Verified, LedgerError> {
-        if let Err(error) = super::store::check(self.reader, None, acknowledged) {
+        if let Err(error) = super::check::check(self.reader, None, acknowledged) {
             self.found.fault(None, error.to_string());
         }
         match self.reader.heads() {
