@@ -44,24 +44,23 @@ fn verified(arguments: &LedgerVerify) -> Result<ExitCode, CommandError> {
         bar.set_position(done);
     })?;
     bar.finish_and_clear();
-    let mut out = String::new();
-    if arguments.json {
-        out = json!({ "sound": found.is_sound(), "found": found }).to_string() + "\n";
+    let lines = if arguments.json {
+        vec![json!({ "sound": found.is_sound(), "found": found }).to_string()]
     } else {
-        say(&found, reader.path(), &mut out);
-    }
-    print(&out)?;
+        say(&found, reader.path())
+    };
+    print(&(lines.join("\n") + "\n"))?;
     Ok(ExitCode::from(if found.is_sound() { DONE } else { FALSE }))
 }
 
-fn say(found: &Verified, path: &Path, out: &mut String) {
+fn say(found: &Verified, path: &Path) -> Vec<String> {
     let Verified { entries, nodes, heads, ballots, signatures, jobs, corrections, outcomes, files, .. } =
         found;
     let [accepted, undecided, failed] = found.verdicts;
     let (from, to) = found.from_to_ms;
     let founder = found.coordinator.map_or_else(|| "nobody".to_owned(), |node| node.to_string());
     let root = found.head.map_or_else(|| "unknown".to_owned(), |head| head.head.tree.root.to_string());
-    for line in [
+    let mut lines = vec![
         format!("{}: the ledger of coordinator {founder}", path.display()),
         format!("read: {entries} entries, from {} to {}", time(from), time(to)),
         format!("hashes: taken of every entry, and of all {nodes} nodes of the tree over them; root {root}"),
@@ -72,28 +71,22 @@ fn say(found: &Verified, path: &Path, out: &mut String) {
              policies of {jobs} jobs; {corrections} corrections"
         ),
         format!("beside the log: the index, {outcomes} short outcomes and {files} expression files"),
-    ] {
-        out.push_str(&line);
-        out.push('\n');
-    }
+    ];
     if found.is_sound() {
-        out.push_str("sound: everything is as it was written and signed\n");
-        return;
+        lines.push("sound: everything is as it was written and signed".to_owned());
+        return lines;
     }
     for fault in &found.faults {
-        match fault.position {
-            Some(position) => out.push_str(&format!("fault: entry {position}: {}\n", fault.what)),
-            None => out.push_str(&format!("fault: {}\n", fault.what)),
-        }
+        let place = fault.position.map_or_else(String::new, |position| format!("entry {position}: "));
+        lines.push(format!("fault: {place}{}", fault.what));
     }
-    let hidden = found.faults_count - found.faults.len() as u64;
+    let count = found.faults_count;
+    let hidden = count - found.faults.len() as u64;
     if hidden > 0 {
-        out.push_str(&format!("and {hidden} more faults\n"));
+        lines.push(format!("and {hidden} more faults"));
     }
-    out.push_str(&format!(
-        "not sound: {} faults; restore the ledger from a copy that verifies\n",
-        found.faults_count
-    ));
+    lines.push(format!("not sound: {count} faults; restore the ledger from a copy that verifies"));
+    lines
 }
 
 fn show(arguments: &LedgerShow) -> Result<ExitCode, CommandError> {
@@ -209,19 +202,15 @@ fn consistency(arguments: &LedgerConsistency) -> Result<ExitCode, CommandError> 
     let founder = reader.head()?.head.coordinator;
     let mut trees = Vec::new();
     for text in [&arguments.old, &arguments.new] {
-        let tree = match text.parse::<u64>() {
-            Ok(size) => reader.root(size)?,
-            Err(_) => {
-                let signed = read_head(Path::new(text))?;
-                if signed.head.coordinator != founder || !signed.is_authentic() {
-                    return no(&format!(
-                        "{text} is not signed by the coordinator {founder}, whose ledger this is"
-                    ));
-                }
-                signed.head.tree
-            }
-        };
-        trees.push(tree);
+        if let Ok(size) = text.parse::<u64>() {
+            trees.push(reader.root(size)?);
+            continue;
+        }
+        let signed = read_head(Path::new(text))?;
+        if signed.head.coordinator != founder || !signed.is_authentic() {
+            return no(&format!("{text} is not signed by the coordinator {founder}, whose ledger this is"));
+        }
+        trees.push(signed.head.tree);
     }
     let [old, new] = trees[..] else { return no("two heads are needed") };
     if old.size > new.size {

@@ -23,8 +23,8 @@ pub fn describe(record: &Record) -> String {
         Record::Submitted(submitted) => {
             let file = submitted.file.map(|file| format!(", expression file {}", file.short()));
             let (job, bytes, file) = (submitted.job, submitted.text.len(), file.unwrap_or_default());
-            let submitter = submitted.submitter.short();
-            format!("submitted   job {job} by {submitter}, {bytes} bytes{file}")
+            let by = submitted.submitter.short();
+            format!("submitted   job {job} by {by}, {bytes} bytes{file}")
         }
         Record::Decided(decided) => describe_decided(decided),
         Record::Late(CountedBallot { ballot, .. }) => {

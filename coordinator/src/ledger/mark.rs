@@ -36,8 +36,8 @@ impl Mark {
         path: &Path,
     ) -> Result<(Self, Option<SignedHead>), LedgerError> {
         let length = file.len().map_err(LedgerError::io("read", path))?;
-        let held = usize::try_from(length).unwrap_or(usize::MAX).min(2 * SLOT_BYTES);
-        let mut bytes = vec![0; held];
+        let there = usize::try_from(length).unwrap_or(usize::MAX).min(2 * SLOT_BYTES);
+        let mut bytes = vec![0; there];
         file.read(0, &mut bytes).map_err(LedgerError::io("read", path))?;
         bytes.resize(2 * SLOT_BYTES, 0);
         let (first, second) = bytes.split_at(SLOT_BYTES);

@@ -16,22 +16,18 @@ use protocol::{
     merkle::{AuditPath, ConsistencyPath, Frontier, TreeRoot, audit_path, consistency_path},
     outcome::Outcome,
 };
-use redb::{Database, Range, ReadableDatabase};
+use redb::Range;
 
 use super::{
-    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, ShortOutcome,
-    error::guarded,
-    mark::Mark,
-    overlay::Overlay,
-    snapshot::Snapshot,
-    store::{check, open_database},
+    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, ShortOutcome, check::check,
+    database::OpenDatabase, error::guarded, mark::Mark, overlay::Overlay, snapshot::Snapshot,
     tables::read_entry,
 };
 
 /// Reads a ledger.
 #[derive(Clone)]
 pub struct Reader {
-    pub(super) database: Arc<Database>,
+    pub(super) database: Arc<OpenDatabase>,
     pub(super) path: Arc<Path>,
     pub(super) files: Files,
 }
@@ -50,7 +46,7 @@ impl Reader {
     /// When there is none, a coordinator has it open, or it cannot be read. Whether it is sound is not checked.
     pub fn open(state_dir: &Path) -> Result<(Self, Option<SignedHead>), LedgerError> {
         let path = state_dir.join(DATABASE_FILE);
-        let database = open_database(Overlay::open(&path)?, &path)?;
+        let database = OpenDatabase::open(Overlay::open(&path)?, &path)?;
         let acknowledged = acknowledged_head(state_dir)?;
         let files = Files::in_folder(state_dir.join(FILES_FOLDER));
         Ok((Self { database: Arc::new(database), path: path.into(), files }, acknowledged))
@@ -131,16 +127,15 @@ impl Reader {
     pub fn job_entries(&self, job: JobId) -> Result<JobEntries, LedgerError> {
         let snapshot = self.snapshot()?;
         let row = snapshot.job_row(job)?;
-        Ok(JobEntries { snapshot, job, next: 0, end: row.map_or(0, |row| row.entries) })
+        Ok(JobEntries { snapshot, job, next: 0, least: 0, end: row.map_or(0, |row| row.entries) })
     }
 
-    /// The positions of the entries about one job, in order.
+    /// The positions of the entries about one job, in order. Each of the entries is read, to see that it is.
     ///
     /// # Errors
     /// When the index cannot be read, or is damaged.
     pub fn positions_of(&self, job: JobId) -> Result<Vec<u64>, LedgerError> {
-        let entries = self.job_entries(job)?;
-        (0..entries.end).map(|number| entries.snapshot.job_position(job, number)).collect()
+        self.job_entries(job)?.map(|found| found.map(|(position, _)| position)).collect()
     }
 
     /// The jobs that were taken and are not over, in the order of their ids.
@@ -230,9 +225,8 @@ impl Reader {
 
     pub(super) fn snapshot(&self) -> Result<Snapshot, LedgerError> {
         guarded(&self.path, || {
-            let transaction =
-                self.database.begin_read().map_err(LedgerError::database("read", &self.path))?;
-            Snapshot::new(&transaction, Arc::clone(&self.path))
+            let transaction = self.database.begin_read()?;
+            Snapshot::new(&transaction, &self.path)
         })
     }
 }
@@ -286,7 +280,10 @@ impl Iterator for Entries {
 pub struct JobEntries {
     snapshot: Snapshot,
     job: JobId,
+    /// The number of the next one among those about the job.
     next: u64,
+    /// The least position that it can have.
+    least: u64,
     end: u64,
 }
 
@@ -299,11 +296,12 @@ impl Iterator for JobEntries {
         }
         let found = self.snapshot.job_position(self.job, self.next).and_then(|position| {
             let entry = self.snapshot.entry(position)?;
-            if entry.record.job() == Some(self.job) {
+            // As many different entries about the job as there are: then they are the right ones.
+            if position >= self.least && entry.record.job() == Some(self.job) {
+                self.least = position + 1;
                 return Ok((position, entry));
             }
-            let what =
-                format!("its index says that entry {position} is about job {}, and it is not", self.job);
+            let what = format!("its index is wrong about job {}, at entry {position}", self.job);
             Err(LedgerError::damaged(self.snapshot.path(), what))
         });
         self.next = if found.is_ok() { self.next + 1 } else { self.end };

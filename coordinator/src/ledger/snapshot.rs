@@ -39,8 +39,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// When one is missing or cannot be read.
-    pub(super) fn new(transaction: &ReadTransaction, path: Arc<Path>) -> Result<Self, LedgerError> {
-        let failed = LedgerError::database("read", &path);
+    pub(super) fn new(transaction: &ReadTransaction, path: &Arc<Path>) -> Result<Self, LedgerError> {
+        let failed = LedgerError::database("read", path);
         Ok(Self {
             entries: transaction.open_table(ENTRIES).map_err(&failed)?,
             nodes: transaction.open_table(NODES).map_err(&failed)?,
@@ -48,7 +48,7 @@ impl Snapshot {
             jobs: transaction.open_table(JOBS).map_err(&failed)?,
             job_entries: transaction.open_table(JOB_ENTRIES).map_err(&failed)?,
             outcomes: transaction.open_table(OUTCOMES).map_err(&failed)?,
-            path: Arc::clone(&path),
+            path: Arc::clone(path),
         })
     }
 
@@ -116,15 +116,15 @@ impl Snapshot {
 
     /// The entry at a position where there must be one.
     pub(super) fn entry(&self, position: u64) -> Result<Entry, LedgerError> {
-        let row = self.read(|| self.entries.get(position))?;
+        let row = self.entry_row(position)?;
         let row = row.ok_or_else(|| self.damaged(format!("entry {position} is missing")))?;
-        read_entry(position, row.value()).map_err(|what| self.damaged(what))
+        read_entry(position, &row).map_err(|what| self.damaged(what))
     }
 
     /// What the index says of a job.
     pub(super) fn job_row(&self, job: JobId) -> Result<Option<JobRow>, LedgerError> {
-        let Some(row) = self.read(|| self.jobs.get(&job.0))? else { return Ok(None) };
-        Ok(Some(self.checked_row(job, row.value())?))
+        let row = self.read(|| Ok(self.jobs.get(&job.0)?.map(|row| *row.value())))?;
+        row.map(|row| self.checked_row(job, &row)).transpose()
     }
 
     /// What the index says of every job.
@@ -146,8 +146,7 @@ impl Snapshot {
 
     /// The position of the job's entry with this number, which there must be.
     pub(super) fn job_position(&self, job: JobId, number: u64) -> Result<u64, LedgerError> {
-        let position = self.read(|| self.job_entries.get((&job.0, number)))?;
-        let position = position.map(|position| position.value());
+        let position = self.read(|| Ok(self.job_entries.get((&job.0, number))?.map(|row| row.value())))?;
         position.ok_or_else(|| self.damaged(format!("its index misses entry {number} of job {job}")))
     }
 
@@ -193,11 +192,13 @@ impl NodeStore for Snapshot {
     type Error = LedgerError;
 
     fn node(&self, number: u64) -> Result<Digest, LedgerError> {
-        let digest = if number % 2 == 0 {
-            let row = self.read(|| self.entries.get(number / 2))?;
-            row.and_then(|row| split_row(row.value()).map(|(digest, _)| digest))
+        let digest = if number.is_multiple_of(2) {
+            self.read(|| {
+                let row = self.entries.get(number / 2)?;
+                Ok(row.and_then(|row| split_row(row.value()).map(|(digest, _)| digest)))
+            })?
         } else {
-            self.read(|| self.nodes.get(number))?.map(|node| Digest(*node.value()))
+            self.read(|| Ok(self.nodes.get(number)?.map(|node| Digest(*node.value()))))?
         };
         digest.ok_or_else(|| self.damaged(format!("node {number} of its tree is missing")))
     }

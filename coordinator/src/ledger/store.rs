@@ -17,7 +17,7 @@ use std::{
 use protocol::{
     codec,
     digest::Digest,
-    identity::{NodeId, SecretKey},
+    identity::SecretKey,
     job::JobId,
     ledger::{Entry, Head, LEDGER_VERSION, Record, SignedHead},
     limits::{INLINE_OUTCOME_BYTES_MAX, LEDGER_ENTRY_BYTES_MAX},
@@ -25,22 +25,20 @@ use protocol::{
     outcome::Outcome,
 };
 use redb::{
-    Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, Table, WriteTransaction,
+    ReadableTable, StorageBackend, Table, WriteTransaction,
     backends::{FileBackend, InMemoryBackend},
 };
-use tracing::warn;
 
 use super::{
     DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, Reader,
+    check::check,
+    database::OpenDatabase,
     error::guarded,
     files::sync_folder,
     mark::Mark,
-    snapshot::Snapshot,
     tables::{ENTRIES, HEADS, JOB_ENTRIES, JOBS, JobRow, LAYOUT, LAYOUT_KEY, META, NODES, OUTCOMES},
 };
 
-/// Most bytes of the database that are held in memory.
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// How many heads of the last commits are kept.
 const HEADS_RECENT: usize = 64;
 /// From before those, the first head of this many entries is kept.
@@ -152,7 +150,7 @@ impl Ledger {
                 let (held, acknowledged) = (0, marked.head.tree.size);
                 return Err(LedgerError::Lost { path: path.to_owned(), held, acknowledged });
             }
-            let database = open_database(database, path)?;
+            let database = OpenDatabase::open(database, path)?;
             if is_new {
                 found(&database, path, key)?;
             }
@@ -191,8 +189,7 @@ impl Ledger {
         self.stopped = true;
         let path = Arc::clone(&self.reader.path);
         let (frontier, head) = guarded(&path, || {
-            let transaction =
-                self.reader.database.begin_write().map_err(LedgerError::database("write", &path))?;
+            let transaction = self.reader.database.begin_write()?;
             let mut commit = Commit { transaction, path: &path };
             let written = commit.write(&prepared, batch, self.frontier.clone(), self.head, &self.key)?;
             commit.transaction.commit().map_err(LedgerError::database("write", &path))?;
@@ -211,7 +208,7 @@ fn found_file(state_dir: &Path, path: &Path, key: &SecretKey) -> Result<(), Ledg
     let file = tempfile::NamedTempFile::new_in(state_dir).map_err(LedgerError::io("write in", state_dir))?;
     let clone = file.reopen().map_err(LedgerError::io("open", file.path()))?;
     let backend = FileBackend::new(clone).map_err(LedgerError::database("open", path))?;
-    let database = open_database(backend, path)?;
+    let database = OpenDatabase::open(backend, path)?;
     found(&database, path, key)?;
     drop(database);
     file.as_file().sync_all().map_err(LedgerError::io("write", path))?;
@@ -224,25 +221,13 @@ fn found_file(state_dir: &Path, path: &Path, key: &SecretKey) -> Result<(), Ledg
     sync_folder(state_dir).map_err(LedgerError::io("write", state_dir))
 }
 
-/// Opens a database; an empty file becomes one.
-pub(super) fn open_database(backend: impl StorageBackend, path: &Path) -> Result<Database, LedgerError> {
-    let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES);
-    let shown = path.display().to_string();
-    let told = std::sync::Once::new();
-    builder.set_repair_callback(move |_| {
-        told.call_once(|| warn!("{shown} was not closed in order; reading all of it"));
-    });
-    guarded(path, || builder.create_with_backend(backend).map_err(LedgerError::database("open", path)))
-}
-
 /// Writes the first entry and its head.
-fn found(database: &Database, path: &Path, key: &SecretKey) -> Result<(), LedgerError> {
+fn found(database: &OpenDatabase, path: &Path, key: &SecretKey) -> Result<(), LedgerError> {
     let coordinator = key.node_id();
     let record = Record::Founded { coordinator, version: LEDGER_VERSION };
     let batch = Batch { entries: vec![Entry { at_ms: unix_now_ms(), record }], ..Batch::default() };
     let prepared = Prepared::encode(&batch.entries, 0)?;
-    let transaction = database.begin_write().map_err(LedgerError::database("write", path))?;
+    let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META).map_err(LedgerError::database("write", path))?;
         meta.insert(LAYOUT_KEY, LAYOUT).map_err(LedgerError::database("write", path))?;
@@ -252,108 +237,6 @@ fn found(database: &Database, path: &Path, key: &SecretKey) -> Result<(), Ledger
     let nothing = Head { coordinator, tree: frontier.root(), at_ms: 0 }.sign(key);
     commit.write(&prepared, &batch, frontier, nothing, key)?;
     commit.transaction.commit().map_err(LedgerError::database("write", path))
-}
-
-/// Checks what can be checked at once: versions, the founder, that the last head is authentic, is that of the stored
-/// tree and of all entries, and that nothing is missing that the mark says was acknowledged.
-pub(super) fn check(
-    reader: &Reader,
-    ours: Option<NodeId>,
-    marked: Option<&SignedHead>,
-) -> Result<(Frontier, SignedHead), LedgerError> {
-    let checked = check_tree(reader, ours, marked)?;
-    check_mark(&reader.snapshot()?, checked.1.head.coordinator, marked)?;
-    Ok(checked)
-}
-
-/// As [`check`], but for the mark's own soundness.
-fn check_tree(
-    reader: &Reader,
-    ours: Option<NodeId>,
-    marked: Option<&SignedHead>,
-) -> Result<(Frontier, SignedHead), LedgerError> {
-    let path = &*reader.path;
-    check_layout(&reader.database, path, marked)?;
-    let snapshot = reader.snapshot()?;
-    let size = snapshot.size()?;
-    if let Some(marked) = marked
-        && marked.head.tree.size > size
-    {
-        let (held, acknowledged) = (size, marked.head.tree.size);
-        return Err(LedgerError::Lost { path: path.to_owned(), held, acknowledged });
-    }
-    let founder = founder(&snapshot)?;
-    if let Some(ours) = ours.filter(|ours| *ours != founder) {
-        return Err(LedgerError::Foreign { path: path.to_owned(), founder, ours });
-    }
-    let head = reader.head()?;
-    let frontier = Frontier::load(size, &snapshot)?;
-    if head.head.coordinator != founder || head.head.tree != frontier.root() {
-        return Err(LedgerError::damaged(path, "its last head is not that of its entries"));
-    }
-    Ok((frontier, head))
-}
-
-/// Writes the file with the last acknowledged head anew, from the ledger's own last head: for whoever has lost that file,
-/// and knows that the ledger is the newest. A file that can be read stays as it is.
-///
-/// # Errors
-/// When the ledger cannot be used without that file either, or the disk refuses.
-pub fn restore_head(state_dir: &Path) -> Result<SignedHead, LedgerError> {
-    let (reader, acknowledged) = Reader::open(state_dir)?;
-    let (_, head) = check_tree(&reader, None, acknowledged.as_ref())?;
-    if let Some(acknowledged) = acknowledged {
-        return Ok(acknowledged);
-    }
-    let path = state_dir.join(HEAD_FILE);
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
-    let file = FileBackend::new(file.map_err(LedgerError::io("write", &path))?);
-    let file = file.map_err(LedgerError::database("write", &path))?;
-    Mark::open(Box::new(file), &path)?.0.set(&head)?;
-    sync_folder(state_dir).map_err(LedgerError::io("write", state_dir))?;
-    Ok(head)
-}
-
-fn check_layout(database: &Database, path: &Path, marked: Option<&SignedHead>) -> Result<(), LedgerError> {
-    let failed = LedgerError::database("read", path);
-    let transaction = database.begin_read().map_err(LedgerError::database("read", path))?;
-    let layout = match transaction.open_table(META) {
-        Ok(meta) => meta.get(LAYOUT_KEY).map_err(failed)?.map(|layout| layout.value()),
-        Err(redb::TableError::TableDoesNotExist(_)) => None,
-        Err(error) => return Err(LedgerError::database("read", path)(error)),
-    };
-    match (layout, marked) {
-        (Some(LAYOUT), _) => Ok(()),
-        (Some(found), _) => Err(LedgerError::Version { path: path.to_owned(), found, known: LAYOUT }),
-        (None, Some(marked)) => {
-            let acknowledged = marked.head.tree.size;
-            Err(LedgerError::Lost { path: path.to_owned(), held: 0, acknowledged })
-        }
-        (None, None) => Err(LedgerError::damaged(path, "it is not a ledger, or its founding was cut short")),
-    }
-}
-
-fn founder(snapshot: &Snapshot) -> Result<NodeId, LedgerError> {
-    match snapshot.entry(0)?.record {
-        Record::Founded { coordinator, version: LEDGER_VERSION } => Ok(coordinator),
-        Record::Founded { version: found, .. } => {
-            Err(LedgerError::Version { path: snapshot.path().to_owned(), found, known: LEDGER_VERSION })
-        }
-        _ => Err(LedgerError::damaged(snapshot.path(), "its first entry is not its founding")),
-    }
-}
-
-fn check_mark(snapshot: &Snapshot, founder: NodeId, marked: Option<&SignedHead>) -> Result<(), LedgerError> {
-    let mark_path = snapshot.path().with_file_name(HEAD_FILE);
-    let Some(marked) = marked else {
-        // A crash right after the founding leaves the mark unwritten, and nothing was acknowledged yet.
-        return if snapshot.size()? == 1 { Ok(()) } else { Err(LedgerError::MarkLost { path: mark_path }) };
-    };
-    let tree = marked.head.tree;
-    if marked.head.coordinator != founder || !marked.is_authentic() || snapshot.root(tree.size)? != tree {
-        return Err(LedgerError::damaged(&mark_path, "its head is not one of the ledger beside it"));
-    }
-    Ok(())
 }
 
 /// The entries of a batch, checked and encoded.

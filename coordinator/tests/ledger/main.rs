@@ -2,9 +2,12 @@
 //! somebody is told what is missing.
 
 mod certificate;
+mod commands;
 mod crash;
 mod damage;
 mod disk;
+mod figures;
 mod log;
 mod store;
+mod verify;
 mod writer;

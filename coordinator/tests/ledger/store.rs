@@ -152,16 +152,16 @@ fn short_outcomes_stay_until_their_job_forgets_them() {
     assert_eq!(appended.head, head, "outcomes are beside the log");
     drop(ledger);
     let mut ledger = open(folder.path());
-    let held = |ledger: &Ledger, job| {
+    let kept_of = |ledger: &Ledger, job| {
         let outcomes = ledger.reader().short_outcomes(job).expect("sound");
         let mut numbers: Vec<_> = outcomes.map(|outcome| outcome.expect("sound").bytes).collect();
         numbers.sort();
         numbers
     };
-    assert_eq!(held(&ledger, job), [outcome(1).1, outcome(2).1]);
+    assert_eq!(kept_of(&ledger, job), [outcome(1).1, outcome(2).1]);
     ledger.append(&Batch { forget: vec![job], ..Batch::default() }).expect("room");
-    assert!(held(&ledger, job).is_empty());
-    assert_eq!(held(&ledger, other), [outcome(1).1]);
+    assert!(kept_of(&ledger, job).is_empty());
+    assert_eq!(kept_of(&ledger, other), [outcome(1).1]);
 }
 
 #[test]

@@ -147,7 +147,7 @@ impl Walk<'_> {
         acknowledged: Option<&SignedHead>,
         mut told: impl FnMut(u64, u64),
     ) -> Result<Verified, LedgerError> {
-        if let Err(error) = super::store::check(self.reader, None, acknowledged) {
+        if let Err(error) = super::check::check(self.reader, None, acknowledged) {
             self.found.fault(None, error.to_string());
         }
         match self.reader.heads() {
@@ -307,7 +307,7 @@ impl Walk<'_> {
             match held {
                 Ok(held) if held == expected => {}
                 Ok(held) => {
-                    self.found.fault(None, format!("there are {held} {what}, and {expected} belong there"))
+                    self.found.fault(None, format!("there are {held} {what}, and {expected} belong there"));
                 }
                 Err(error) => self.found.fault(None, error.to_string()),
             }

@@ -1,7 +1,7 @@
 //! What must hold between entries: the log is founded first, a job is taken before anything happens to it, a task is decided
 //! once, by ballots that suffice, and only who dissented is corrected.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry as Place};
 
 use protocol::{
     digest::Digest,
@@ -92,10 +92,11 @@ impl Rules {
             over: false,
             positions: 0,
         };
-        if self.jobs.contains_key(&submitted.job) {
-            faults.push(format!("job {} was submitted before", submitted.job));
-        } else {
-            self.jobs.insert(submitted.job, so_far);
+        match self.jobs.entry(submitted.job) {
+            Place::Occupied(_) => faults.push(format!("job {} was submitted before", submitted.job)),
+            Place::Vacant(place) => {
+                place.insert(so_far);
+            }
         }
     }
 
