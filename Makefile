@@ -9,7 +9,7 @@ RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 export QUORATE_GPU_TESTS ?= require
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build bench clean format-check clippy doc deny
+.PHONY: help demo test test-long check build bench clean format-check clippy doc deny
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
@@ -30,6 +30,12 @@ test: ## what CI runs: check, then every test
 	@$(MAKE) --no-print-directory check
 	$(CARGO) build --workspace --bins --tests --locked
 	$(CARGO) test --workspace --locked
+
+# Those marked #[ignore = "long: …"], with a line for each as it begins and ends, and a summary.
+test-long: ## the tests that take minutes, with a summary: a thousand million digits skipped, and the like
+	@scripts/setup test
+	$(CARGO) build --workspace --bins --tests --locked
+	@CARGO="$(CARGO)" scripts/test-long
 
 check: format-check clippy doc deny ## formatting, lints, documentation, licences and advisories
 

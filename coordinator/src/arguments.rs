@@ -37,6 +37,8 @@ pub enum Command {
     Token(TokenFor),
     /// Never again let a worker's or a client's key in
     Revoke(Revoke),
+    /// Verify, show or export what a coordinator wrote down
+    Ledger(Ledger),
     /// Measure
     Bench(Bench),
     /// Print a completion script for a shell
@@ -210,6 +212,93 @@ pub struct Revoke {
     /// Which coordinator.
     #[command(flatten)]
     pub reach: Reach,
+}
+
+/// `ledger`.
+#[derive(Debug, Args)]
+pub struct Ledger {
+    /// What to do with it
+    #[command(subcommand)]
+    pub what: LedgerWhat,
+}
+
+/// What can be done with a ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerWhat {
+    /// Work out again every hash, signature and rule: exit code 0 if the ledger is sound, 1 if not
+    Verify(LedgerVerify),
+    /// Print entries, one a line
+    Show(LedgerShow),
+    /// Write all entries and signed heads to a file, one JSON object a line
+    Export(LedgerExport),
+    /// Print the last acknowledged signed head as JSON, also while a coordinator runs
+    Head(LedgerHead),
+    /// Prove that one head continues another: exit code 0 if it does, 1 if not
+    Consistency(LedgerConsistency),
+}
+
+/// `ledger verify`.
+#[derive(Debug, Args)]
+pub struct LedgerVerify {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Where the ledger is.
+    #[command(flatten)]
+    pub state: StateDir,
+}
+
+/// `ledger show`.
+#[derive(Debug, Args)]
+pub struct LedgerShow {
+    /// Only entries about this job: its id, or the first digits of it
+    #[arg(long, value_name = "ID")]
+    pub job: Option<String>,
+    /// Begin at this position
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub from: u64,
+    /// Only the last so many
+    #[arg(long, value_name = "N")]
+    pub last: Option<u64>,
+    /// Print one JSON object for each entry
+    #[arg(long)]
+    pub json: bool,
+    /// Where the ledger is.
+    #[command(flatten)]
+    pub state: StateDir,
+}
+
+/// `ledger export`.
+#[derive(Debug, Args)]
+pub struct LedgerExport {
+    /// The file to write
+    pub file: PathBuf,
+    /// Where the ledger is.
+    #[command(flatten)]
+    pub state: StateDir,
+}
+
+/// `ledger head`.
+#[derive(Debug, Args)]
+pub struct LedgerHead {
+    /// The file with the last head is lost, and the ledger is known to be the newest: write it anew
+    #[arg(long)]
+    pub restore: bool,
+    /// Where the ledger is.
+    #[command(flatten)]
+    pub state: StateDir,
+}
+
+/// `ledger consistency`.
+#[derive(Debug, Args)]
+pub struct LedgerConsistency {
+    /// The earlier head: a file that `ledger head` printed, or a number of entries
+    pub old: String,
+    /// The later head, in the same way
+    pub new: String,
+    /// Where the ledger is.
+    #[command(flatten)]
+    pub state: StateDir,
 }
 
 /// `bench`.

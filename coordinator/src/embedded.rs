@@ -21,6 +21,7 @@ use crate::{
     admission::unix_now_s,
     client::{Client, Target, unexpected},
     exit::CommandError,
+    ledger::Durability,
     server::{self, Server},
 };
 
@@ -64,7 +65,7 @@ impl EmbeddedCluster {
         let key = identity::load_or_create(&coordinator_dir)?;
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
         let config = Config { electorate_closed: true, ..Config::default() };
-        let server = server::start(&key, listen, &coordinator_dir, config, &stop)?;
+        let server = server::start(&key, listen, &coordinator_dir, Durability::Memory, config, &stop)?;
         let stop_workers = stop.child_token();
         let gpus = if composition.gpu { open_gpus().await } else { Gpus::default() };
         let names = gpus.introductions().into_iter().map(|engine| engine.device).collect();

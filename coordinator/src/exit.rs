@@ -3,7 +3,7 @@
 //! | code | means |
 //! |---|---|
 //! | 0 | done; for `ask`: true; for `verify`: everything that was asked for holds |
-//! | 1 | for `ask`: false; for `verify`: the certificate, the value or a task does not hold |
+//! | 1 | for `ask`: false; for `verify`: the certificate, the value or a task does not hold; for `ledger verify` and `ledger consistency`: no |
 //! | 2 | usage, a bad job file or expression; for `ask`: anything that is neither true nor false |
 //! | 3 | the job ended with tasks undecided or failed |
 //! | 4 | the coordinator cannot be reached, or the connection broke for good |
@@ -11,11 +11,11 @@
 //! | 6 | a file or folder cannot be read or written |
 //! | 130 | interrupted |
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use transport::{ConnectError, FrameError, ListenError, StreamError, identity::IdentityError};
 
-use crate::server::ServeError;
+use crate::{ledger::LedgerError, server::ServeError};
 
 /// Done, or true.
 pub const DONE: u8 = 0;
@@ -62,9 +62,15 @@ pub enum CommandError {
     /// The key.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The coordinator's own start.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The ledger stopped a coordinator that ran.
+    #[error(transparent)]
+    LedgerStopped(#[from] Arc<LedgerError>),
     /// A worker of the embedded cluster did not start.
     #[error("the embedded cluster did not start: {0}")]
     Embedded(String),
@@ -84,7 +90,12 @@ impl CommandError {
             Self::Input(_) => NEITHER,
             Self::Connect(_) | Self::Broken(_) => UNREACHABLE,
             Self::Refused(_) => REFUSED,
-            Self::File { .. } | Self::Identity(_) | Self::Serve(_) | Self::Embedded(_) => FILES,
+            Self::File { .. }
+            | Self::Identity(_)
+            | Self::Serve(_)
+            | Self::Ledger(_)
+            | Self::LedgerStopped(_)
+            | Self::Embedded(_) => FILES,
             Self::Interrupted => INTERRUPTED,
         })
     }

@@ -10,7 +10,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use protocol::{digest::Digest, limits::INLINE_OUTCOME_BYTES_MAX};
+use protocol::{digest::Digest, limits::INLINE_OUTCOME_BYTES_MAX, outcome::Outcome};
 use transport::blob::Blob;
 
 /// The accepted outcomes of one coordinator.
@@ -51,6 +51,8 @@ impl AcceptedOutcomes {
         } else {
             let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
             io::Write::write_all(&mut file, &bytes)?;
+            // What is named in the ledger must outlive a loss of power too.
+            file.as_file().sync_data()?;
             Some(file)
         };
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
@@ -63,6 +65,35 @@ impl AcceptedOutcomes {
         }
         kept.insert(digest, Kept { holders: 1, short: is_short.then_some(bytes) });
         Ok(())
+    }
+
+    /// Takes over, for one more holder, a long outcome that an earlier run of the program left here; false where it is not
+    /// there, or not whole. Blocks on the disk.
+    pub fn adopt(&self, digest: Digest) -> bool {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get_mut(&digest) {
+            known.holders += 1;
+            return true;
+        }
+        let is_whole =
+            fs::read(self.path(&digest)).is_ok_and(|bytes| Outcome::digest_of_bytes(&bytes) == digest);
+        if is_whole {
+            kept.insert(digest, Kept { holders: 1, short: None });
+        }
+        is_whole
+    }
+
+    /// Removes what an earlier run of the program left and nobody has taken over.
+    pub fn remove_strays(&self) {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let digest = name.to_str().and_then(Digest::from_hex);
+            if !digest.is_some_and(|digest| kept.get(&digest).is_some_and(|known| known.short.is_none())) {
+                // What cannot be removed only takes room.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// The outcome with this digest. Blocks on the disk for long ones.
@@ -104,8 +135,6 @@ impl AcceptedOutcomes {
 
 #[cfg(test)]
 mod tests {
-    use protocol::outcome::Outcome;
-
     use super::*;
 
     #[test]

@@ -15,16 +15,17 @@ use protocol::{
     limits::PROTOCOL_VERSION,
     message::{Introduction, Welcome},
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 use transport::{CloseCode, Connection, ListenError, Listener, ListenerConfig, Opening};
 use verdict::Config;
 
 use crate::{
     admission::Admission,
     client_link,
-    core::{Core, Event, LongTasks},
+    core::{Core, Event, LongTasks, RestoreError},
+    ledger::{Durability, Ledger, LedgerError, Reader},
     outcomes::AcceptedOutcomes,
     worker_link,
 };
@@ -49,6 +50,12 @@ pub enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Its ledger cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Its ledger does not say how to go on.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// Nobody may foresee who computes what, and the system has nothing to draw lots with.
     #[error("the system gives no random bytes: {0}")]
     Random(String),
@@ -65,6 +72,8 @@ pub struct Shared {
     pub outcomes: Arc<AcceptedOutcomes>,
     /// The tasks that are too long for a lease.
     pub long_tasks: LongTasks,
+    /// What was written down.
+    pub ledger: Reader,
     /// Permits to send a long expression file.
     pub long_files: Arc<Semaphore>,
     /// Counts connections.
@@ -79,6 +88,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// Ends when the coordinator has stopped.
     pub tasks: TaskTracker,
+    /// Why it stopped by itself, if it did.
+    pub failed: oneshot::Receiver<Arc<LedgerError>>,
 }
 
 /// Starts a coordinator; it runs until `stop` is cancelled.
@@ -89,6 +100,7 @@ pub fn start(
     key: &SecretKey,
     listen: SocketAddr,
     state_dir: &Path,
+    durability: Durability,
     config: Config,
     stop: &CancellationToken,
 ) -> Result<Server, ServeError> {
@@ -100,21 +112,35 @@ pub fn start(
     let long_tasks = LongTasks::default();
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| ServeError::Random(error.to_string()))?;
-    let (core, events) = Core::new(config, seed, Arc::clone(&outcomes), Arc::clone(&long_tasks));
+    let ledger = Ledger::open(state_dir, key, durability)?;
+    let reader = ledger.reader().clone();
+    let (core, events) = Core::new(config, seed, ledger, Arc::clone(&outcomes), Arc::clone(&long_tasks))?;
     let tasks = TaskTracker::new();
-    tasks.spawn(core.run(stop.clone()));
+    let (failure, failed) = oneshot::channel();
+    tasks.spawn(own(core, failure, stop.clone()));
     let shared = Shared {
         admission,
         events,
         outcomes,
         long_tasks,
+        ledger: reader,
         long_files: Arc::new(Semaphore::new(client_link::LONG_FILES_MAX)),
         sessions: Arc::default(),
         stop: stop.clone(),
     };
     tasks.spawn(accept(listener, shared, tasks.clone()));
     tasks.close();
-    Ok(Server { address, tasks })
+    Ok(Server { address, tasks, failed })
+}
+
+/// Owns the vote, and stops everything where it cannot be written down any more.
+async fn own(core: Core, failure: oneshot::Sender<Arc<LedgerError>>, stop: CancellationToken) {
+    if let Err(error) = core.run(stop.clone()).await {
+        error!(%error, "stopping: what happens cannot be written down");
+        // Whoever started the server may not wait for it.
+        let _ = failure.send(error);
+        stop.cancel();
+    }
 }
 
 async fn accept(mut listener: Listener, shared: Shared, tasks: TaskTracker) {

@@ -41,18 +41,17 @@ impl Cluster {
     #[must_use]
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut coordinator = Process::start(
-            command("coordinator")
-                .args(["serve", "--listen", "127.0.0.1:0", "--log", "info", "--state-dir"])
-                .arg(folder.path().join("coordinator")),
-        );
-        let line = coordinator.wait_for("listening on 127.0.0.1:");
-        let address = line
-            .split_whitespace()
-            .find(|word| word.starts_with("127.0.0.1:"))
-            .expect("the line names the address")
-            .to_owned();
+        let (coordinator, address) = serve(folder.path(), "127.0.0.1:0");
         Self { folder, address, coordinator, workers: 0 }
+    }
+
+    /// Kills the coordinator as a power cut would, and starts it again where it was.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn crash_coordinator(&mut self) {
+        self.coordinator.kill();
+        (self.coordinator, _) = serve(self.folder.path(), &self.address);
     }
 
     /// Where it listens.
@@ -180,6 +179,22 @@ impl Cluster {
     pub fn results(&self) -> Results {
         Results::read(&self.folder.path().join("out"))
     }
+}
+
+/// Starts a coordinator; returns it and where it listens.
+fn serve(folder: &Path, listen: &str) -> (Process, String) {
+    let mut coordinator = Process::start(
+        command("coordinator")
+            .args(["serve", "--listen", listen, "--log", "info", "--state-dir"])
+            .arg(folder.join("coordinator")),
+    );
+    let line = coordinator.wait_for("listening on 127.0.0.1:");
+    let address = line
+        .split_whitespace()
+        .find(|word| word.starts_with("127.0.0.1:"))
+        .expect("the line names the address")
+        .to_owned();
+    (coordinator, address)
 }
 
 /// A results folder, read.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alone;
+mod answers;
 pub mod arguments;
 pub mod config;
 pub mod correction;
@@ -15,6 +16,7 @@ pub mod gpus;
 pub mod link;
 pub mod misbehave;
 pub mod program;
+mod residue_rates;
 pub mod service;
 pub mod store;
 pub mod survey;

@@ -26,7 +26,8 @@ pub enum Misbehaviour {
     Equivocate,
     /// One bit of what its GPU's kernels hand back is turned; what its CPU computes is right.
     GpuBitFlip,
-    /// Its GPU is lost at the first task, as by a driver that resets it; the worker goes on with its CPU.
+    /// Its GPU is lost at the first task, as by a driver that resets it; the worker goes on with its CPU until the GPU is
+    /// opened again.
     GpuLost,
 }
 

@@ -25,6 +25,7 @@ use tracing::{debug, info, warn};
 use transport::{Connection, identity, identity::IdentityError};
 
 use crate::{
+    answers::{Answer, Answers},
     config::{self, WorkerConfig},
     correction,
     executor::{Completed, Computed, Executor, LIGHT_PER_HEAVY, NotComputed},
@@ -75,6 +76,8 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
     let linked =
         tokio::spawn(link::keep(config.clone(), key.clone(), Arc::clone(&store), events, stop.child_token()));
     let (corrected, corrections) = mpsc::channel(PEER_QUEUE_MAX);
+    let (returned, returns) = mpsc::channel(1);
+    let kept = tokio::spawn(Arc::clone(&config.gpus).keep(returned, stop.child_token()));
     let service = Service {
         misbehaviour: config.misbehaviour,
         engines: config.engines(),
@@ -92,13 +95,16 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
         },
         under_way: BTreeMap::new(),
         uncounted: BTreeMap::new(),
+        answers: Answers::default(),
         quorums: Quorums::default(),
         corrected,
     };
-    let result = service.own(link_events, completions, corrections, &stop).await;
+    let result = service.own(link_events, completions, corrections, returns, &stop).await;
     stop.cancel();
     // The link ends by itself once it is told to; a panic in it was printed when it happened.
     let _ = linked.await;
+    // The same holds for whoever opens GPUs again.
+    let _ = kept.await;
     result
 }
 
@@ -118,6 +124,8 @@ struct Service {
     under_way: BTreeMap<ReplicaId, Control>,
     /// Ballots that were cast, or wait to be, and were not counted yet.
     uncounted: BTreeMap<ReplicaId, Vec<WorkerMessage>>,
+    /// What was cast for replicas that the coordinator forgot when it crashed.
+    answers: Answers,
     quorums: Quorums,
     corrected: mpsc::Sender<(ReplicaId, Digest)>,
 }
@@ -159,6 +167,7 @@ impl Service {
         mut link_events: mpsc::Receiver<LinkEvent>,
         mut completions: mpsc::Receiver<Completed>,
         mut corrections: mpsc::Receiver<(ReplicaId, Digest)>,
+        mut returns: mpsc::Receiver<()>,
         stop: &CancellationToken,
     ) -> Result<(), WorkerError> {
         let mut heartbeat = tokio::time::interval(Duration::from_secs(1));
@@ -182,16 +191,21 @@ impl Service {
                             heartbeat = tokio::time::interval(peer.heartbeat);
                             heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
                         }
+                        if came_up {
+                            self.join_again_if_gpus_changed();
+                        }
                     }
                     None => return Ok(()),
                 },
                 Some(completed) = completions.recv() => {
+                    // First, so that a ballot goes where its engine was introduced.
+                    self.join_again_if_gpus_changed();
                     self.complete(completed).await;
-                    self.introduce_again_if_a_gpu_left();
                 }
                 Some((replica, digest)) = corrections.recv() => {
                     self.say(WorkerMessage::Corrected { replica, digest }).await;
                 }
+                Some(()) = returns.recv() => self.join_again_if_gpus_changed(),
                 _ = heartbeat.tick() => self.beat().await,
             }
         }
@@ -240,6 +254,9 @@ impl Service {
                 if let Some(control) = self.under_way.remove(&replica) {
                     control.cancel();
                 }
+                for message in self.uncounted.remove(&replica).into_iter().flatten() {
+                    self.answers.keep(message);
+                }
             }
             CoordinatorMessage::Counted { replica } => {
                 self.uncounted.remove(&replica);
@@ -260,6 +277,10 @@ impl Service {
         if let Some(reason) = refusal {
             return self.say(WorkerMessage::Failed { replica, reason }).await;
         }
+        if let Some(answer) = self.answers.take(&lease) {
+            self.quorums.note(replica, lease.quorum);
+            return self.answer_again(answer).await;
+        }
         let Some(peer) = &self.peer else { return };
         let control = Control::default();
         if self.under_way.insert(replica, control.clone()).is_none() {
@@ -267,6 +288,20 @@ impl Service {
             debug!(task = %replica.task, number = replica.number, formula = %lease.formula, "leased");
             self.executor.start(lease, control, peer.connection.clone());
         }
+    }
+
+    /// Says again, for a new replica, what was computed before.
+    async fn answer_again(&mut self, answer: Answer) {
+        let replica = answer.replica();
+        debug!(task = %replica.task, number = replica.number, "computed before: the answer is signed again");
+        let Answer { ballot, outcome, compute_us } = answer;
+        let ballot = Ballot {
+            domain: FailureDomain { operator: self.domain.operator.clone(), ..ballot.domain },
+            ..ballot
+        };
+        let message = WorkerMessage::Cast { ballot: ballot.sign(&self.key), outcome, compute_us };
+        self.uncounted.insert(replica, vec![message.clone()]);
+        self.say(message).await;
     }
 
     /// A ballot of a GPU that has failed since, and that nobody counted, is withdrawn: it may be as wrong as the GPU.
@@ -281,13 +316,15 @@ impl Service {
             _ => true,
         };
         self.uncounted.retain(|_, messages| messages.iter().all(stands));
+        self.answers.retain(stands);
     }
 
-    /// The coordinator learns the engines of a worker when it joins: one whose GPU left service joins again.
-    fn introduce_again_if_a_gpu_left(&mut self) {
-        let introduced = self.engines.iter().filter(|known| known.engine == Engine::Gpu).count();
-        if self.peer.is_some() && self.gpus.introductions().len() < introduced {
-            info!("joining again, to say which engines are left");
+    /// The coordinator learns the engines of a worker when it joins: one whose GPU left service, or came back, joins
+    /// again.
+    fn join_again_if_gpus_changed(&mut self) {
+        let introduced = self.engines.iter().filter(|known| known.engine == Engine::Gpu);
+        if self.peer.is_some() && !introduced.eq(&self.gpus.introductions()) {
+            info!("joining again, to say which engines there are now");
             // The link notices that nobody talks to it any more, and makes a new connection.
             self.peer = None;
             self.note_engines();

@@ -14,6 +14,7 @@ use compute::{
         self,
         gpu::{GpuAdapter, GpuChoice, GpuEngine, GpuError, multiplications_per_term},
     },
+    residues::SeriesResiduesError,
 };
 use protocol::{
     constant::Formula,
@@ -25,12 +26,13 @@ use serde_json::{Value, json};
 use crate::{
     arguments::{Bench, ListGpus},
     config,
+    residue_rates::{self, ResidueRates},
 };
 
 /// A run that takes at least this long is a measurement.
-const LONG_ENOUGH: Duration = Duration::from_millis(400);
+pub(crate) const LONG_ENOUGH: Duration = Duration::from_millis(400);
 /// The best of so many counts: whatever else the machine does can only slow a run down.
-const RUNS: u32 = 3;
+pub(crate) const RUNS: u32 = 3;
 /// The position for the rates of `worker gpus`.
 const LISTED_AFTER: u64 = 100_000_000;
 /// The width of the fractions, in bits.
@@ -45,6 +47,9 @@ pub enum SurveyError {
     /// The processor.
     #[error("the processor did not compute: {0}")]
     Processor(#[from] engine::EngineError),
+    /// The processor, at residues.
+    #[error("the processor did not find residues: {0}")]
+    Residues(#[from] SeriesResiduesError),
     /// The threads.
     #[error("cannot start the computing threads: {0}; try fewer with --threads")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -137,6 +142,7 @@ pub(crate) fn bench(arguments: &Bench) -> Result<ExitCode, SurveyError> {
             share_of_peak: None,
         },
     ];
+    let mut residue_rows = vec![residue_rates_of(1)?, residue_rates_of(threads)?];
     let mut peaks = Vec::new();
     for adapter in chosen(&arguments.gpu)? {
         for variant in adapter.variants() {
@@ -154,15 +160,27 @@ pub(crate) fn bench(arguments: &Bench) -> Result<ExitCode, SurveyError> {
                 terms_per_s,
                 share_of_peak: Some(share),
             });
+            residue_rows.push(residue_rates::on_gpu(&engine, peak)?);
             peaks.push((engine.device_name().to_owned(), variant.to_string(), peak));
         }
     }
     if arguments.json {
-        println!("{}", bench_json(arguments.after, one, all, &rows, &peaks));
+        let mut report = bench_json(arguments.after, one, all, &rows, &peaks);
+        if let Some(rates) = report["rates"].as_array_mut() {
+            rates.extend(residue_rates::to_json(&residue_rows));
+        }
+        println!("{report}");
     } else {
         print_bench(arguments.after, one, all, &rows, &peaks);
+        residue_rates::print(&residue_rows);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn residue_rates_of(threads: usize) -> Result<ResidueRates, SurveyError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let variant = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
+    Ok(pool.install(|| residue_rates::on_processor(engine::processor_name(), variant))?)
 }
 
 /// A machine without any GPU still has a processor to measure, unless a GPU was named.
@@ -281,7 +299,7 @@ fn rate<E>(after: u64, run: impl Fn(&Task) -> Result<(), E>) -> Option<Result<f6
 }
 
 /// Three figures and a power of ten that people count in.
-fn shown(value: f64) -> String {
+pub(crate) fn shown(value: f64) -> String {
     let (scaled, unit) = match value {
         _ if value >= 1e12 => (value / 1e12, "T"),
         _ if value >= 1e9 => (value / 1e9, "G"),

@@ -3,6 +3,7 @@
 mod abandon;
 mod ask;
 mod bench;
+mod ledger;
 mod query;
 mod serve;
 mod session;
@@ -42,6 +43,7 @@ pub fn runtime(command: &Command) -> io::Result<Runtime> {
         | Command::Abandon(_)
         | Command::Revoke(_)
         | Command::Token(_)
+        | Command::Ledger(_)
         | Command::Completions { .. } => false,
         Command::Serve(_) | Command::Submit(_) | Command::Result(_) | Command::Bench(_) => true,
     };
@@ -65,6 +67,7 @@ pub async fn run(command: Command) -> Result<ExitCode, CommandError> {
         Command::Abandon(arguments) => abandon::run(arguments).await,
         Command::Token(arguments) => token::issue(arguments),
         Command::Revoke(arguments) => token::revoke(arguments).await,
+        Command::Ledger(arguments) => ledger::run(arguments.what),
         Command::Bench(arguments) => match arguments.what {
             BenchWhat::Agreement(arguments) => bench::agreement(arguments).await,
         },

@@ -10,6 +10,7 @@ use verdict::Config;
 use crate::{
     arguments::Serve,
     exit::{CommandError, DONE},
+    ledger::Durability,
     server::{self, ServeError},
     state,
 };
@@ -18,7 +19,8 @@ pub(super) async fn run(arguments: Serve) -> Result<ExitCode, CommandError> {
     let state_dir = state::coordinator_dir(arguments.state.state_dir.as_deref());
     let key = identity::load_or_create(&state_dir)?;
     let stop = CancellationToken::new();
-    let server = server::start(&key, arguments.listen, &state_dir, Config::default(), &stop)?;
+    let mut server =
+        server::start(&key, arguments.listen, &state_dir, Durability::Synced, Config::default(), &stop)?;
     server::log_start(server.address, &key);
     let advertised = arguments.advertise.unwrap_or_else(|| server.address.to_string());
     state::write_address(&state_dir, &advertised)
@@ -35,9 +37,17 @@ pub(super) async fn run(arguments: Serve) -> Result<ExitCode, CommandError> {
             "tokens will name {advertised}, which other machines cannot reach; start with --advertise HOST:PORT"
         );
     }
-    interrupted().await;
-    eprintln!("stopping");
+    let failed = tokio::select! {
+        () = interrupted() => {
+            eprintln!("stopping");
+            None
+        }
+        failed = &mut server.failed => failed.ok(),
+    };
     stop.cancel();
     server.tasks.wait().await;
-    Ok(ExitCode::from(DONE))
+    match failed {
+        Some(error) => Err(CommandError::LedgerStopped(error)),
+        None => Ok(ExitCode::from(DONE)),
+    }
 }

@@ -7,6 +7,7 @@ use protocol::{
     digest::Digest,
     identity::NodeId,
     job::{JobId, JobSpec},
+    ledger::Submitted,
     message::{CoordinatorMessage, WorkerIntroduction},
     plan::Plan,
     report::{JobProgress, JobStatus, WorkerStatus},
@@ -112,13 +113,9 @@ pub enum Word {
 /// A job that is ready to run.
 #[derive(Debug)]
 pub struct Submission {
-    /// Its id.
-    pub job: JobId,
-    /// Who submitted it.
-    pub submitter: NodeId,
-    /// The job file's text.
-    pub text: String,
-    /// The expression file's text, where the job names one.
+    /// What is written down of it.
+    pub submitted: Submitted,
+    /// The expression file's text, where the job names one; on disk already.
     pub file: Option<Arc<str>>,
     /// What the text says.
     pub spec: JobSpec,

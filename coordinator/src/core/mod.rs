@@ -2,12 +2,17 @@
 //!
 //! Everything that waits happens elsewhere. Connections check what peers say and put it in the owner's queue; what
 //! the machine orders is either a message that fits a peer's queue now, or an errand in a task of its own whose end
-//! comes back as an event.
+//! comes back as an event. What must survive a crash goes to the ledger first: `gate` holds back whatever would tell of
+//! it, and `restore` makes the owner again from it.
 
+mod durable;
 mod errands;
 mod event;
+mod gate;
 mod reporting;
+mod restore;
 mod result;
+mod submission;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -21,23 +26,28 @@ use protocol::{
     digest::Digest,
     domain::Engine,
     identity::NodeId,
-    job::{JobId, JobSpec},
-    limits::{INLINE_TASK_BYTES_MAX, INPUT_QUEUE_MAX, JOB_FILES_HELD_BYTES_MAX, JOBS_OPEN_MAX},
+    job::JobId,
+    ledger::{Enrolment, Record},
+    limits::INLINE_TASK_BYTES_MAX,
     message::{CoordinatorMessage, EngineIntroduction, Lease},
-    plan::Plan,
-    report::JobProgress,
     verdict::Verdict,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use transport::{CloseCode, Connection};
-use verdict::{Config, Input, Machine, Output, Rejected, TaskTerms, Tasks};
+use verdict::{Config, Input, Machine, Output, Rejected};
 
 pub use event::{Asked, Event, Submission, Word, WorkerIn};
+pub use restore::RestoreError;
 pub use result::{JobResult, TaskBallots};
 
-use crate::outcomes::AcceptedOutcomes;
+use crate::{
+    ledger::{LedgerError, ShortOutcome, Writer},
+    outcomes::AcceptedOutcomes,
+};
+use gate::{Act, Gate};
+use submission::JobRecord;
 
 /// Most events that are handled before watchers are told.
 const EVENTS_PER_TURN: usize = 256;
@@ -48,6 +58,8 @@ pub type LongTasks = Arc<RwLock<HashMap<Digest, Vec<u8>>>>;
 /// The owner of the vote. [`Core::run`] ends when it is told to stop.
 pub struct Core {
     machine: Machine,
+    gate: Gate,
+    writer: Writer,
     outcomes: Arc<AcceptedOutcomes>,
     long_tasks: LongTasks,
     peers: BTreeMap<NodeId, Peer>,
@@ -58,6 +70,8 @@ pub struct Core {
     /// For errands to report back.
     sender: mpsc::WeakSender<Event>,
     started: Instant,
+    /// What the clock said when `started` was, in milliseconds since 1970, and never less than in the ledger's last entry.
+    started_ms: u64,
 }
 
 /// A worker that is connected.
@@ -68,7 +82,7 @@ struct Peer {
 }
 
 /// What reports say of a worker.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
     name: String,
     operator: String,
@@ -76,49 +90,14 @@ pub(crate) struct Known {
     build: String,
 }
 
-/// A job, beside what the machine knows of it.
-struct JobRecord {
-    submitter: NodeId,
-    spec: JobSpec,
-    text: String,
-    file: Option<Arc<str>>,
-    plan: Arc<Plan>,
-    progress: watch::Sender<JobProgress>,
-    /// Short outcomes that came with ballots of tasks that are not settled, by task number.
-    inline: BTreeMap<u64, BTreeMap<Digest, Vec<u8>>>,
-    /// Where dissenters' outcomes part from the accepted ones.
-    places: BTreeMap<(u64, NodeId), String>,
-    /// The accepted digests that are kept.
-    kept: BTreeSet<Digest>,
-}
-
 impl Core {
-    /// An owner and the queue of its events. Who computes what follows from `seed`: 32 random bytes.
-    #[must_use]
-    pub fn new(
-        config: Config,
-        seed: [u8; 32],
-        outcomes: Arc<AcceptedOutcomes>,
-        long_tasks: LongTasks,
-    ) -> (Self, mpsc::Sender<Event>) {
-        let (sender, events) = mpsc::channel(INPUT_QUEUE_MAX);
-        let core = Self {
-            machine: Machine::new(config, seed),
-            outcomes,
-            long_tasks,
-            peers: BTreeMap::new(),
-            known: BTreeMap::new(),
-            jobs: BTreeMap::new(),
-            events,
-            sender: sender.downgrade(),
-            started: Instant::now(),
-        };
-        (core, sender)
-    }
-
     /// Owns the vote until `stop` is cancelled or nobody can send events any more.
-    pub async fn run(mut self, stop: CancellationToken) {
+    ///
+    /// # Errors
+    /// [`LedgerError`] when what happens cannot be written down any more; nothing that was not written was told.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Arc<LedgerError>> {
         let mut batch = Vec::with_capacity(EVENTS_PER_TURN);
+        let mut progress = self.writer.progress();
         loop {
             let wake = self.machine.next_timeout_ms().map(|at_ms| self.instant(at_ms));
             let timeout = async {
@@ -128,10 +107,14 @@ impl Core {
                 }
             };
             tokio::select! {
-                () = stop.cancelled() => return,
-                count = self.events.recv_many(&mut batch, EVENTS_PER_TURN) => {
+                () = stop.cancelled() => return Ok(()),
+                Ok(()) = progress.changed() => {
+                    let progress = progress.borrow_and_update().clone();
+                    self.committed(&progress)?;
+                }
+                count = self.events.recv_many(&mut batch, EVENTS_PER_TURN), if self.gate.has_room() => {
                     if count == 0 {
-                        return;
+                        return Ok(());
                     }
                     for event in batch.drain(..) {
                         self.handle(event);
@@ -144,15 +127,18 @@ impl Core {
                 }
             }
             self.tell_watchers();
+            self.write_down();
         }
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.started_ms.saturating_add(elapsed_ms)
     }
 
     fn instant(&self, at_ms: u64) -> tokio::time::Instant {
-        tokio::time::Instant::from_std(self.started) + std::time::Duration::from_millis(at_ms)
+        let after_ms = at_ms.saturating_sub(self.started_ms);
+        tokio::time::Instant::from_std(self.started) + std::time::Duration::from_millis(after_ms)
     }
 
     /// Tells the machine, and does what follows.
@@ -174,20 +160,7 @@ impl Core {
                 }
             }
             Event::Heard { worker, word } => self.heard(worker, word),
-            Event::Fetched { job, index, worker, result } => match result {
-                Ok(digest) => {
-                    // The errand kept it for the job, which may have had it already, or be gone.
-                    let kept_first = self.jobs.get_mut(&job).is_some_and(|record| record.kept.insert(digest));
-                    if !kept_first {
-                        self.outcomes.remove(&digest);
-                    }
-                    self.tell_or_log(Input::OutcomeHeld { job, index });
-                }
-                Err(reason) => {
-                    warn!(worker = %worker.short(), index, %reason, "a worker did not hand out its outcome");
-                    self.tell_or_log(Input::OutcomeWithheld { job, index, worker });
-                }
-            },
+            Event::Fetched { job, index, worker, result } => self.fetched(job, index, worker, result),
             Event::Compared { worker, replica, accepted, place } => {
                 if let (Some(record), Some(place)) = (self.jobs.get_mut(&replica.job), place) {
                     record.places.insert((replica.index, worker), place);
@@ -195,6 +168,25 @@ impl Core {
                 self.send(worker, CoordinatorMessage::Correct { replica, accepted });
             }
             Event::Asked(asked) => self.asked(asked),
+        }
+    }
+
+    fn fetched(&mut self, job: JobId, index: u64, worker: NodeId, result: Result<Digest, String>) {
+        match result {
+            Ok(digest) => {
+                // The errand kept it for the job, which may have had it already, or be gone.
+                let kept_first = self.jobs.get_mut(&job).is_some_and(|record| record.kept.insert(digest));
+                if !kept_first {
+                    self.outcomes.remove(&digest);
+                } else if let Some(bytes) = self.outcomes.short(&digest) {
+                    self.gate.batch.outcomes.push(ShortOutcome { job, digest, bytes });
+                }
+                self.tell_or_log(Input::OutcomeHeld { job, index });
+            }
+            Err(reason) => {
+                warn!(worker = %worker.short(), index, %reason, "a worker did not hand out its outcome");
+                self.tell_or_log(Input::OutcomeWithheld { job, index, worker });
+            }
         }
     }
 
@@ -212,15 +204,12 @@ impl Core {
             self.known.retain(|id, _| known.contains(id));
         }
         info!(worker = %worker.short(), name = %introduction.name, %operator, "worker joined");
-        self.known.insert(
-            worker,
-            Known {
-                name: introduction.name,
-                operator: operator.clone(),
-                engines: introduction.engines,
-                build: introduction.build,
-            },
-        );
+        let (name, build) = (introduction.name, introduction.build);
+        let known = Known { name, operator: operator.clone(), engines: introduction.engines, build };
+        if self.known.get(&worker) != Some(&known) {
+            self.record(Record::Enrolled(known.enrolment(worker)));
+            self.known.insert(worker, known);
+        }
         if let Some(before) = self.peers.insert(worker, Peer { outbox, connection, session }) {
             before.connection.close(CloseCode::Finished, "the same worker has connected again");
         }
@@ -274,36 +263,48 @@ impl Core {
                 record.inline.entry(replica.index).or_default().insert(digest, bytes);
             }
             if tally.decision().is_some_and(|decision| decision.accepted == digest) {
-                record.keep_inline(replica.index, digest, &self.outcomes);
+                self.keep_inline(replica.job, replica.index, digest);
             }
         }
         self.obey();
         Ok(())
     }
 
-    /// Does everything that the machine has ordered.
+    /// Does everything that the machine has ordered, or lets it wait for the ledger.
     fn obey(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Lease { worker, replica, engine, formula, lease_ms, quorum } => {
-                    self.lease(worker, replica, (engine, formula), lease_ms, quorum);
+                Output::Record(record) => self.record(*record),
+                // These tell nobody that anything is decided.
+                silent @ (Output::Lease { .. } | Output::Cancel { .. } | Output::Fetch { .. }) => {
+                    self.execute(silent);
                 }
-                Output::Cancel { worker, replica } => {
-                    self.send(worker, CoordinatorMessage::Cancel { replica });
+                telling => self.when_durable(Act::Output(telling)),
+            }
+        }
+    }
+
+    fn execute(&mut self, output: Output) {
+        match output {
+            Output::Record(record) => self.record(*record),
+            Output::Lease { worker, replica, engine, formula, lease_ms, quorum } => {
+                self.lease(worker, replica, (engine, formula), lease_ms, quorum);
+            }
+            Output::Cancel { worker, replica } => {
+                self.send(worker, CoordinatorMessage::Cancel { replica });
+            }
+            Output::Counted { worker, replica } => {
+                self.send(worker, CoordinatorMessage::Counted { replica });
+            }
+            Output::Announce { job, index, verdict } => self.announce(job, index, &verdict),
+            Output::Fetch { worker, job, index, digest } => self.fetch(worker, job, index, digest),
+            Output::Correct { worker, replica, accepted } => self.compare(worker, replica, accepted),
+            Output::JobOver { job, state } => {
+                info!(%job, ?state, "job over");
+                if let Some(record) = self.jobs.get_mut(&job) {
+                    record.inline.clear();
                 }
-                Output::Counted { worker, replica } => {
-                    self.send(worker, CoordinatorMessage::Counted { replica });
-                }
-                Output::Announce { job, index, verdict } => self.announce(job, index, &verdict),
-                Output::Fetch { worker, job, index, digest } => self.fetch(worker, job, index, digest),
-                Output::Correct { worker, replica, accepted } => self.compare(worker, replica, accepted),
-                Output::JobOver { job, state } => {
-                    info!(%job, ?state, "job over");
-                    if let Some(record) = self.jobs.get_mut(&job) {
-                        record.inline.clear();
-                    }
-                    self.forget_what_the_machine_forgot();
-                }
+                self.forget_what_the_machine_forgot();
             }
         }
     }
@@ -342,18 +343,12 @@ impl Core {
         );
     }
 
-    fn announce(&mut self, job: JobId, index: u64, verdict: &Verdict) {
+    fn announce(&self, job: JobId, index: u64, verdict: &Verdict) {
         debug!(%job, index, ?verdict, "decided");
-        let Some(record) = self.jobs.get_mut(&job) else { return };
         if let Some(tally) = self.machine.job(job).and_then(|job| job.tally(index)) {
             let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
             long.remove(&tally.terms().id.0);
         }
-        let Verdict::Accepted(accepted) = verdict else {
-            record.inline.remove(&index);
-            return;
-        };
-        record.keep_inline(index, *accepted, &self.outcomes);
     }
 
     /// The machine keeps a bounded number of jobs; what belongs to the others goes too.
@@ -365,94 +360,36 @@ impl Core {
                 for digest in &record.kept {
                     self.outcomes.remove(digest);
                 }
+                self.gate.batch.forget.push(job);
             }
         }
     }
 
-    fn submit(&mut self, submission: Submission) -> Result<JobId, String> {
-        let open = self.machine.jobs().filter(|(_, job)| !job.state().is_over()).count();
-        if open >= JOBS_OPEN_MAX {
-            return Err(format!(
-                "{open} jobs are open, which is the limit; wait for one to end, or abandon one"
-            ));
-        }
-        let held: usize = self.jobs.values().filter_map(|record| Some(record.file.as_ref()?.len())).sum();
-        let more = submission.file.as_ref().map_or(0, |file| file.len());
-        if held + more > JOB_FILES_HELD_BYTES_MAX {
-            return Err(format!(
-                "the expression files of the jobs here have {held} bytes and yours has {more}, over the limit of \
-                 {JOB_FILES_HELD_BYTES_MAX}; try again when older jobs are forgotten, or restart the coordinator"
-            ));
-        }
-        let Submission { job, submitter, text, file, spec, plan } = submission;
-        let tasks = Box::new(PlannedTasks(Arc::clone(&plan)));
-        let policy = spec.policy.clone();
-        info!(%job, name = %spec.name, tasks = plan.tasks(), "job submitted");
-        let record = JobRecord {
-            submitter,
-            spec,
-            text,
-            file,
-            plan,
-            progress: watch::Sender::new(JobProgress::starting()),
-            inline: BTreeMap::new(),
-            places: BTreeMap::new(),
-            kept: BTreeSet::new(),
-        };
-        self.jobs.insert(job, record);
-        if let Err(rejected) = self.tell(Input::JobSubmitted { job, policy, tasks }) {
-            self.jobs.remove(&job);
-            return Err(rejected.to_string());
-        }
-        if let (Some(record), Some(progress)) = (self.jobs.get(&job), self.machine.progress(job)) {
-            record.progress.send_replace(progress);
-        }
-        Ok(job)
-    }
-
-    fn tell_watchers(&self) {
-        for (job, record) in &self.jobs {
+    fn tell_watchers(&mut self) {
+        let mut news = Vec::new();
+        for (job, record) in &mut self.jobs {
             if record.progress.receiver_count() > 0
                 && let Some(progress) = self.machine.progress(*job)
+                && record.progress_queued.as_ref() != Some(&progress)
             {
-                record.progress.send_if_modified(|told| {
-                    let changed = *told != progress;
-                    *told = progress;
-                    changed
-                });
+                record.progress_queued = Some(progress.clone());
+                news.push((*job, progress));
             }
         }
-    }
-}
-
-impl JobRecord {
-    /// Keeps the accepted outcome of a task, where it came along with a ballot.
-    fn keep_inline(&mut self, index: u64, accepted: Digest, outcomes: &AcceptedOutcomes) {
-        let Some(held) = self.inline.get_mut(&index) else { return };
-        let bytes = held.remove(&accepted);
-        if held.is_empty() {
-            self.inline.remove(&index);
-        }
-        if let Some(bytes) = bytes
-            && self.kept.insert(accepted)
-            && let Err(error) = outcomes.put(accepted, bytes)
-        {
-            warn!(%error, "an accepted outcome cannot be kept");
-            self.kept.remove(&accepted);
+        for (job, progress) in news {
+            self.when_durable(Act::Progress(job, Box::new(progress)));
         }
     }
 }
 
-/// A job's plan as the machine wants it.
-struct PlannedTasks(Arc<Plan>);
-
-impl Tasks for PlannedTasks {
-    fn count(&self) -> u64 {
-        self.0.tasks()
-    }
-
-    fn terms(&self, index: u64) -> TaskTerms {
-        // The machine asks only for numbers below the count.
-        self.0.task(index).as_ref().map_or_else(TaskTerms::impossible, TaskTerms::of)
+impl Known {
+    fn enrolment(&self, worker: NodeId) -> Enrolment {
+        Enrolment {
+            worker,
+            name: self.name.clone(),
+            operator: self.operator.clone(),
+            engines: self.engines.clone(),
+            build: self.build.clone(),
+        }
     }
 }

@@ -7,9 +7,11 @@ use protocol::{
     domain::Axis,
     identity::NodeId,
     job::JobId,
+    ledger::Record,
     report::{BallotReport, Dissent, DissenterReport, JobReport, JobStatus, TaskReport, WorkerStatus},
     verdict::Verdict,
 };
+use tokio::sync::oneshot;
 use tracing::info;
 use transport::CloseCode;
 use verdict::{
@@ -18,40 +20,59 @@ use verdict::{
     tally::{Cast, Correction, State, Tally},
 };
 
-use super::{Asked, Core, JobResult, TaskBallots};
+use super::{Act, Asked, Core, JobResult, TaskBallots};
 
 /// How many places of a dissenter's errors a report names.
 const PLACES_MAX: usize = 16;
 
 impl Core {
     pub(super) fn asked(&mut self, asked: Asked) {
-        // Whoever asked may be gone: then nobody needs the answer.
         match asked {
-            Asked::Submit { submission, reply } => drop(reply.send(self.submit(*submission))),
-            Asked::Watch { job, reply } => {
-                let progress = self.machine.progress(job);
-                let receiver = self.jobs.get(&job).map(|record| {
-                    if let Some(progress) = progress {
-                        record.progress.send_replace(progress);
-                    }
-                    record.progress.subscribe()
-                });
-                drop(reply.send(receiver));
+            Asked::Submit { submission, reply } => {
+                let taken = self.submit(*submission);
+                self.reply(reply, taken);
             }
-            Asked::Abandon { job, by, reply } => drop(reply.send(self.abandon(job, by))),
-            Asked::Status(reply) => drop(reply.send(self.status())),
-            Asked::Workers(reply) => drop(reply.send(self.workers())),
-            Asked::Result { job, reply } => drop(reply.send(self.result(job).map(Box::new))),
+            Asked::Watch { job, reply } => {
+                if let Some(progress) = self.machine.progress(job) {
+                    self.when_durable(Act::Progress(job, Box::new(progress)));
+                }
+                let receiver = self.jobs.get(&job).map(|record| record.progress.subscribe());
+                self.reply(reply, receiver);
+            }
+            Asked::Abandon { job, by, reply } => {
+                let stopped = self.abandon(job, by);
+                self.reply(reply, stopped);
+            }
+            Asked::Status(reply) => {
+                let status = self.status();
+                self.reply(reply, status);
+            }
+            Asked::Workers(reply) => {
+                let workers = self.workers();
+                self.reply(reply, workers);
+            }
+            Asked::Result { job, reply } => {
+                let result = self.result(job).map(Box::new);
+                self.reply(reply, result);
+            }
             Asked::Certificate { job, index, reply } => {
-                drop(reply.send(self.machine.certificate(job, index)));
+                let certificate = self.machine.certificate(job, index);
+                self.reply(reply, certificate);
             }
             Asked::Expel(worker) => {
+                self.record(Record::Revoked { node: worker });
                 if let Some(peer) = self.peers.get(&worker) {
                     info!(worker = %worker.short(), "expelled");
                     peer.connection.close(CloseCode::Refused, "the key of this worker is revoked");
                 }
             }
         }
+    }
+
+    /// Answers with what is true now, once everything that it rests on is durable.
+    fn reply<T: Send + 'static>(&mut self, reply: oneshot::Sender<T>, answer: T) {
+        // Whoever asked may be gone: then nobody needs the answer.
+        self.when_durable(Act::Reply(Box::new(move || drop(reply.send(answer)))));
     }
 
     /// Stops a job for its submitter, or for the operator (`by` is none).

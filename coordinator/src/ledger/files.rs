@@ -33,7 +33,8 @@ impl Files {
     }
 
     /// Files that end with the program.
-    pub(super) fn in_memory() -> Self {
+    #[must_use]
+    pub fn in_memory() -> Self {
         Self(Kind::Memory(Arc::default()))
     }
 

@@ -6,19 +6,24 @@
 //! A [`Ledger`] appends; a [`Reader`] reads, and checks every entry against its digest; a [`Writer`] is the thread
 //! that owns the ledger of a running coordinator and gathers what comes meanwhile into the next commit.
 
+mod describe;
 mod error;
 mod files;
 mod mark;
+mod overlay;
 mod reader;
 mod snapshot;
 mod store;
 mod tables;
+mod verify;
 mod writer;
 
+pub use describe::describe;
 pub use error::LedgerError;
 pub use files::Files;
-pub use reader::{Entries, JobEntries, Reader};
-pub use store::{Appended, Batch, Durability, Ledger, ShortOutcome, unix_now_ms};
+pub use reader::{Entries, JobEntries, Reader, acknowledged_head};
+pub use store::{Appended, Batch, Durability, Ledger, ShortOutcome, restore_head, unix_now_ms};
+pub use verify::{FAULTS_SHOWN_MAX, Fault, Verified, verify};
 pub use writer::{Progress, Refused, Writer};
 
 /// Name of the database in the state directory.

@@ -18,7 +18,15 @@ use protocol::{
 };
 use redb::{Database, Range, ReadableDatabase};
 
-use super::{Files, LedgerError, ShortOutcome, error::guarded, snapshot::Snapshot, tables::read_entry};
+use super::{
+    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, ShortOutcome,
+    error::guarded,
+    mark::Mark,
+    overlay::Overlay,
+    snapshot::Snapshot,
+    store::{check, open_database},
+    tables::read_entry,
+};
 
 /// Reads a ledger.
 #[derive(Clone)]
@@ -35,6 +43,29 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
+    /// Opens the ledger in a state directory without changing anything there, while no coordinator runs; also the head
+    /// that was acknowledged last, as the file beside it says. Blocks as [`super::Ledger::open`].
+    ///
+    /// # Errors
+    /// When there is none, a coordinator has it open, or it cannot be read. Whether it is sound is not checked.
+    pub fn open(state_dir: &Path) -> Result<(Self, Option<SignedHead>), LedgerError> {
+        let path = state_dir.join(DATABASE_FILE);
+        let database = open_database(Overlay::open(&path)?, &path)?;
+        let acknowledged = acknowledged_head(state_dir)?;
+        let files = Files::in_folder(state_dir.join(FILES_FOLDER));
+        Ok((Self { database: Arc::new(database), path: path.into(), files }, acknowledged))
+    }
+
+    /// As [`Reader::open`], and refuses a ledger that a coordinator would refuse.
+    ///
+    /// # Errors
+    /// As [`Reader::open`], and when it is damaged, lost entries or is of another version.
+    pub fn open_checked(state_dir: &Path) -> Result<Self, LedgerError> {
+        let (reader, acknowledged) = Self::open(state_dir)?;
+        check(&reader, None, acknowledged.as_ref())?;
+        Ok(reader)
+    }
+
     /// The database's file, for messages.
     pub fn path(&self) -> &Path {
         &self.path
@@ -203,6 +234,20 @@ impl Reader {
                 self.database.begin_read().map_err(LedgerError::database("read", &self.path))?;
             Snapshot::new(&transaction, Arc::clone(&self.path))
         })
+    }
+}
+
+/// The head that was acknowledged last, as the file beside the ledger says, also while a coordinator runs; none where that
+/// file is missing or damaged. Who signed it is not checked.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn acknowledged_head(state_dir: &Path) -> Result<Option<SignedHead>, LedgerError> {
+    let path = state_dir.join(HEAD_FILE);
+    match Overlay::open(&path) {
+        Ok(mark) => Ok(Mark::open(Box::new(mark), &path)?.1),
+        Err(LedgerError::Absent { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -65,6 +65,16 @@ impl Snapshot {
         LedgerError::damaged(&self.path, what)
     }
 
+    /// The last position that has an entry.
+    pub(super) fn last_position(&self) -> Result<Option<u64>, LedgerError> {
+        self.read(|| Ok(self.entries.last()?.map(|(key, _)| key.value())))
+    }
+
+    /// The row of an entry as it is stored.
+    pub(super) fn entry_row(&self, position: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.read(|| Ok(self.entries.get(position)?.map(|row| row.value().to_vec())))
+    }
+
     /// How many entries there are: one more than the last position, if none is missing.
     pub(super) fn size(&self) -> Result<u64, LedgerError> {
         let (last, count) =

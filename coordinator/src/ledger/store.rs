@@ -261,6 +261,17 @@ pub(super) fn check(
     ours: Option<NodeId>,
     marked: Option<&SignedHead>,
 ) -> Result<(Frontier, SignedHead), LedgerError> {
+    let checked = check_tree(reader, ours, marked)?;
+    check_mark(&reader.snapshot()?, checked.1.head.coordinator, marked)?;
+    Ok(checked)
+}
+
+/// As [`check`], but for the mark's own soundness.
+fn check_tree(
+    reader: &Reader,
+    ours: Option<NodeId>,
+    marked: Option<&SignedHead>,
+) -> Result<(Frontier, SignedHead), LedgerError> {
     let path = &*reader.path;
     check_layout(&reader.database, path, marked)?;
     let snapshot = reader.snapshot()?;
@@ -280,8 +291,27 @@ pub(super) fn check(
     if head.head.coordinator != founder || head.head.tree != frontier.root() {
         return Err(LedgerError::damaged(path, "its last head is not that of its entries"));
     }
-    check_mark(&snapshot, founder, marked)?;
     Ok((frontier, head))
+}
+
+/// Writes the file with the last acknowledged head anew, from the ledger's own last head: for whoever has lost that file,
+/// and knows that the ledger is the newest. A file that can be read stays as it is.
+///
+/// # Errors
+/// When the ledger cannot be used without that file either, or the disk refuses.
+pub fn restore_head(state_dir: &Path) -> Result<SignedHead, LedgerError> {
+    let (reader, acknowledged) = Reader::open(state_dir)?;
+    let (_, head) = check_tree(&reader, None, acknowledged.as_ref())?;
+    if let Some(acknowledged) = acknowledged {
+        return Ok(acknowledged);
+    }
+    let path = state_dir.join(HEAD_FILE);
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
+    let file = FileBackend::new(file.map_err(LedgerError::io("write", &path))?);
+    let file = file.map_err(LedgerError::database("write", &path))?;
+    Mark::open(Box::new(file), &path)?.0.set(&head)?;
+    sync_folder(state_dir).map_err(LedgerError::io("write", state_dir))?;
+    Ok(head)
 }
 
 fn check_layout(database: &Database, path: &Path, marked: Option<&SignedHead>) -> Result<(), LedgerError> {

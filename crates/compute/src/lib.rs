@@ -1,7 +1,7 @@
 //! What is true: the engines that turn a task into its one canonical outcome.
 //!
 //! [`constants`] proves decimal digits by two independent formulas each, [`expression`] answers expressions exactly or
-//! by enclosures, and [`engine`] runs whole tasks with them. Everything runs on the rayon pool of whoever calls, can be
+//! by enclosures, [`residues`] looks at large numbers through small primes, and [`engine`] runs whole tasks with them. Everything runs on the rayon pool of whoever calls, can be
 //! stopped between steps and tells its progress ([`control::Control`]).
 
 pub mod constants;
@@ -9,3 +9,4 @@ pub mod control;
 pub mod digit_extraction;
 pub mod engine;
 pub mod expression;
+pub mod residues;

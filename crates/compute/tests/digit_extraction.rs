@@ -2,12 +2,16 @@
 //! reference.
 
 use compute::{
+    constants,
     control::Control,
     digit_extraction::{HexSumError, Path, partial_sum, partial_sum_by, reference_sum},
 };
 use proptest::prelude::*;
-use protocol::digit_extraction::{
-    DigitSeries, Fraction, HexConstant, HexFormula, HexTerms, HexTermsFault, HexWindow, SeriesComponent,
+use protocol::{
+    constant::{Constant, Formula},
+    digit_extraction::{
+        DigitSeries, Fraction, HexConstant, HexFormula, HexTerms, HexTermsFault, HexWindow, SeriesComponent,
+    },
 };
 use rug::{Float, Integer, float, integer::Order};
 
@@ -121,6 +125,48 @@ fn pi_after_a_million_is_the_same_by_both_formulas_and_by_mpfr() {
 }
 
 #[test]
+fn pi_after_a_million_is_that_of_chudnovskys_decimals_in_base_16() {
+    // 16^1,000,020 is below 10^1,204,145, and an error of 10^-1,204,200 is far behind the digits.
+    let (after, count, decimals) = (1_000_000, 20, 1_204_200);
+    let text =
+        constants::digits(Constant::Pi, Formula::Chudnovsky, decimals, &Control::default()).expect("digits");
+    let fraction: Integer = text.strip_prefix("3.").expect("pi").parse().expect("decimals");
+    let scaled = Integer::from(fraction << (4 * (after + count)));
+    let scaled: Integer = scaled / Integer::from(Integer::u_pow_u(10, 1_204_200));
+    let known = format!("{:0>20}", scaled.keep_bits(4 * count).to_string_radix(16).to_uppercase());
+    for formula in HexConstant::Pi.formulas() {
+        let digits = window((HexConstant::Pi, *formula), u64::from(after), count, by_fastest);
+        assert_eq!(digits, known, "{formula}");
+    }
+}
+
+/// The 32 digits of pi after so many, which both formulas must give, and which must hold what Bailey, Borwein and
+/// Plouffe (1997) print as what begins with the digit of that number: ours after one digit less.
+fn assert_published(after: u64, published: &str) {
+    let [bellard, bbp] = [HexFormula::Bellard, HexFormula::Bbp]
+        .map(|formula| window((HexConstant::Pi, formula), after, 32, by_fastest));
+    assert_eq!(bellard, bbp, "after {after}");
+    assert_eq!(bellard[..13], published[1..], "after {after}");
+}
+
+#[test]
+fn pi_after_ten_million_is_the_same_by_both_formulas_and_as_published() {
+    assert_published(10_000_000, "17AF5863EFED8D");
+}
+
+#[test]
+#[ignore = "long: seconds with AVX2, minutes without"]
+fn pi_after_a_hundred_million_is_the_same_by_both_formulas_and_as_published() {
+    assert_published(100_000_000, "ECB840E21926EC");
+}
+
+#[test]
+#[ignore = "long: minutes with AVX2, most of an hour without"]
+fn pi_after_a_thousand_million_is_the_same_by_both_formulas_and_as_published() {
+    assert_published(1_000_000_000, "85895585A0428B");
+}
+
+#[test]
 fn a_task_that_nobody_can_compute_is_refused_and_a_cancelled_one_stops() {
     let series = HexConstant::Pi.fastest_series();
     let good = HexTerms { series, after: 1000, first_term: 0, end_term: 300, fraction_bits: 128 };
@@ -175,7 +221,10 @@ fn task() -> impl Strategy<Value = HexTerms> {
     let edges = prop_oneof![
         Just(4_u32),
         Just(16),
+        Just(24),
+        Just(26),
         Just(32),
+        Just(44),
         Just(47),
         Just(48),
         Just(50),

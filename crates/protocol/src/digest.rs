@@ -30,6 +30,8 @@ pub enum Domain {
     Values,
     /// The secret in a join token.
     Token,
+    /// What primes are drawn from.
+    Primes,
 }
 
 impl Domain {
@@ -46,6 +48,7 @@ impl Domain {
             Self::ExpressionFile => "quorate 2026 expression file",
             Self::Values => "quorate 2026 values",
             Self::Token => "quorate 2026 token",
+            Self::Primes => "quorate 2026 primes",
         }
     }
 }

@@ -89,6 +89,8 @@ pub const EXACT_BITS_MAX: u64 = 32 * 1024 * 1024;
 pub const EXACT_HELD_BITS_MAX: u64 = 4 * EXACT_BITS_MAX;
 /// Most units of work (each about a nanosecond on one core of an ordinary machine) for one expression.
 pub const WORK_UNITS_MAX: u64 = 2_000_000_000;
+/// Most units of work for the residues of an equation that is over the other bounds.
+pub const RESIDUE_WORK_UNITS_MAX: u64 = 200_000_000;
 /// Most units of work for one value of a range's variable.
 pub const RANGE_VALUE_WORK_UNITS_MAX: u64 = 20_000_000;
 /// Largest argument in bits of a sine, cosine or tangent.

@@ -273,3 +273,32 @@ fn block_factors(range: Range, sieve: &Sieve) -> (Factors, Factors) {
     q_parts.extend(Q_PRIMES.map(|(prime, exponent)| (prime, exponent * terms)));
     (Factors::gather(p_parts), Factors::gather(q_parts))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::residues::{HypergeometricSeries, random_primes, series_residues};
+
+    #[test]
+    fn the_sum_has_the_residues_of_the_same_series_as_data() {
+        let control = Control::default();
+        let primes = random_primes(b"chudnovsky", 3);
+        for terms in [1_u32, 2, 31, 32, 33, 700, 20_000] {
+            let sieve = Sieve::new((6 * terms).max(64));
+            let series = Series { sieve: &sieve, progress: Progress::tree(&control, terms.into(), 0, 1000) };
+            let range = Range { after: 0, to: terms, depth: 0 };
+            let node = series.split(range, Wanted { p: true, factors: false }).unwrap();
+            let data = HypergeometricSeries::chudnovsky();
+            let sums = series_residues(&data, 1..u64::from(terms) + 1, &primes, &control).unwrap();
+            for (prime, sum) in primes.iter().zip(sums) {
+                // Common factors were taken out here and not there, so the quotients P / Q and T / Q are the same.
+                let q = prime.residue(&(node.q.clone() << shift(node.q_shift)));
+                // The signs are in T alone here, and in P there.
+                let p = if terms % 2 == 0 { node.p.clone() } else { -node.p.clone() };
+                assert_eq!(prime.multiply(q, sum.p), prime.multiply(prime.residue(&p), sum.q));
+                assert_eq!(prime.multiply(q, sum.t), prime.multiply(prime.residue(&node.t), sum.q));
+                assert!(sum.t != 0 && sum.b == 1);
+            }
+        }
+    }
+}

@@ -153,3 +153,24 @@ fn times(left: &Matrix, right: &Matrix, columns: Columns, parallel: bool) -> Mat
     };
     [first_upper, second_upper, first_lower, second_lower]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::residues::{HypergeometricSeries, StretchResidues, random_primes, series_residues};
+
+    #[test]
+    fn the_sum_has_the_residues_of_the_same_series_as_data() {
+        let control = Control::default();
+        let primes = random_primes(b"euler", 3);
+        for terms in [1, 8, 9, 5000] {
+            let exact = sum(&Factorials, (1, terms + 1), &control, (0, 1000)).unwrap();
+            let sums = series_residues(&HypergeometricSeries::factorials(), 1..terms + 1, &primes, &control)
+                .unwrap();
+            for (prime, found) in primes.iter().zip(sums) {
+                let (q, t) = (prime.residue(&exact.q), prime.residue(&exact.t));
+                assert_eq!(found, StretchResidues { p: 1, q, b: 1, t });
+            }
+        }
+    }
+}

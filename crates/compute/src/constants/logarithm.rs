@@ -93,6 +93,23 @@ mod tests {
     use rug::{Rational, ops::Pow};
 
     use super::*;
+    use crate::residues::{HypergeometricSeries, StretchResidues, random_primes, series_residues};
+
+    #[test]
+    fn the_sums_have_the_residues_of_the_same_series_as_data() {
+        let control = Control::default();
+        let primes = random_primes(b"logarithm", 3);
+        for Term { argument, .. } in THREE_TERMS {
+            let square = u64::from(argument) * u64::from(argument);
+            let exact = sum(&Artanh { square }, (0, 3000), &control, (0, 1000)).unwrap();
+            let data = HypergeometricSeries::artanh(argument);
+            let sums = series_residues(&data, 0..3000, &primes, &control).unwrap();
+            for (prime, found) in primes.iter().zip(sums) {
+                let [q, b, t] = [&exact.q, &exact.b, &exact.t].map(|value| prime.residue(value));
+                assert_eq!(found, StretchResidues { p: 1, q, b, t });
+            }
+        }
+    }
 
     #[test]
     fn both_sums_are_the_logarithm_of_two_exactly() {

@@ -4,10 +4,12 @@
 //! denominators below 2^48; up to 2^50 one conditional subtraction a step keeps the powers below twice the modulus.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask, _mm512_cmpgt_epi64_mask,
-    _mm512_lzcnt_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_add_epi64,
-    _mm512_maskz_mov_epi64, _mm512_min_epu64, _mm512_or_si512, _mm512_set1_epi64, _mm512_setr_epi64,
-    _mm512_setzero_si512, _mm512_sllv_epi64, _mm512_srlv_epi64, _mm512_sub_epi64, _mm512_test_epi64_mask,
+    __m512i, _CMP_LT_OQ, _mm_cvtsi64_si128, _mm512_add_epi64, _mm512_add_pd, _mm512_and_si512,
+    _mm512_castpd_si512, _mm512_castsi512_pd, _mm512_cmp_pd_mask, _mm512_cmpeq_epi64_mask, _mm512_div_pd,
+    _mm512_fmadd_pd, _mm512_fnmadd_pd, _mm512_lzcnt_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64,
+    _mm512_mask_add_epi64, _mm512_mask_add_pd, _mm512_min_epu64, _mm512_or_si512, _mm512_set1_epi64,
+    _mm512_set1_pd, _mm512_setr_epi64, _mm512_setzero_pd, _mm512_setzero_si512, _mm512_slli_epi64,
+    _mm512_srl_epi64, _mm512_srlv_epi64, _mm512_sub_epi64, _mm512_sub_pd, _mm512_test_epi64_mask,
     _mm512_xor_si512,
 };
 
@@ -25,6 +27,8 @@ const ROUNDS_MAX: u64 = (1 << 12) / REGISTERS as u64;
 const LIMBS_MAX: usize = 5;
 /// Up to which denominators nothing is reduced on the way.
 const LAZY_BITS: u32 = 48;
+/// The last bits of such a double are an integer's that is below 2^52.
+const TWO_TO_52: f64 = 4_503_599_627_370_496.0;
 /// Up to which denominators this path serves.
 pub(super) const DENOMINATOR_BITS_MAX: u32 = 50;
 
@@ -76,13 +80,14 @@ fn add_rounds<const REDUCE: bool, const LIMBS: usize>(
     rounds: u64,
 ) -> [[u64; LANES]; LIMBS_MAX] {
     let exponent_bits = 64 - stretch.exponent(first).leading_zeros();
+    let tail_bits = exponent_bits - stretch.head_bits(first);
     let mut sums = [_mm512_setzero_si512(); LIMBS];
     for round in 0..rounds {
         let mut registers = [Register::ZERO; REGISTERS];
         for (register, number) in registers.iter_mut().zip(0..) {
-            *register = opened(stretch, first + round * ROUND + number * LANES as u64, exponent_bits);
+            *register = opened(stretch, first + round * ROUND + number * LANES as u64, tail_bits);
         }
-        for place in (0..exponent_bits - 2).rev() {
+        for place in (0..tail_bits).rev() {
             let bit = splat(1 << place);
             for register in &mut registers {
                 register.step::<REDUCE>(bit);
@@ -104,12 +109,10 @@ fn add_rounds<const REDUCE: bool, const LIMBS: usize>(
 #[derive(Clone, Copy)]
 struct Register {
     exponent: __m512i,
-    denominator: __m512i,
-    /// -1 / denominator modulo 2^52.
-    inverse: __m512i,
+    /// The odd part of the denominator.
     modulus: __m512i,
     /// 1 / modulus modulo 2^52.
-    modulus_inverse: __m512i,
+    inverse: __m512i,
     power: __m512i,
 }
 
@@ -118,10 +121,8 @@ impl Register {
     const ZERO_LANES: __m512i = unsafe { std::mem::transmute([0_u64; LANES]) };
     const ZERO: Self = Self {
         exponent: Self::ZERO_LANES,
-        denominator: Self::ZERO_LANES,
-        inverse: Self::ZERO_LANES,
         modulus: Self::ZERO_LANES,
-        modulus_inverse: Self::ZERO_LANES,
+        inverse: Self::ZERO_LANES,
         power: Self::ZERO_LANES,
     };
 
@@ -132,7 +133,7 @@ impl Register {
         let zero = _mm512_setzero_si512();
         let low = _mm512_madd52lo_epu64(zero, self.power, self.power);
         let high = _mm512_madd52hi_epu64(self.modulus, self.power, self.power);
-        let factor = _mm512_madd52lo_epu64(zero, low, self.modulus_inverse);
+        let factor = _mm512_madd52lo_epu64(zero, low, self.inverse);
         let product = _mm512_madd52hi_epu64(zero, factor, self.modulus);
         let power = _mm512_sub_epi64(high, product);
         let is_set = _mm512_test_epi64_mask(self.exponent, bit);
@@ -149,70 +150,65 @@ impl Register {
     #[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
     fn add_limbs<const LIMBS: usize>(&self, sums: &mut [__m512i; LIMBS]) {
         let (zero, one) = (_mm512_setzero_si512(), splat(1));
-        let is_above_one = !_mm512_cmpeq_epi64_mask(self.denominator, one);
-        let limb = _mm512_madd52lo_epu64(zero, self.power, self.inverse);
-        let mut remainder = _mm512_madd52hi_epu64(one, limb, self.denominator);
+        let is_above_one = !_mm512_cmpeq_epi64_mask(self.modulus, one);
+        let inverse = _mm512_sub_epi64(zero, self.inverse);
+        let limb = _mm512_madd52lo_epu64(zero, self.power, inverse);
+        let mut remainder = _mm512_madd52hi_epu64(one, limb, self.modulus);
         for sum in sums {
-            let limb = _mm512_madd52lo_epu64(zero, remainder, self.inverse);
-            remainder = _mm512_madd52hi_epu64(one, limb, self.denominator);
+            let limb = _mm512_madd52lo_epu64(zero, remainder, inverse);
+            remainder = _mm512_madd52hi_epu64(one, limb, self.modulus);
             *sum = _mm512_mask_add_epi64(*sum, is_above_one, *sum, limb);
         }
     }
 }
 
-/// Eight k in a row, with the first two bits of their exponents done.
+/// Eight k in a row, with the bits of their exponents done that stand above the last `tail_bits`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
-fn opened(stretch: &Stretch, k: u64, exponent_bits: u32) -> Register {
-    let (zero, one) = (_mm512_setzero_si512(), splat(1));
+fn opened(stretch: &Stretch, k: u64, tail_bits: u32) -> Register {
+    let zero = _mm512_setzero_si512();
     let numbers = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
     let base = splat(stretch.step * k + stretch.start);
     let base = _mm512_madd52lo_epu64(base, splat(stretch.step), numbers);
     let whole = if stretch.is_squared { _mm512_madd52lo_epu64(zero, base, base) } else { base };
     let lowest = _mm512_and_si512(whole, _mm512_sub_epi64(zero, whole));
     let twos = _mm512_sub_epi64(splat(63), _mm512_lzcnt_epi64(lowest));
-    let denominator = _mm512_srlv_epi64(whole, twos);
+    let modulus = _mm512_srlv_epi64(whole, twos);
     let step_bits = splat(stretch.exponent(k) - stretch.exponent(k + 1));
     let exponent = _mm512_sub_epi64(
         splat(stretch.exponent(k)),
         _mm512_add_epi64(twos, _mm512_madd52lo_epu64(zero, step_bits, numbers)),
     );
 
-    // 2^shift + 1 where there is room for it, else 1.
-    let shift = _mm512_sub_epi64(_mm512_lzcnt_epi64(denominator), splat(u64::from(65 - LAZY_BITS)));
-    let has_room = _mm512_cmpgt_epi64_mask(shift, zero);
-    let scale = _mm512_maskz_mov_epi64(has_room, _mm512_sllv_epi64(one, shift));
-    let factor = _mm512_or_si512(scale, one);
-    let modulus = _mm512_madd52lo_epu64(zero, denominator, factor);
-
-    let mut modulus_inverse =
+    let mut inverse =
         _mm512_xor_si512(_mm512_add_epi64(modulus, _mm512_add_epi64(modulus, modulus)), splat(2));
     for _ in 0..4 {
-        let product = _mm512_madd52lo_epu64(zero, modulus, modulus_inverse);
-        let correction = _mm512_sub_epi64(splat(2), product);
-        modulus_inverse = _mm512_madd52lo_epu64(zero, modulus_inverse, correction);
+        let product = _mm512_madd52lo_epu64(zero, modulus, inverse);
+        inverse = _mm512_madd52lo_epu64(zero, inverse, _mm512_sub_epi64(splat(2), product));
     }
-    let inverse = _mm512_sub_epi64(zero, _mm512_madd52lo_epu64(zero, modulus_inverse, factor));
-
-    // 2^52 modulo the modulus, which is above 2^46; then as many doublings as the first two bits say.
-    let mut power = splat(1 << (LAZY_BITS - 2));
-    for _ in 0..52 - (LAZY_BITS - 2) {
-        power = doubled(power, modulus);
-    }
-    let head = _mm512_srlv_epi64(exponent, splat(u64::from(exponent_bits - 2)));
-    for step in 0..3 {
-        let is_below = _mm512_cmpgt_epi64_mask(head, splat(step));
-        let power_plus = _mm512_mask_add_epi64(power, is_below, power, power);
-        power = _mm512_min_epu64(power_plus, _mm512_sub_epi64(power_plus, modulus));
-    }
-    Register { exponent, denominator, inverse, modulus, modulus_inverse, power }
+    let head = _mm512_srl_epi64(exponent, _mm_cvtsi64_si128(i64::from(tail_bits)));
+    Register { exponent, modulus, inverse, power: power_of_two(head, modulus) }
 }
 
+/// 2^(head + 52) modulo the modulus, for heads that one reduction takes: see the AVX2 path.
 #[inline]
 #[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
-fn doubled(power: __m512i, modulus: __m512i) -> __m512i {
-    let twice = _mm512_add_epi64(power, power);
-    _mm512_min_epu64(twice, _mm512_sub_epi64(twice, modulus))
+fn power_of_two(head: __m512i, modulus: __m512i) -> __m512i {
+    let offset = _mm512_set1_pd(TWO_TO_52);
+    let offset_bits = _mm512_castpd_si512(offset);
+    let rounder = _mm512_set1_pd(1.5 * TWO_TO_52);
+    let modulus = _mm512_sub_pd(_mm512_castsi512_pd(_mm512_or_si512(modulus, offset_bits)), offset);
+    let reciprocal = _mm512_div_pd(_mm512_set1_pd(1.0), modulus);
+    let mut power = _mm512_set1_pd(1.0);
+    for doublings in [head, splat(26), splat(26)] {
+        let exponent = _mm512_slli_epi64::<52>(doublings);
+        power = _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(power), exponent));
+        let quotient = _mm512_sub_pd(_mm512_fmadd_pd(power, reciprocal, rounder), rounder);
+        power = _mm512_fnmadd_pd(quotient, modulus, power);
+    }
+    let is_negative = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(power, _mm512_setzero_pd());
+    let power = _mm512_mask_add_pd(power, is_negative, power, modulus);
+    _mm512_xor_si512(_mm512_castpd_si512(_mm512_add_pd(power, offset)), offset_bits)
 }
 
 #[inline]

@@ -6,6 +6,8 @@
 //! the fastest [`Path`] of this processor. `docs/kernels.md` has the proofs.
 
 #[cfg(target_arch = "x86_64")]
+mod fma;
+#[cfg(target_arch = "x86_64")]
 mod ifma;
 mod reference;
 mod scalar;
@@ -48,6 +50,8 @@ pub enum HexSumError {
 pub enum Path {
     /// 64-bit integers.
     Scalar,
+    /// AVX2 with fused multiply-add, four terms to a register, for denominators below 2^48; beyond, [`Path::Scalar`].
+    Avx2,
     /// AVX-512-IFMA, eight terms to a register, for denominators below 2^50; beyond, [`Path::Scalar`].
     Ifma,
 }
@@ -57,8 +61,11 @@ impl Path {
     #[must_use]
     pub fn available() -> &'static [Self] {
         #[cfg(target_arch = "x86_64")]
-        if ifma::is_available() {
-            return &[Self::Ifma, Self::Scalar];
+        match (ifma::is_available(), fma::is_available()) {
+            (true, true) => return &[Self::Ifma, Self::Avx2, Self::Scalar],
+            (true, false) => return &[Self::Ifma, Self::Scalar],
+            (false, true) => return &[Self::Avx2, Self::Scalar],
+            (false, false) => {}
         }
         &[Self::Scalar]
     }
@@ -68,6 +75,7 @@ impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scalar => "scalar",
+            Self::Avx2 => "avx2",
             Self::Ifma => "avx512-ifma",
         })
     }
@@ -122,8 +130,12 @@ fn chunk(
     let mut sums = Sums::default();
     let mut next = first;
     #[cfg(target_arch = "x86_64")]
-    if path == Path::Ifma && next < tail {
-        next = ifma::add_terms(&stretch, next, tail, &mut sums);
+    if next < tail {
+        next = match path {
+            Path::Ifma => ifma::add_terms(&stretch, next, tail, &mut sums),
+            Path::Avx2 => fma::add_terms(&stretch, next, tail, &mut sums),
+            Path::Scalar => next,
+        };
     }
     if next < tail {
         scalar::add_terms(&stretch, next, tail, &mut sums);

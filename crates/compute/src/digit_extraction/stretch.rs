@@ -2,6 +2,9 @@
 
 use protocol::digit_extraction::{HexTerms, SeriesComponent};
 
+/// From which odd denominators on 2^63 is less than 2^51 times the denominator, with room to spare.
+const SIX_BITS_FROM: u64 = 1 << 14;
+
 /// One component of a task whose [`HexTerms::check`] has passed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stretch {
@@ -48,5 +51,15 @@ impl Stretch {
     /// Bits of the denominator at k; no earlier one has more.
     pub(super) fn denominator_bits(&self, k: u64) -> u32 {
         64 - self.denominator(k).leading_zeros()
+    }
+
+    /// How many of the first bits of an exponent, from the k on, one reduction in doubles does: 2 to the power of what
+    /// they say must be below 2^51 times the odd part of the denominator.
+    pub(super) fn head_bits(&self, first: u64) -> u32 {
+        // Where the start has fewer twos than the step, all denominators have as many as the first.
+        let is_even_alike = self.start.trailing_zeros() < self.step.trailing_zeros();
+        let denominator = self.denominator(first);
+        let is_large = is_even_alike && denominator >> denominator.trailing_zeros() >= SIX_BITS_FROM;
+        if is_large { 6 } else { 5 }
     }
 }

@@ -13,7 +13,9 @@
 //! - of an enclosed value, `D`, a sign character (`+` or `-`), its first 32 significant digits, truncated, and `e`
 //!   with the decimal exponent of 0.DIGITS, in decimal;
 //! - where the truncation sits on a boundary that the largest precision does not resolve, `B` in the place of `D` and
-//!   the boundary's digits; where the value is not told from zero, `Z` alone.
+//!   the boundary's digits; where the value is not told from zero, `Z` alone;
+//! - of a side that is known by its residues only (`residue`), `R`, then each prime and the residue modulo it, 8 bytes
+//!   each, little-endian. An answer has either both sides like that or none.
 //!
 //! The checksum of one expression is the digest of the bytes of its sides in the domain of values, cut to 16 bytes.
 //!
@@ -35,6 +37,7 @@ use super::{
     term::Value,
     work::{Stop, Work, bits, linear_units},
 };
+use crate::residues::Modulus;
 
 /// Digits of an enclosed side that enter the checksum.
 const SIDE_DIGITS: u32 = 32;
@@ -57,6 +60,15 @@ pub(super) struct DigestEvidence(Hasher);
 impl DigestEvidence {
     pub(super) fn new() -> Self {
         Self(Hasher::new(Domain::Values))
+    }
+
+    /// Takes in a side that is known by its residues.
+    pub(super) fn residues(&mut self, primes: &[Modulus], residues: &[u64]) {
+        self.0.update(b"R");
+        for (prime, residue) in primes.iter().zip(residues) {
+            self.0.update(&prime.value().to_le_bytes());
+            self.0.update(&residue.to_le_bytes());
+        }
     }
 
     pub(super) fn checksum(&self) -> Checksum {

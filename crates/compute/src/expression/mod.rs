@@ -22,7 +22,9 @@
 //! `-log10(|a - b|)` where one side is exactly zero. Enclosed sides that cannot be told from zero at the last precision
 //! agree if they are nearer to each other than `10^-D`.
 //!
-//! Bounds stop what would cost too much before it costs anything, with the same refusal on every machine (`work`).
+//! Bounds stop what would cost too much before it costs anything, with the same refusal on every machine (`work`). An
+//! equation of integers that is refused for its size is looked at again through primes, which may prove it false
+//! (`residue`).
 //! The checksum of the values behind an answer is defined at the head of `evidence`.
 
 mod circuit;
@@ -38,6 +40,7 @@ mod judge;
 mod prime;
 mod range;
 mod relation;
+mod residue;
 mod term;
 mod work;
 
@@ -66,7 +69,10 @@ use crate::control::{Cancelled, Control};
 pub fn answer(text: &str, agree_digits: u32, control: &Control) -> Result<Answer, Cancelled> {
     let digits = agree_digits.clamp(1, AGREE_DIGITS_MAX);
     let outcome = match parse(text) {
-        Ok(Statement::Plain(expression)) => answer_plain(&expression, digits, control),
+        Ok(Statement::Plain(expression)) => match answer_plain(&expression, digits, control) {
+            Err(Stop::Refused(first)) => residue::second_look(text, &expression, *first, control),
+            other => other,
+        },
         Ok(Statement::Range(statement)) => return answer_statement(&statement, digits, control),
         Err(error) => return Ok(Answer::Refused(Refusal::from(&error))),
     };

@@ -1,111 +1,22 @@
 //! Whether an integer is prime: proven, one way or the other, or said to be beyond us.
 //!
-//! Up to 2^64 the Miller-Rabin test with seven bases decides (Jim Sinclair's set, checked against Feitsma's list of
-//! all base-2 pseudoprimes); up to 3.3 * 10^24 the first thirteen primes as bases do (Sorenson and Webster, "Strong
-//! pseudoprimes to twelve prime bases", 2015). Above, a failed test still proves that a number is composite; that it is
-//! prime is proven by Lucas and Lehmer's test for Mersenne numbers and by Pocklington's criterion where enough of
-//! n - 1 can be factored. Where neither applies there is no answer: "probably prime" is none.
+//! Up to 2^64 the Miller-Rabin test with seven bases decides ([`crate::residues::is_prime`]); up to 3.3 * 10^24 the
+//! first thirteen primes as bases do (Sorenson and Webster, "Strong pseudoprimes to twelve prime bases", 2015). Above,
+//! a failed test still proves that a number is composite; that it is prime is proven by Lucas and Lehmer's test for
+//! Mersenne numbers and by Pocklington's criterion where enough of n - 1 can be factored. Where neither applies there is no answer: "probably prime" is none.
 
 use protocol::{limits::PRIME_BITS_MAX, outcome::RefusalKind};
 use rug::{Complete, Integer, integer::IsPrime};
 
 use super::work::{Stop, Work, integer_bits, product_units, refuse};
+pub(super) use crate::residues::is_prime as is_prime_u64;
 
-/// Bases that decide every odd number below 2^64.
-const BASES_64: [u64; 7] = [2, 325, 9375, 28_178, 450_775, 9_780_504, 1_795_265_022];
 /// Bases that decide every odd number below [`DECIDED_BELOW`].
 const BASES_WIDE: [u32; 13] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41];
 /// The smallest strong pseudoprime to all of [`BASES_WIDE`].
 const DECIDED_BELOW: u128 = 3_317_044_064_679_887_385_961_981;
 /// Primes up to which n - 1 is factored by trial for Pocklington's criterion.
 const TRIAL_LIMIT: u32 = 1 << 16;
-
-/// Whether a number below 2^64 is prime.
-pub(super) fn is_prime_u64(n: u64) -> bool {
-    const SMALL: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
-    for prime in SMALL {
-        if n.is_multiple_of(prime) {
-            return n == prime;
-        }
-    }
-    if n < 41 * 41 {
-        return n > 1;
-    }
-    let field = Montgomery::new(n);
-    BASES_64.iter().all(|&base| field.is_strong_probable_prime(base))
-}
-
-/// Arithmetic modulo an odd number in Montgomery's form, with R = 2^64.
-struct Montgomery {
-    modulus: u64,
-    /// The inverse of the modulus, modulo 2^64.
-    inverse: u64,
-    one: u64,
-    square_of_r: u64,
-}
-
-impl Montgomery {
-    fn new(modulus: u64) -> Self {
-        // Newton's iteration doubles the correct bits: 3, 6, 12, 24, 48, 96.
-        let mut inverse = modulus;
-        for _ in 0..5 {
-            inverse = inverse.wrapping_mul(2_u64.wrapping_sub(modulus.wrapping_mul(inverse)));
-        }
-        let one = (u64::MAX % modulus) + 1;
-        let one = if one == modulus { 0 } else { one };
-        let square_of_r = low(u128::from(one) * u128::from(one) % u128::from(modulus));
-        Self { modulus, inverse, one, square_of_r }
-    }
-
-    fn multiply(&self, left: u64, right: u64) -> u64 {
-        let product = u128::from(left) * u128::from(right);
-        let factor = low(product).wrapping_mul(self.inverse);
-        let correction = high(u128::from(factor) * u128::from(self.modulus));
-        let (difference, borrow) = high(product).overflowing_sub(correction);
-        if borrow { difference.wrapping_add(self.modulus) } else { difference }
-    }
-
-    fn is_strong_probable_prime(&self, base: u64) -> bool {
-        let base = base % self.modulus;
-        if base == 0 {
-            return true;
-        }
-        let even = self.modulus - 1;
-        let twos = even.trailing_zeros();
-        let minus_one = self.modulus - self.one;
-        let mut power = self.power(self.multiply(base, self.square_of_r), even >> twos);
-        if power == self.one || power == minus_one {
-            return true;
-        }
-        for _ in 1..twos {
-            power = self.multiply(power, power);
-            if power == minus_one {
-                return true;
-            }
-        }
-        false
-    }
-
-    fn power(&self, base: u64, exponent: u64) -> u64 {
-        let mut result = self.one;
-        for bit in (0..u64::BITS - exponent.leading_zeros()).rev() {
-            result = self.multiply(result, result);
-            if exponent >> bit & 1 == 1 {
-                result = self.multiply(result, base);
-            }
-        }
-        result
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the low half is what is asked for")]
-fn low(value: u128) -> u64 {
-    value as u64
-}
-
-fn high(value: u128) -> u64 {
-    low(value >> 64)
-}
 
 /// Whether an integer is prime.
 pub(super) fn is_prime(work: &mut Work<'_>, n: &Integer) -> Result<bool, Stop> {

@@ -6,5 +6,7 @@
 mod adapters;
 mod arithmetic;
 mod digits;
+mod positions;
+mod residues;
 mod service;
 mod shaders;

@@ -3,7 +3,7 @@
 use compute::{
     control::Control,
     digit_extraction::reference_sum,
-    engine::gpu::{GpuEngine, GpuError},
+    engine::gpu::{GpuAdapter, GpuEngine, GpuError},
 };
 use protocol::{
     constant::Constant,
@@ -37,6 +37,22 @@ fn a_lost_device_leaves_service_with_a_remedy() {
 }
 
 #[test]
+fn an_adapter_whose_device_was_lost_can_be_opened_again_and_passes_its_known_answers() {
+    let task = short_task();
+    let known = reference_sum(&task).expect("in bounds");
+    for adapter in GpuAdapter::all() {
+        let engine = GpuEngine::open(&adapter).expect("the known answers");
+        engine.destroy();
+        let error = engine.run(&Task::HexTerms(task.clone()), &Control::default()).expect_err("it is gone");
+        assert!(error.may_pass(), "{error}");
+        let again = GpuEngine::open(&adapter).expect("the known answers");
+        let sum = again.run(&Task::HexTerms(task.clone()), &Control::default());
+        assert_eq!(sum, Ok(Outcome::HexSum(known.clone())));
+        assert!(!engine.in_service(), "the lost one stays lost");
+    }
+}
+
+#[test]
 fn a_task_without_a_kernel_is_left_to_the_cpu() {
     let task = Task::Digits { constant: Constant::Pi, decimals: 10 };
     assert!(!GpuEngine::has_kernel(&task));
@@ -58,6 +74,7 @@ fn a_turned_bit_is_one_bit_and_the_known_answers_would_see_it() {
         assert_ne!(sum, known);
         let error = engine.check_known_answers().expect_err("a wrong answer");
         assert!(matches!(error, GpuError::WrongAnswer { kernel: "digit_extraction", .. }), "{error}");
+        assert!(!error.may_pass());
         assert!(!engine.in_service());
     }
 }

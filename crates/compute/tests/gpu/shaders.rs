@@ -103,6 +103,28 @@ fn structs_lie_in_memory_as_the_engine_writes_and_reads_them() {
             [("a", 0), ("b", 8), ("modulus", 16), ("c", 24), ("d", 32), ("exponent", 40), ("unused", 44)];
         assert_eq!(layout(&words, "Operands"), (48, offsets(&operands)));
         assert_eq!(layout(&words, "Results").0, 128);
+        let residues = parsed(Shader::Residues, variant);
+        let batch = [
+            ("programs", 0),
+            ("moduli", 4),
+            ("programs_at", 8),
+            ("steps_at", 12),
+            ("words_at", 16),
+            ("unused", 20),
+            ("pairs", 24),
+        ];
+        assert_eq!(layout(&residues, "Batch").1, offsets(&batch));
+        let series = parsed(Shader::SeriesResidues, variant);
+        let stretch = [
+            ("first", 0),
+            ("terms", 8),
+            ("terms_per_invocation", 12),
+            ("pieces", 16),
+            ("moduli", 20),
+            ("pairs", 24),
+        ];
+        assert_eq!(layout(&series, "Stretch").1, offsets(&stretch));
+        assert_eq!(layout(&series, "Sum"), (32, offsets(&[("p", 0), ("q", 8), ("b", 16), ("t", 24)])));
         let peak = parsed(Shader::IntegerPeak, variant);
         assert_eq!(layout(&peak, "Work"), (8, offsets(&[("rounds", 0), ("multiplier", 4)])));
     }

@@ -3,7 +3,7 @@
 //! A software adapter (Mesa's lavapipe) is one like any other, but chosen only where there is nothing else or where it
 //! is named.
 
-use std::{convert::Infallible, fmt, str::FromStr};
+use std::{collections::BTreeMap, convert::Infallible, fmt, str::FromStr};
 
 use protocol::limits::NAME_BYTES_MAX;
 
@@ -48,17 +48,20 @@ pub struct GpuAdapter {
     adapter: wgpu::Adapter,
     info: wgpu::AdapterInfo,
     index: usize,
+    device_name: String,
 }
 
 impl GpuAdapter {
     /// All of them, the real ones first; an adapter's place is its number. A GPU that several interfaces offer is
-    /// listed once.
+    /// listed once. OpenGL is not asked: it adds no GPU that computes this, and some drivers of it complain about
+    /// displays on the user's terminal.
     pub fn all() -> Vec<Self> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
         // Validation layers, where they are installed, are for those who write drivers; wgpu validates by itself.
         descriptor.flags = wgpu::InstanceFlags::empty();
+        descriptor.backends = wgpu::Backends::PRIMARY;
         let instance = wgpu::Instance::new(descriptor);
-        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
         let mut found: Vec<(wgpu::AdapterInfo, wgpu::Adapter)> = Vec::new();
         for adapter in adapters {
             let info = adapter.get_info();
@@ -68,8 +71,9 @@ impl GpuAdapter {
             }
         }
         found.sort_by_key(|(info, _)| rank(info.device_type));
-        let number = |(index, (info, adapter))| Self { adapter, info, index };
-        found.into_iter().enumerate().map(number).collect()
+        let device_names = numbered(found.iter().map(|(info, _)| device_name(info)).collect());
+        let adapter = |(index, ((info, adapter), device_name))| Self { adapter, info, index, device_name };
+        found.into_iter().zip(device_names).enumerate().map(adapter).collect()
     }
 
     /// Those that are meant by any of the choices, each once.
@@ -122,19 +126,9 @@ impl GpuAdapter {
         format!("{} ({})", named.join(" "), self.info.backend)
     }
 
-    /// How it stands in ballots: name and driver, within the limit of a name.
+    /// How it stands in ballots: name and driver, within the limit of a name. Equal cards are numbered.
     pub fn device_name(&self) -> String {
-        let mut name = self.info.name.split(" (").next().unwrap_or_default().trim().to_owned();
-        for part in [&self.info.driver, &self.info.driver_info] {
-            // What says the compiler of the driver's compiler says nothing of the device.
-            let part = part.split(" (").next().unwrap_or_default().trim();
-            if !part.is_empty() && !name.contains(part) {
-                name = format!("{name}, {part}");
-            }
-        }
-        name.retain(|character| !character.is_control());
-        name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
-        if name.is_empty() { "an unnamed GPU".to_owned() } else { name }
+        self.device_name.clone()
     }
 
     /// Which variants of the kernels it runs, the better first.
@@ -161,6 +155,37 @@ impl GpuAdapter {
     pub(super) fn wgpu(&self) -> &wgpu::Adapter {
         &self.adapter
     }
+}
+
+/// Name and driver, within the limit of a name.
+fn device_name(info: &wgpu::AdapterInfo) -> String {
+    let mut name = info.name.split(" (").next().unwrap_or_default().trim().to_owned();
+    for part in [&info.driver, &info.driver_info] {
+        // What says the compiler of the driver's compiler says nothing of the device.
+        let part = part.split(" (").next().unwrap_or_default().trim();
+        if !part.is_empty() && !name.contains(part) {
+            name = format!("{name}, {part}");
+        }
+    }
+    name.retain(|character| !character.is_control());
+    name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
+    if name.is_empty() { "an unnamed GPU".to_owned() } else { name }
+}
+
+/// The same names, of which the second that is equal to an earlier one ends with ` #2`, the third with ` #3`.
+fn numbered(names: Vec<String>) -> Vec<String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let number = |mut name: String| {
+        let times = seen.entry(name.clone()).or_default();
+        *times += 1;
+        if *times > 1 {
+            let suffix = format!(" #{times}");
+            name.truncate(name.floor_char_boundary(NAME_BYTES_MAX - suffix.len()));
+            name.push_str(&suffix);
+        }
+        name
+    };
+    names.into_iter().map(number).collect()
 }
 
 fn rank(kind: wgpu::DeviceType) -> u8 {
@@ -238,6 +263,17 @@ mod tests {
         assert_eq!(places(&choice("LLVM"), &all, &hardware), Ok(vec![2]));
         assert_eq!(places(&choice("gpu"), &all, &hardware), Ok(vec![0, 1]));
         assert_eq!(choice(""), GpuChoice::Best);
+    }
+
+    #[test]
+    fn equal_cards_are_told_apart_by_numbers_within_the_limit_of_a_name() {
+        let cards = names(&["Big GPU, driver 1", "Small GPU", "Big GPU, driver 1", "Big GPU, driver 1"]);
+        let told_apart = ["Big GPU, driver 1", "Small GPU", "Big GPU, driver 1 #2", "Big GPU, driver 1 #3"];
+        assert_eq!(numbered(cards), told_apart);
+        let long = "x".repeat(NAME_BYTES_MAX);
+        let [first, second] = &numbered(vec![long.clone(), long.clone()])[..] else { panic!("two names") };
+        assert_eq!(first, &long);
+        assert!(second.len() == NAME_BYTES_MAX && second.ends_with("x #2"), "{second}");
     }
 
     #[test]

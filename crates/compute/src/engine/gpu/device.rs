@@ -31,8 +31,10 @@ const WORKGROUP_STORAGE_BYTES: u32 = 64 * 32;
 pub(super) struct KernelName {
     /// Which text.
     pub(super) shader: Shader,
-    /// The constants of the kernel that has some.
+    /// The constants of the kernel `digit_extraction`.
     pub(super) digits: Option<DigitConstants>,
+    /// The constants of the kernel `series_residues`.
+    pub(super) series: Option<SeriesConstants>,
 }
 
 /// What is fixed when the kernel `digit_extraction` is compiled.
@@ -42,6 +44,26 @@ pub(super) struct DigitConstants {
     pub(super) limbs: u8,
     /// `NARROW`: whether every modulus is below 2^32.
     pub(super) narrow: bool,
+}
+
+/// What is fixed when the kernel `series_residues` is compiled: the coefficients of p, q, a and b, 0 for the polynomial
+/// that is 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SeriesConstants(pub(super) [u8; 4]);
+
+impl KernelName {
+    /// The constants by their names in the shader.
+    fn constants(self) -> Vec<(&'static str, f64)> {
+        let mut constants = Vec::new();
+        if let Some(DigitConstants { limbs, narrow }) = self.digits {
+            constants.extend([("LIMBS", f64::from(limbs)), ("NARROW", f64::from(u8::from(narrow)))]);
+        }
+        if let Some(SeriesConstants(counts)) = self.series {
+            let names = ["P_COEFFICIENTS", "Q_COEFFICIENTS", "A_COEFFICIENTS", "B_COEFFICIENTS"];
+            constants.extend(names.into_iter().zip(counts.map(f64::from)));
+        }
+        constants
+    }
 }
 
 /// An opened GPU.
@@ -230,16 +252,14 @@ impl Device {
             bind_group_layouts: &[Some(&self.layout)],
             immediate_size: 0,
         });
-        let constants = name.digits.map(|digits| {
-            [("LIMBS", f64::from(digits.limbs)), ("NARROW", f64::from(u8::from(digits.narrow)))]
-        });
+        let constants = name.constants();
         let pipeline = self.gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(name.shader.name()),
             layout: Some(&layout),
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: constants.as_ref().map_or(&[], |constants| &constants[..]),
+                constants: &constants,
                 ..wgpu::PipelineCompilationOptions::default()
             },
             cache: None,

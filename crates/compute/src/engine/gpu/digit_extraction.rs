@@ -190,7 +190,8 @@ fn sum_of_component(
 }
 
 fn launch(engine: &GpuEngine, stretch: Stretch) -> Result<Flight, GpuError> {
-    let kernel = KernelName { shader: Shader::DigitExtraction, digits: Some(stretch.constants) };
+    let kernel =
+        KernelName { shader: Shader::DigitExtraction, digits: Some(stretch.constants), series: None };
     let workgroups = stretch.workgroups();
     let output_bytes = u64::from(workgroups) * SUM_WORDS as u64 * 4;
     engine.device.launch(kernel, &stretch.to_bytes(), output_bytes, workgroups)

@@ -44,7 +44,7 @@ pub enum GpuError {
     /// The device went away.
     #[error(
         "{device} was lost ({reason}); it may be too hot, overclocked or reset by its driver: look into the system's \
-         log, and restart the worker to use it again"
+         log"
     )]
     Lost {
         /// Which.
@@ -54,8 +54,8 @@ pub enum GpuError {
     },
     /// The device did not answer.
     #[error(
-        "{device} did not finish a dispatch within {waited_s} s; look into the system's log, and restart the worker \
-         to use it again"
+        "{device} did not finish a dispatch within {waited_s} s; look into the system's log, and lower its clocks if it \
+         happens again"
     )]
     Stalled {
         /// Which.
@@ -64,9 +64,7 @@ pub enum GpuError {
         waited_s: u64,
     },
     /// The device has no memory left.
-    #[error(
-        "{device} is out of memory; end other programs that use it, and restart the worker to use it again"
-    )]
+    #[error("{device} is out of memory; end other programs that use it")]
     OutOfMemory {
         /// Which.
         device: String,
@@ -112,5 +110,13 @@ impl GpuError {
     /// Whether the device is not to be trusted with anything more.
     pub fn ends_service(&self) -> bool {
         !matches!(self, Self::Cancelled(_) | Self::NoKernel)
+    }
+
+    /// Whether another try to open the device may help: nothing that it computed was wrong, and no kernel was refused.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Lost { .. } | Self::Stalled { .. } | Self::OutOfMemory { .. } | Self::Unusable { .. }
+        )
     }
 }

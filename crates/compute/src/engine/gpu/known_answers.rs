@@ -3,6 +3,7 @@
 //! The answers come from the CPU's plainest code, never from another GPU: adapters with one driver share its faults.
 
 use protocol::digit_extraction::{HexConstant, HexTerms};
+use rug::Integer;
 
 use super::{
     GpuEngine, GpuError,
@@ -11,7 +12,14 @@ use super::{
     shader::Shader,
     word_arithmetic::{edge_cases, on_gpu, word_arithmetic},
 };
-use crate::{control::Control, digit_extraction::reference_sum};
+use crate::{
+    control::Control,
+    digit_extraction::reference_sum,
+    residues::{
+        HypergeometricSeries, Modulus, Polynomial, Program, Step, reference_residue,
+        reference_series_residues,
+    },
+};
 
 /// Positions whose terms have short and long powers of two, and moduli below and above 2^32.
 const POSITIONS: [u64; 3] = [20, 12_345_678, 100_000_000_000];
@@ -24,8 +32,11 @@ impl GpuEngine {
     /// # Errors
     /// [`GpuError::WrongAnswer`], or whatever else is wrong with the device; it is out of service afterwards.
     pub fn check_known_answers(&self) -> Result<(), GpuError> {
-        let result =
-            self.word_answers().and_then(|()| self.digit_answers()).and_then(|()| self.peak_answers());
+        let result = self
+            .word_answers()
+            .and_then(|()| self.digit_answers())
+            .and_then(|()| self.residue_answers())
+            .and_then(|()| self.peak_answers());
         result.map_err(|error| self.device.fail(error))
     }
 
@@ -77,6 +88,29 @@ impl GpuEngine {
         Err(self.wrong(Shader::DigitExtraction, difference))
     }
 
+    fn residue_answers(&self) -> Result<(), GpuError> {
+        let (moduli, control) = (known_moduli(), Control::default());
+        let programs = known_programs();
+        let rows = self.residues(&programs, &moduli, &control)?;
+        for (program, row) in programs.iter().zip(&rows) {
+            let known: Vec<u64> = moduli.iter().map(|modulus| reference_residue(program, modulus)).collect();
+            if *row != known {
+                let difference = format!("{:?} gave {row:?}, and should give {known:?}", program.steps());
+                return Err(self.wrong(Shader::Residues, difference));
+            }
+        }
+        for series in known_series() {
+            let answer = self.series_residues(&series, 7..207, &moduli, &control)?;
+            let known = reference_series_residues(&series, 7..207, &moduli);
+            if answer != known {
+                let difference =
+                    format!("terms 7 to 206 of {series:?} gave {answer:?}, and should give {known:?}");
+                return Err(self.wrong(Shader::SeriesResidues, difference));
+            }
+        }
+        Ok(())
+    }
+
     fn peak_answers(&self) -> Result<(), GpuError> {
         let answers = peak::on_gpu(&self.device, 5, peak::MULTIPLIER, 130)?;
         let known: Vec<u32> = (0..130).map(|id| peak::integer_peak(id, 5, peak::MULTIPLIER)).collect();
@@ -86,6 +120,39 @@ impl GpuEngine {
     fn wrong(&self, kernel: Shader, difference: String) -> GpuError {
         GpuError::WrongAnswer { device: self.device_name().to_owned(), kernel: kernel.name(), difference }
     }
+}
+
+/// The smallest, those around 2^32, one of 61 bits, and the two largest primes below 2^63.
+fn known_moduli() -> Vec<Modulus> {
+    let values = [3, 5, 4_294_967_291, 4_294_967_311, (1 << 61) - 1, (1 << 63) - 165, (1 << 63) - 25];
+    values.into_iter().filter_map(|value| Modulus::new(value).ok()).collect()
+}
+
+/// Every step, long constants and exponents, and a stack as deep as the kernel's.
+fn known_programs() -> Vec<Program> {
+    let tower = |exponent: Integer| vec![Step::Constant(Integer::from(-7)), Step::Power(exponent)];
+    let long: Integer = (Integer::from(1) << 700) - 12_345_u32;
+    let mut deep: Vec<Step> = (0..32).map(|value| Step::Constant(Integer::from(value - 16))).collect();
+    deep.extend([Step::Multiply, Step::Subtract, Step::Add].into_iter().cycle().take(31));
+    let all = [
+        vec![Step::Constant(Integer::new())],
+        vec![Step::Constant(-long.clone()), Step::Constant(long.clone()), Step::Negate, Step::Subtract],
+        tower(Integer::new()),
+        tower(Integer::from(u64::MAX)),
+        tower(long),
+        deep,
+    ];
+    all.into_iter().filter_map(|steps| Program::new(steps).ok()).collect()
+}
+
+/// pi's series, and one that has all that a kernel can take.
+fn known_series() -> Vec<HypergeometricSeries> {
+    let all = |signs: i64| Polynomial::new((1..=9).map(|power| signs * (1_i64 << (6 * power)) - power));
+    let full = match (all(-1), all(1), all(3), all(-5)) {
+        (Ok(p), Ok(q), Ok(a), Ok(b)) => Some(HypergeometricSeries { p, q, a, b }),
+        _ => None,
+    };
+    std::iter::once(HypergeometricSeries::chudnovsky()).chain(full).collect()
 }
 
 fn too_few() -> String {

@@ -11,6 +11,7 @@ mod fault;
 mod known_answers;
 mod pace;
 mod peak;
+mod residues;
 mod shader;
 pub mod word_arithmetic;
 
@@ -25,13 +26,14 @@ use crate::control::Control;
 
 use device::Device;
 use digit_extraction::Rhythm;
+use residues::ResiduePaces;
 use word_arithmetic::{Operands, Results};
 
 pub use adapter::{GpuAdapter, GpuChoice};
 pub use device::SENTINEL;
 pub use digit_extraction::sum_in_one_dispatch;
 pub use fault::GpuError;
-pub use peak::{IntegerPeak, multiplications_per_term};
+pub use peak::{IntegerPeak, multiplications_per_product, multiplications_per_term};
 pub use shader::{Shader, Variant, WORKGROUP_INVOCATIONS};
 
 /// One GPU in service.
@@ -39,6 +41,7 @@ pub use shader::{Shader, Variant, WORKGROUP_INVOCATIONS};
 pub struct GpuEngine {
     device: Device,
     rhythm: Mutex<Rhythm>,
+    residue_paces: Mutex<ResiduePaces>,
     bit_flip: bool,
 }
 
@@ -65,7 +68,8 @@ impl GpuEngine {
     /// [`GpuError`] where the adapter lacks what the variant needs, or fails a known answer.
     pub fn open_variant(adapter: &GpuAdapter, variant: Variant) -> Result<Self, GpuError> {
         let device = Device::open(adapter, variant)?;
-        let engine = Self { device, rhythm: Mutex::default(), bit_flip: false };
+        let engine =
+            Self { device, rhythm: Mutex::default(), residue_paces: Mutex::default(), bit_flip: false };
         engine.check_known_answers()?;
         Ok(engine)
     }

@@ -52,6 +52,15 @@ pub fn multiplications_per_term(variant: Variant, modulus: u64, exponent_bits: u
     progression + inverse + steps * (square + reduce) + limbs * low + (limbs - 1) * reduce
 }
 
+/// How many 32-bit multiplications one product modulo a 64-bit number has in the kernels' text.
+pub fn multiplications_per_product(variant: Variant) -> u32 {
+    // A wide product, a low one and a high one; see above.
+    match variant {
+        Variant::Base => 20 + 7 + 20,
+        Variant::Native => 4 + 3 + 4,
+    }
+}
+
 fn measure(device: &Device) -> Result<IntegerPeak, GpuError> {
     // Enough invocations for the largest GPU to hide its latencies.
     let invocations = 4096 * WORKGROUP_INVOCATIONS;
@@ -82,7 +91,7 @@ pub(super) fn on_gpu(
     multiplier: u32,
     invocations: u32,
 ) -> Result<Vec<u32>, GpuError> {
-    let kernel = KernelName { shader: Shader::IntegerPeak, digits: None };
+    let kernel = KernelName { shader: Shader::IntegerPeak, digits: None, series: None };
     let input = [rounds.to_le_bytes(), multiplier.to_le_bytes()].concat();
     let workgroups = invocations.div_ceil(WORKGROUP_INVOCATIONS);
     device.land(device.launch(kernel, &input, u64::from(invocations) * 4, workgroups)?)

@@ -45,6 +45,10 @@ pub const WORKGROUP_INVOCATIONS: u32 = 64;
 pub enum Shader {
     /// Partial sums of digit extraction.
     DigitExtraction,
+    /// Integer expressions modulo many numbers.
+    Residues,
+    /// Stretches of a hypergeometric series modulo many numbers.
+    SeriesResidues,
     /// Every routine of the shared arithmetic.
     WordArithmetic,
     /// Nothing but 32-bit multiplications and additions: what an adapter can do at most.
@@ -53,12 +57,20 @@ pub enum Shader {
 
 impl Shader {
     /// All kernels.
-    pub const ALL: [Self; 3] = [Self::DigitExtraction, Self::WordArithmetic, Self::IntegerPeak];
+    pub const ALL: [Self; 5] = [
+        Self::DigitExtraction,
+        Self::Residues,
+        Self::SeriesResidues,
+        Self::WordArithmetic,
+        Self::IntegerPeak,
+    ];
 
     /// The name of the file, without its ending.
     pub fn name(self) -> &'static str {
         match self {
             Self::DigitExtraction => "digit_extraction",
+            Self::Residues => "residues",
+            Self::SeriesResidues => "series_residues",
             Self::WordArithmetic => "word_arithmetic",
             Self::IntegerPeak => "integer_peak",
         }
@@ -68,6 +80,8 @@ impl Shader {
     pub fn source(self, variant: Variant) -> String {
         let text = match self {
             Self::DigitExtraction => include_str!("../../../../../shaders/digit_extraction.wgsl"),
+            Self::Residues => include_str!("../../../../../shaders/residues.wgsl"),
+            Self::SeriesResidues => include_str!("../../../../../shaders/series_residues.wgsl"),
             Self::WordArithmetic => include_str!("../../../../../shaders/word_arithmetic.wgsl"),
             Self::IntegerPeak => include_str!("../../../../../shaders/integer_peak.wgsl"),
         };
@@ -84,6 +98,7 @@ fn shared(name: &str, variant: Variant) -> Option<&'static str> {
         ("shared/word64.wgsl", Variant::Native) => {
             include_str!("../../../../../shaders/shared/word64_native.wgsl")
         }
+        ("shared/modulus.wgsl", _) => include_str!("../../../../../shaders/shared/modulus.wgsl"),
         ("shared/montgomery.wgsl", _) => include_str!("../../../../../shaders/shared/montgomery.wgsl"),
         ("shared/montgomery32.wgsl", _) => include_str!("../../../../../shaders/shared/montgomery32.wgsl"),
         _ => return None,

@@ -160,7 +160,7 @@ pub(super) fn on_gpu(device: &Device, operands: &[Operands]) -> Result<Vec<Resul
     if operands.is_empty() {
         return Ok(Vec::new());
     }
-    let kernel = KernelName { shader: Shader::WordArithmetic, digits: None };
+    let kernel = KernelName { shader: Shader::WordArithmetic, digits: None, series: None };
     let count = u32::try_from(operands.len()).unwrap_or(u32::MAX);
     let output_bytes = u64::from(count) * RESULTS_WORDS as u64 * 4;
     let workgroups = count.div_ceil(WORKGROUP_INVOCATIONS);

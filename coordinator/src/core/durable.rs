@@ -1,0 +1,97 @@
+//! Writing down before telling: records gather for the ledger, and what rests on them is done once they are durable.
+
+use std::sync::Arc;
+
+use protocol::{
+    digest::Digest,
+    job::JobId,
+    ledger::{Entry, Record},
+    verdict::Verdict,
+};
+use tracing::warn;
+
+use super::{Core, gate::Act};
+use crate::ledger::{LedgerError, Progress, Refused, ShortOutcome};
+
+impl Core {
+    /// Writes something down; what is told from now on waits for it.
+    pub(super) fn record(&mut self, record: Record) {
+        if let Record::Decided(decided) = &record {
+            match decided.verdict {
+                Verdict::Accepted(accepted) => self.keep_inline(decided.job, decided.index, accepted),
+                Verdict::Undecided | Verdict::Failed(_) => {
+                    if let Some(job) = self.jobs.get_mut(&decided.job) {
+                        job.inline.remove(&decided.index);
+                    }
+                }
+            }
+        }
+        let entry = Entry { at_ms: self.now_ms(), record };
+        self.gate.batch.entries.push(entry);
+    }
+
+    /// Hands what gathered to the ledger, unless too much waits there already: then more gathers.
+    pub(super) fn write_down(&mut self) {
+        let batch = &self.gate.batch;
+        if batch.entries.is_empty() && batch.outcomes.is_empty() && batch.forget.is_empty() {
+            return;
+        }
+        match self.writer.try_submit(std::mem::take(&mut self.gate.batch)) {
+            Ok(number) => self.gate.taken(number),
+            // That it has stopped is seen where its progress is watched.
+            Err(Refused::Full(batch) | Refused::Stopped(batch)) => self.gate.batch = *batch,
+        }
+    }
+
+    /// The disk has come further: what waited for it is done.
+    ///
+    /// # Errors
+    /// What stopped the ledger.
+    pub(super) fn committed(&mut self, progress: &Progress) -> Result<(), Arc<LedgerError>> {
+        if let Some(error) = &progress.failed {
+            return Err(Arc::clone(error));
+        }
+        self.gate.committed(progress.batches);
+        while let Some(act) = self.gate.next() {
+            self.perform(act);
+        }
+        Ok(())
+    }
+
+    /// Does something as soon as everything that it rests on is durable.
+    pub(super) fn when_durable(&mut self, act: Act) {
+        if let Some(act) = self.gate.pass(act) {
+            self.perform(act);
+        }
+    }
+
+    pub(super) fn perform(&mut self, act: Act) {
+        match act {
+            Act::Output(output) => self.execute(output),
+            Act::Reply(reply) => reply(),
+            Act::Progress(job, progress) => {
+                if let Some(record) = self.jobs.get(&job) {
+                    record.progress.send_replace(*progress);
+                }
+            }
+        }
+    }
+
+    /// Keeps the accepted outcome of a task, where it came along with a ballot.
+    pub(super) fn keep_inline(&mut self, job: JobId, index: u64, accepted: Digest) {
+        let Some(record) = self.jobs.get_mut(&job) else { return };
+        let Some(held) = record.inline.get_mut(&index) else { return };
+        let bytes = held.remove(&accepted);
+        if held.is_empty() {
+            record.inline.remove(&index);
+        }
+        let Some(bytes) = bytes.filter(|_| record.kept.insert(accepted)) else { return };
+        match self.outcomes.put(accepted, bytes.clone()) {
+            Ok(()) => self.gate.batch.outcomes.push(ShortOutcome { job, digest: accepted, bytes }),
+            Err(error) => {
+                warn!(%error, "an accepted outcome cannot be kept");
+                record.kept.remove(&accepted);
+            }
+        }
+    }
+}

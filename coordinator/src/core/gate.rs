@@ -1,0 +1,118 @@
+//! Nothing is told before it is durable: what rests on a record waits here until the ledger has it.
+//!
+//! The machine runs ahead of the disk. While one commit is on its way, further records gather for the next, and whatever
+//! would tell somebody of them stands in line behind them, in order. A crash loses only what nobody heard of.
+
+use std::collections::VecDeque;
+
+use protocol::{job::JobId, report::JobProgress};
+use verdict::Output;
+
+use crate::ledger::Batch;
+
+/// Most acts that wait; beyond it the owner takes no more events until a commit has ended.
+const WAITING_MAX: usize = 64 * 1024;
+
+/// Something that tells somebody something.
+pub(super) enum Act {
+    /// What the machine ordered.
+    Output(Output),
+    /// An answer to a client.
+    Reply(Box<dyn FnOnce() + Send>),
+    /// The state of a job, for those who watch it.
+    Progress(JobId, Box<JobProgress>),
+}
+
+/// The line of what waits for the disk.
+#[derive(Default)]
+pub(super) struct Gate {
+    /// Each with the number of the batch that must be durable before.
+    waiting: VecDeque<(u64, Act)>,
+    /// What the next commit takes.
+    pub(super) batch: Batch,
+    /// How many batches the writer has taken, and how many of them are durable.
+    taken: u64,
+    durable: u64,
+}
+
+impl Gate {
+    /// The writer took the batch; another one begins.
+    pub(super) fn taken(&mut self, number: u64) {
+        self.taken = number;
+    }
+
+    /// The batch that must be durable before anything is told now.
+    fn needs(&self) -> u64 {
+        self.taken + u64::from(!self.batch.entries.is_empty())
+    }
+
+    /// Whether more events may be taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.len() < WAITING_MAX
+    }
+
+    /// Gives an act back that may be done now, or lets it wait.
+    pub(super) fn pass(&mut self, act: Act) -> Option<Act> {
+        let needs = self.needs();
+        if self.waiting.is_empty() && needs <= self.durable {
+            return Some(act);
+        }
+        self.waiting.push_back((needs, act));
+        None
+    }
+
+    /// So many batches are durable now.
+    pub(super) fn committed(&mut self, batches: u64) {
+        self.durable = self.durable.max(batches);
+    }
+
+    /// The next act that waits no longer.
+    pub(super) fn next(&mut self) -> Option<Act> {
+        let (needs, _) = self.waiting.front()?;
+        if *needs > self.durable {
+            return None;
+        }
+        self.waiting.pop_front().map(|(_, act)| act)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{
+        identity::NodeId,
+        ledger::{Entry, Record},
+    };
+
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry { at_ms: 0, record: Record::Revoked { node: NodeId([0; 32]) } }
+    }
+
+    fn reply() -> Act {
+        Act::Reply(Box::new(|| {}))
+    }
+
+    #[test]
+    fn what_follows_a_record_waits_until_the_record_is_durable_and_nothing_overtakes() {
+        let mut gate = Gate::default();
+        assert!(gate.pass(reply()).is_some());
+        gate.batch.entries.push(entry());
+        assert!(gate.pass(reply()).is_none());
+        gate.batch = Batch::default();
+        gate.taken(1);
+        gate.batch.entries.push(entry());
+        assert!(gate.pass(reply()).is_none());
+        gate.committed(1);
+        assert!(gate.next().is_some());
+        assert!(gate.next().is_none());
+        assert!(gate.pass(reply()).is_none());
+        gate.batch = Batch::default();
+        gate.taken(2);
+        gate.committed(2);
+        assert!(gate.next().is_some());
+        assert!(gate.next().is_some());
+        assert!(gate.next().is_none());
+        assert!(gate.pass(reply()).is_some());
+    }
+}

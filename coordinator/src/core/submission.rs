@@ -1,0 +1,104 @@
+//! Jobs as they are taken, and what is kept of each beside what the machine knows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use protocol::{
+    digest::Digest,
+    identity::NodeId,
+    job::{JobId, JobSpec},
+    ledger::{Record, Submitted},
+    limits::{JOB_FILES_HELD_BYTES_MAX, JOBS_OPEN_MAX},
+    plan::Plan,
+    report::JobProgress,
+};
+use tokio::sync::watch;
+use tracing::info;
+use verdict::{Input, Rejected, TaskTerms, Tasks};
+
+use super::{Core, Submission};
+
+/// A job, beside what the machine knows of it.
+pub(super) struct JobRecord {
+    pub(super) submitter: NodeId,
+    pub(super) spec: JobSpec,
+    pub(super) text: String,
+    pub(super) file: Option<Arc<str>>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) progress: watch::Sender<JobProgress>,
+    /// What watchers have been told, or will be as soon as it is durable.
+    pub(super) progress_queued: Option<JobProgress>,
+    /// Short outcomes that came with ballots of tasks that are not settled, by task number.
+    pub(super) inline: BTreeMap<u64, BTreeMap<Digest, Vec<u8>>>,
+    /// Where dissenters' outcomes part from the accepted ones.
+    pub(super) places: BTreeMap<(u64, NodeId), String>,
+    /// The accepted digests that are kept.
+    pub(super) kept: BTreeSet<Digest>,
+}
+
+impl Core {
+    pub(super) fn submit(&mut self, submission: Submission) -> Result<JobId, String> {
+        let open = self.machine.jobs().filter(|(_, job)| !job.state().is_over()).count();
+        if open >= JOBS_OPEN_MAX {
+            return Err(format!(
+                "{open} jobs are open, which is the limit; wait for one to end, or abandon one"
+            ));
+        }
+        let held: usize = self.jobs.values().filter_map(|record| Some(record.file.as_ref()?.len())).sum();
+        let more = submission.file.as_ref().map_or(0, |file| file.len());
+        if held + more > JOB_FILES_HELD_BYTES_MAX {
+            return Err(format!(
+                "the expression files of the jobs here have {held} bytes and yours has {more}, over the limit of \
+                 {JOB_FILES_HELD_BYTES_MAX}; try again when older jobs are forgotten, or restart the coordinator"
+            ));
+        }
+        let Submission { submitted, file, spec, plan } = submission;
+        let job = submitted.job;
+        if self.machine.job(job).is_some() {
+            return Err(Rejected::DuplicateJob(job).to_string());
+        }
+        let tasks = Box::new(PlannedTasks(Arc::clone(&plan)));
+        let policy = spec.policy.clone();
+        info!(%job, name = %spec.name, tasks = plan.tasks(), "job submitted");
+        self.jobs.insert(job, JobRecord::new(&submitted, file, spec, plan));
+        self.record(Record::Submitted(submitted));
+        if let Err(rejected) = self.tell(Input::JobSubmitted { job, policy, tasks }) {
+            self.jobs.remove(&job);
+            return Err(rejected.to_string());
+        }
+        Ok(job)
+    }
+}
+
+impl JobRecord {
+    pub(super) fn new(submitted: &Submitted, file: Option<Arc<str>>, spec: JobSpec, plan: Arc<Plan>) -> Self {
+        Self {
+            submitter: submitted.submitter,
+            spec,
+            text: submitted.text.clone(),
+            file,
+            plan,
+            progress: watch::Sender::new(JobProgress::starting()),
+            progress_queued: None,
+            inline: BTreeMap::new(),
+            places: BTreeMap::new(),
+            kept: BTreeSet::new(),
+        }
+    }
+}
+
+/// A job's plan as the machine wants it.
+pub(super) struct PlannedTasks(pub(super) Arc<Plan>);
+
+impl Tasks for PlannedTasks {
+    fn count(&self) -> u64 {
+        self.0.tasks()
+    }
+
+    fn terms(&self, index: u64) -> TaskTerms {
+        // The machine asks only for numbers below the count.
+        self.0.task(index).as_ref().map_or_else(TaskTerms::impossible, TaskTerms::of)
+    }
+}

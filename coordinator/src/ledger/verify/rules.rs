@@ -1,0 +1,216 @@
+//! What must hold between entries: the log is founded first, a job is taken before anything happens to it, a task is decided
+//! once, by ballots that suffice, and only who dissented is corrected.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{
+    digest::Digest,
+    domain::Axis,
+    identity::NodeId,
+    job::JobId,
+    ledger::{CountedBallot, Decided, Entry, Record, Submitted},
+    policy::Policy,
+    verdict::Verdict,
+};
+
+/// What the entries so far say, and how many of each kind there are.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    at_ms: u64,
+    entries: u64,
+    jobs: BTreeMap<JobId, JobSoFar>,
+    pub(super) accepted: u64,
+    pub(super) undecided: u64,
+    pub(super) failed: u64,
+    pub(super) corrections: u64,
+}
+
+#[derive(Debug)]
+struct JobSoFar {
+    policy: Policy,
+    /// The decided tasks, with what was accepted.
+    decided: BTreeMap<u64, Option<Digest>>,
+    dissenters: BTreeSet<(u64, NodeId)>,
+    over: bool,
+    positions: u64,
+}
+
+impl Rules {
+    /// How many jobs there are.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// How many entries are about jobs.
+    pub(super) fn job_entries(&self) -> u64 {
+        self.jobs.values().map(|job| job.positions).sum()
+    }
+
+    /// What was found about each job: how many entries, and whether it is over.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (JobId, u64, bool)> {
+        self.jobs.iter().map(|(job, so_far)| (*job, so_far.positions, so_far.over))
+    }
+
+    /// The number, from 0, of the entry that was taken last among those of its job.
+    pub(super) fn number_in_job(&self, job: JobId) -> Option<u64> {
+        self.jobs.get(&job)?.positions.checked_sub(1)
+    }
+
+    /// Takes the next entry; says what is wrong with it.
+    pub(super) fn take(&mut self, entry: &Entry) -> Vec<String> {
+        let mut faults = Vec::new();
+        if entry.at_ms < self.at_ms {
+            faults.push("its time is before that of the entry above".to_owned());
+        }
+        self.at_ms = self.at_ms.max(entry.at_ms);
+        let is_founding = matches!(entry.record, Record::Founded { .. });
+        if is_founding != (self.entries == 0) {
+            faults.push("a ledger is founded by its first entry, and by no other".to_owned());
+        }
+        self.entries += 1;
+        if let Record::Submitted(submitted) = &entry.record {
+            self.submitted(submitted, &mut faults);
+        }
+        if let Some(job) = entry.record.job() {
+            match self.jobs.get_mut(&job) {
+                Some(so_far) => so_far.positions += 1,
+                None => faults.push(format!("it is about job {job}, which was not submitted")),
+            }
+        }
+        self.in_job(&entry.record, &mut faults);
+        faults
+    }
+
+    fn submitted(&mut self, submitted: &Submitted, faults: &mut Vec<String>) {
+        if !submitted.is_sound() {
+            faults.push(format!("the id of job {} is not that of its text, file and nonce", submitted.job));
+        }
+        let so_far = JobSoFar {
+            policy: submitted.policy.clone(),
+            decided: BTreeMap::new(),
+            dissenters: BTreeSet::new(),
+            over: false,
+            positions: 0,
+        };
+        if self.jobs.contains_key(&submitted.job) {
+            faults.push(format!("job {} was submitted before", submitted.job));
+        } else {
+            self.jobs.insert(submitted.job, so_far);
+        }
+    }
+
+    fn in_job(&mut self, record: &Record, faults: &mut Vec<String>) {
+        let Some(so_far) = record.job().and_then(|job| self.jobs.get_mut(&job)) else { return };
+        match record {
+            Record::Decided(decided) => {
+                match &decided.verdict {
+                    Verdict::Accepted(_) => self.accepted += 1,
+                    Verdict::Undecided => self.undecided += 1,
+                    Verdict::Failed(_) => self.failed += 1,
+                }
+                so_far.decided(decided, faults);
+            }
+            Record::Late(counted) => so_far.late(counted, faults),
+            Record::Corrected { index, worker, accepted, .. } => {
+                self.corrections += 1;
+                let is_accepted = so_far.decided.get(index) == Some(&Some(*accepted));
+                if !is_accepted || !so_far.dissenters.contains(&(*index, *worker)) {
+                    let worker = worker.short();
+                    faults.push(format!("worker {worker} is corrected on task {index} and did not dissent there"));
+                }
+            }
+            Record::Over { state, .. } => {
+                if !state.is_over() {
+                    faults.push("a job is over in a state that is none of an end".to_owned());
+                }
+                if std::mem::replace(&mut so_far.over, true) {
+                    faults.push("the job was over before".to_owned());
+                }
+            }
+            Record::Founded { .. } | Record::Enrolled(_) | Record::Submitted(_) | Record::Revoked { .. } => {}
+        }
+    }
+}
+
+impl JobSoFar {
+    fn decided(&mut self, decided: &Decided, faults: &mut Vec<String>) {
+        let accepted = match decided.verdict {
+            Verdict::Accepted(digest) => Some(digest),
+            Verdict::Undecided | Verdict::Failed(_) => None,
+        };
+        if self.decided.insert(decided.index, accepted).is_some() {
+            faults.push(format!("task {} was decided before", decided.index));
+        }
+        let about_it = |counted: &CountedBallot| {
+            let replica = counted.ballot.ballot.replica;
+            (replica.job, replica.index, replica.task) == (decided.job, decided.index, decided.task)
+        };
+        if !decided.ballots.iter().all(about_it) {
+            faults.push(format!("a ballot is not about task {}", decided.index));
+        }
+        let workers: Vec<NodeId> = decided.ballots.iter().map(|counted| counted.ballot.ballot.worker).collect();
+        if !workers.is_sorted_by(|before, after| before < after) {
+            faults.push("the ballots are not in the order of their workers' keys, each once".to_owned());
+        }
+        let digests: BTreeSet<Digest> =
+            decided.ballots.iter().map(|counted| counted.ballot.ballot.digest).collect();
+        if digests.len() > 1 && !decided.disputed {
+            faults.push("ballots differ, and the verdict does not call that a dispute".to_owned());
+        }
+        if let Some(accepted) = accepted {
+            self.suffices(decided, accepted, faults);
+            let against = decided.ballots.iter().map(|counted| &counted.ballot.ballot);
+            let against = against.filter(|ballot| ballot.digest != accepted);
+            self.dissenters.extend(against.map(|ballot| (decided.index, ballot.worker)));
+        }
+        for [first, second] in &decided.equivocations {
+            let (first, second) = (&first.ballot, &second.ballot);
+            let same = (first.worker, first.replica) == (second.worker, second.replica);
+            if !same || first == second {
+                faults.push("an equivocation is not two ballots of one worker for one replica".to_owned());
+            }
+        }
+    }
+
+    /// The rules of a verdict, as a certificate has them, and the policy's axes. How many formulas a task has does not
+    /// stand in the log, so that axis is left to whoever has the plan.
+    fn suffices(&self, decided: &Decided, accepted: Digest, faults: &mut Vec<String>) {
+        let winning: Vec<_> =
+            decided.ballots.iter().map(|c| &c.ballot.ballot).filter(|b| b.digest == accepted).collect();
+        let (agreeing, cast) = (winning.len(), decided.ballots.len());
+        if decided.quorum < self.policy.quorum {
+            let (quorum, asked) = (decided.quorum, self.policy.quorum);
+            faults.push(format!("the verdict took a quorum of {quorum}, and the job's policy asks for {asked}"));
+        }
+        if agreeing < decided.quorum as usize {
+            faults.push(format!("{agreeing} ballots agree, and the quorum is {}", decided.quorum));
+        }
+        if 2 * agreeing <= cast {
+            faults.push(format!("{agreeing} of {cast} ballots agree, which is no majority"));
+        }
+        for axis in &self.policy.distinct {
+            let needed = match axis {
+                Axis::Operator | Axis::Device => decided.quorum,
+                Axis::Engine => decided.quorum.min(2),
+                Axis::Formula => 1,
+            };
+            let shown: BTreeSet<String> = winning.iter().map(|ballot| axis.value_in(&ballot.domain)).collect();
+            if shown.len() < needed as usize {
+                let shown = shown.len();
+                faults.push(format!("the winners show {shown} of the {needed} values of {axis} that the policy asks for"));
+            }
+        }
+    }
+
+    fn late(&mut self, counted: &CountedBallot, faults: &mut Vec<String>) {
+        let ballot = &counted.ballot.ballot;
+        let index = ballot.replica.index;
+        match self.decided.get(&index) {
+            None => faults.push(format!("a ballot is late for task {index}, which is not decided")),
+            Some(Some(accepted)) if *accepted != ballot.digest => {
+                self.dissenters.insert((index, ballot.worker));
+            }
+            Some(_) => {}
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Ballots that nobody recorded, kept for a coordinator that comes back.
+//!
+//! A coordinator that crashed leases its open tasks anew. A worker that has computed one of them, and whose ballot went
+//! down with the coordinator, signs its answer again for the new lease instead of computing it again.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use protocol::{
+    ballot::{Ballot, ReplicaId},
+    constant::Formula,
+    domain::Engine,
+    job::JobId,
+    message::{Lease, WorkerMessage},
+};
+
+/// Most answers that are kept; the oldest go first.
+const ANSWERS_MAX: usize = 4096;
+
+/// What an answer answers: a task of a job, computed in one way.
+type Question = (JobId, u64, Engine, Formula);
+
+/// What was said and not recorded.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    by_question: BTreeMap<Question, WorkerMessage>,
+    order: VecDeque<Question>,
+}
+
+impl Answers {
+    /// Keeps a ballot that was cast for a replica that the coordinator no longer knows.
+    pub(crate) fn keep(&mut self, message: WorkerMessage) {
+        let WorkerMessage::Cast { ballot, .. } = &message else { return };
+        let said = &ballot.ballot;
+        let question = (said.replica.job, said.replica.index, said.domain.engine, said.domain.formula);
+        if self.by_question.insert(question, message).is_none() {
+            self.order.push_back(question);
+        }
+        if self.order.len() > ANSWERS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_question.remove(&oldest);
+        }
+    }
+
+    /// The answer to a lease, if it was given before: what to say for the new replica, not signed yet. A coordinator leases
+    /// a task again only after it has lost what was said, so an answer is used once.
+    pub(crate) fn take(&mut self, lease: &Lease) -> Option<Answer> {
+        let question = (lease.replica.job, lease.replica.index, lease.engine, lease.formula);
+        let kept = self.by_question.get(&question)?;
+        let WorkerMessage::Cast { ballot, .. } = kept else { return None };
+        if ballot.ballot.replica.task != lease.replica.task {
+            return None;
+        }
+        let WorkerMessage::Cast { ballot, outcome, compute_us } = self.by_question.remove(&question)? else {
+            return None;
+        };
+        self.order.retain(|other| *other != question);
+        Some(Answer { ballot: Ballot { replica: lease.replica, ..ballot.ballot }, outcome, compute_us })
+    }
+
+    /// Forgets what `stands` no longer vouches for.
+    pub(crate) fn retain(&mut self, stands: impl Fn(&WorkerMessage) -> bool) {
+        self.by_question.retain(|_, message| stands(message));
+        let by_question = &self.by_question;
+        self.order.retain(|question| by_question.contains_key(question));
+    }
+}
+
+/// An answer for a new replica.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// To be signed.
+    pub(crate) ballot: Ballot,
+    /// The outcome, where it is short.
+    pub(crate) outcome: Option<Vec<u8>>,
+    /// How long it took when it was computed, in microseconds.
+    pub(crate) compute_us: u64,
+}
+
+impl Answer {
+    /// For which replica it is.
+    pub(crate) fn replica(&self) -> ReplicaId {
+        self.ballot.replica
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{
+        digest::{Digest, Domain},
+        domain::FailureDomain,
+        identity::SecretKey,
+        task::TaskId,
+    };
+
+    use super::*;
+
+    fn replica(index: u64, number: u32) -> ReplicaId {
+        ReplicaId { job: JobId([1; 16]), index, task: TaskId::of_bytes(&index.to_le_bytes()), number }
+    }
+
+    fn cast(index: u64) -> WorkerMessage {
+        let key = SecretKey::from_seed(&[3; 32]);
+        let domain = FailureDomain {
+            operator: "alice".to_owned(),
+            engine: Engine::Cpu,
+            formula: Formula::Direct,
+            device: "a processor".to_owned(),
+            build: "1".to_owned(),
+        };
+        let digest = Digest::of(Domain::Outcome, &index.to_le_bytes());
+        let ballot = Ballot { replica: replica(index, 0), worker: key.node_id(), digest, domain }.sign(&key);
+        WorkerMessage::Cast { ballot, outcome: Some(vec![7]), compute_us: 5 }
+    }
+
+    fn lease(index: u64, number: u32, engine: Engine) -> Lease {
+        let replica = replica(index, number);
+        Lease { replica, engine, formula: Formula::Direct, lease_ms: 1000, quorum: 2, task: None }
+    }
+
+    #[test]
+    fn an_answer_is_given_again_for_the_same_task_computed_in_the_same_way() {
+        let mut answers = Answers::default();
+        answers.keep(cast(4));
+        assert!(answers.take(&lease(5, 1, Engine::Cpu)).is_none());
+        assert!(answers.take(&lease(4, 1, Engine::Gpu)).is_none());
+        let answer = answers.take(&lease(4, 1, Engine::Cpu)).expect("it was kept");
+        assert_eq!(answer.replica(), replica(4, 1));
+        assert_eq!((answer.outcome, answer.compute_us), (Some(vec![7]), 5));
+        assert!(answers.take(&lease(4, 2, Engine::Cpu)).is_none());
+    }
+
+    #[test]
+    fn a_bounded_number_of_answers_is_kept_and_the_oldest_go_first() {
+        let mut answers = Answers::default();
+        for index in 0..=ANSWERS_MAX as u64 {
+            answers.keep(cast(index));
+        }
+        assert!(answers.take(&lease(0, 1, Engine::Cpu)).is_none());
+        assert!(answers.take(&lease(1, 1, Engine::Cpu)).is_some());
+        answers.retain(|_| false);
+        assert!(answers.take(&lease(2, 1, Engine::Cpu)).is_none());
+    }
+}
