@@ -204,7 +204,9 @@ impl Client {
     pub async fn certificate(&self, job: JobId) -> Result<CertificateStream, CommandError> {
         let mut stream = self.open(Request::Certificate(job)).await?;
         match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
-            Response::Certificate { length_bytes } => Ok(CertificateStream { left_bytes: length_bytes, stream }),
+            Response::Certificate { length_bytes } => {
+                Ok(CertificateStream { left_bytes: length_bytes, stream })
+            }
             other => Err(unexpected(&other)),
         }
     }

@@ -55,7 +55,8 @@ fn verified(arguments: &LedgerVerify) -> Result<ExitCode, CommandError> {
 }
 
 fn say(found: &Verified, path: &Path, out: &mut String) {
-    let Verified { entries, nodes, heads, ballots, signatures, jobs, corrections, outcomes, files, .. } = found;
+    let Verified { entries, nodes, heads, ballots, signatures, jobs, corrections, outcomes, files, .. } =
+        found;
     let [accepted, undecided, failed] = found.verdicts;
     let (from, to) = found.from_to_ms;
     let founder = found.coordinator.map_or_else(|| "nobody".to_owned(), |node| node.to_string());
@@ -137,9 +138,7 @@ fn ended(printed: io::Result<()>) -> Result<bool, CommandError> {
     match printed {
         Ok(()) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
-        Err(source) => {
-            Err(CommandError::File { action: "write", path: "standard output".into(), source })
-        }
+        Err(source) => Err(CommandError::File { action: "write", path: "standard output".into(), source }),
     }
 }
 
@@ -185,7 +184,11 @@ fn export(arguments: &LedgerExport) -> Result<ExitCode, CommandError> {
     out.flush().map_err(failed)?;
     drop(out);
     file.persist(&arguments.file).map_err(|error| failed(error.error))?;
-    print(&format!("written: {count} entries and {} signed heads to {}\n", heads.len(), arguments.file.display()))?;
+    print(&format!(
+        "written: {count} entries and {} signed heads to {}\n",
+        heads.len(),
+        arguments.file.display()
+    ))?;
     Ok(ExitCode::from(DONE))
 }
 
@@ -211,7 +214,9 @@ fn consistency(arguments: &LedgerConsistency) -> Result<ExitCode, CommandError> 
             Err(_) => {
                 let signed = read_head(Path::new(text))?;
                 if signed.head.coordinator != founder || !signed.is_authentic() {
-                    return no(&format!("{text} is not signed by the coordinator {founder}, whose ledger this is"));
+                    return no(&format!(
+                        "{text} is not signed by the coordinator {founder}, whose ledger this is"
+                    ));
                 }
                 signed.head.tree
             }
@@ -226,9 +231,13 @@ fn consistency(arguments: &LedgerConsistency) -> Result<ExitCode, CommandError> 
         match reader.root(tree.size) {
             Ok(root) if root == tree => {}
             Ok(TreeRoot { size, root }) => {
-                return no(&format!("{text} vouches for {size} entries with another root; the ledger here has {root}"));
+                return no(&format!(
+                    "{text} vouches for {size} entries with another root; the ledger here has {root}"
+                ));
             }
-            Err(LedgerError::Tree(error)) => return no(&format!("the ledger here is shorter than {text}: {error}")),
+            Err(LedgerError::Tree(error)) => {
+                return no(&format!("the ledger here is shorter than {text}: {error}"));
+            }
             Err(error) => return Err(error.into()),
         }
     }

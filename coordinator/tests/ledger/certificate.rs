@@ -21,7 +21,8 @@ use protocol::{
 
 use crate::log::{key, submitted, worker};
 
-const TEXT: &str = "name = \"lines\"\nkind = \"expressions\"\n[expressions]\nfile = \"lines.txt\"\nbatch = 1\n";
+const TEXT: &str =
+    "name = \"lines\"\nkind = \"expressions\"\n[expressions]\nfile = \"lines.txt\"\nbatch = 1\n";
 const FILE: &str = "1 == 1\n2 == 2\n3 == 3\n";
 
 /// The records of a job whose three tasks are accepted, and the one outcome of all.

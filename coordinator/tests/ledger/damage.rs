@@ -78,11 +78,17 @@ fn fate(sound: &Sound, files: Images, place: &str) -> Fate {
         match reader.positions_of(job) {
             // A job that the index does not find at all is missed by whoever lists the jobs.
             Ok(positions) if positions.is_empty() => {
-                assert!(reader.jobs().is_err() || !reader.jobs().is_ok_and(|jobs| jobs.contains(&job)), "{place}");
+                assert!(
+                    reader.jobs().is_err() || !reader.jobs().is_ok_and(|jobs| jobs.contains(&job)),
+                    "{place}"
+                );
                 told += 1;
             }
             Ok(positions) => {
-                assert!(positions.into_iter().eq(expected.map(|(position, _)| position)), "{place}: job {number}");
+                assert!(
+                    positions.into_iter().eq(expected.map(|(position, _)| position)),
+                    "{place}: job {number}"
+                );
             }
             Err(_) => told += 1,
         }
@@ -127,7 +133,8 @@ fn a_flipped_bit_is_told_or_harmless_in_a_ledger_that_was_closed() {
     // Where the entries are, each flip is noticed.
     let sound = sound(true);
     let leaf = sound.entries[1].to_bytes();
-    let at = sound.files[0].windows(leaf.len()).position(|bytes| bytes == leaf).expect("entry 1 is in the file");
+    let at =
+        sound.files[0].windows(leaf.len()).position(|bytes| bytes == leaf).expect("entry 1 is in the file");
     for at in at..at + leaf.len() {
         let mut files = sound.files.clone();
         files[0][at] ^= 4;

@@ -17,9 +17,18 @@ pub(crate) type Images = [Vec<u8>; 2];
 /// Something that happened to one of the files.
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
-    Write { file: usize, offset: usize, bytes: Vec<u8> },
-    SetLength { file: usize, length: usize },
-    Sync { file: usize },
+    Write {
+        file: usize,
+        offset: usize,
+        bytes: Vec<u8>,
+    },
+    SetLength {
+        file: usize,
+        length: usize,
+    },
+    Sync {
+        file: usize,
+    },
     /// So many entries were acknowledged.
     Acknowledged(u64),
 }

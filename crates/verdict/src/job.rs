@@ -158,8 +158,11 @@ impl Job {
                 (policy.quorum.max(seats / 2 + 1), seats, seats)
             }
         };
-        let spread =
-            policy.distinct.iter().map(|axis| (*axis, axis.values_needed(quorum, terms.formulas.len()))).collect();
+        let spread = policy
+            .distinct
+            .iter()
+            .map(|axis| (*axis, axis.values_needed(quorum, terms.formulas.len())))
+            .collect();
         Rules { quorum, seats, seats_max, spread, lease_ms: policy.lease_ms }
     }
 

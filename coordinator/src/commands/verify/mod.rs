@@ -106,13 +106,16 @@ fn beside(certificate: &Path) -> Option<PathBuf> {
 /// Computes every accepted task here, and compares.
 fn recheck(plan: &Plan, tasks: &[(u64, Digest)], quiet: bool) -> Result<u64, CommandError> {
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(tasks.len() as u64) };
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} tasks computed again, {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:30} {pos} of {len} tasks computed again, {eta} left")
+    {
         bar.set_style(style.progress_chars("=> "));
     }
     for (index, accepted) in tasks {
         let Some(task) = plan.task(*index) else { continue };
-        let found = recompute(&task)
-            .map_err(|reason| CommandError::Unproven(format!("task {index} cannot be computed here: {reason}")))?;
+        let found = recompute(&task).map_err(|reason| {
+            CommandError::Unproven(format!("task {index} cannot be computed here: {reason}"))
+        })?;
         if found != *accepted {
             bar.abandon();
             return Err(CommandError::Unproven(format!(

@@ -60,7 +60,10 @@ impl fmt::Display for Difference {
             Self::At { byte, line } => write!(f, "they part at byte {byte}, in line {line}"),
             Self::TooShort { bytes } => write!(f, "it ends after {bytes} bytes, and the value goes on"),
             Self::TooLong { bytes } => {
-                write!(f, "it goes on after the {bytes} bytes of the value (is there an end of line too many?)")
+                write!(
+                    f,
+                    "it goes on after the {bytes} bytes of the value (is there an end of line too many?)"
+                )
             }
             Self::Digest { found, accepted } => write!(
                 f,

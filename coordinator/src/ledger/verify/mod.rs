@@ -156,9 +156,8 @@ impl Walk<'_> {
         }
         self.found.head = self.heads.back().copied();
         if let Some(acknowledged) = acknowledged
-            && let Err(place) = self
-                .heads
-                .binary_search_by_key(&acknowledged.head.tree.size, |signed| signed.head.tree.size)
+            && let Err(place) =
+                self.heads.binary_search_by_key(&acknowledged.head.tree.size, |signed| signed.head.tree.size)
         {
             self.heads.insert(place, *acknowledged);
         }
@@ -214,7 +213,9 @@ impl Walk<'_> {
             self.found.nodes += 1;
             match self.snapshot.node(number) {
                 Ok(stored) if stored == digest => {}
-                Ok(_) => self.found.fault(None, format!("node {number} of the tree is not what its entries make it")),
+                Ok(_) => self
+                    .found
+                    .fault(None, format!("node {number} of the tree is not what its entries make it")),
                 Err(error) => self.found.fault(None, error.to_string()),
             }
         }
@@ -262,7 +263,9 @@ impl Walk<'_> {
 
     /// Compares the heads of the size that the tree has now.
     fn compare_heads(&mut self) {
-        while let Some(signed) = self.heads.pop_front_if(|signed| signed.head.tree.size <= self.frontier.size()) {
+        while let Some(signed) =
+            self.heads.pop_front_if(|signed| signed.head.tree.size <= self.frontier.size())
+        {
             self.found.heads += 1;
             let (head, size) = (signed.head, signed.head.tree.size);
             if !signed.is_authentic() || Some(head.coordinator) != self.found.coordinator {
@@ -288,7 +291,8 @@ impl Walk<'_> {
     }
 
     fn check_index(&mut self) {
-        let expected: Vec<_> = self.rules.rows().map(|(job, entries, over)| (job, JobRow { entries, over })).collect();
+        let expected: Vec<_> =
+            self.rules.rows().map(|(job, entries, over)| (job, JobRow { entries, over })).collect();
         match self.snapshot.job_rows() {
             Ok(rows) if rows == expected => {}
             Ok(_) => self.found.fault(None, "the index of jobs is not that of the entries"),
@@ -302,7 +306,9 @@ impl Walk<'_> {
         ] {
             match held {
                 Ok(held) if held == expected => {}
-                Ok(held) => self.found.fault(None, format!("there are {held} {what}, and {expected} belong there")),
+                Ok(held) => {
+                    self.found.fault(None, format!("there are {held} {what}, and {expected} belong there"))
+                }
                 Err(error) => self.found.fault(None, error.to_string()),
             }
         }
@@ -319,7 +325,8 @@ impl Walk<'_> {
                     self.found.outcomes += 1;
                     let digest = protocol::digest::Digest(*key.value().1);
                     if Outcome::digest_of_bytes(value.value()) != digest {
-                        self.found.fault(None, format!("the outcome {digest} beside the log has another digest"));
+                        self.found
+                            .fault(None, format!("the outcome {digest} beside the log has another digest"));
                     }
                 }
                 Err(error) => return self.found.fault(None, error.to_string()),

@@ -116,7 +116,9 @@ impl Rules {
                 let is_accepted = so_far.decided.get(index) == Some(&Some(*accepted));
                 if !is_accepted || !so_far.dissenters.contains(&(*index, *worker)) {
                     let worker = worker.short();
-                    faults.push(format!("worker {worker} is corrected on task {index} and did not dissent there"));
+                    faults.push(format!(
+                        "worker {worker} is corrected on task {index} and did not dissent there"
+                    ));
                 }
             }
             Record::Over { state, .. } => {
@@ -148,7 +150,8 @@ impl JobSoFar {
         if !decided.ballots.iter().all(about_it) {
             faults.push(format!("a ballot is not about task {}", decided.index));
         }
-        let workers: Vec<NodeId> = decided.ballots.iter().map(|counted| counted.ballot.ballot.worker).collect();
+        let workers: Vec<NodeId> =
+            decided.ballots.iter().map(|counted| counted.ballot.ballot.worker).collect();
         if !workers.is_sorted_by(|before, after| before < after) {
             faults.push("the ballots are not in the order of their workers' keys, each once".to_owned());
         }
@@ -180,7 +183,9 @@ impl JobSoFar {
         let (agreeing, cast) = (winning.len(), decided.ballots.len());
         if decided.quorum < self.policy.quorum {
             let (quorum, asked) = (decided.quorum, self.policy.quorum);
-            faults.push(format!("the verdict took a quorum of {quorum}, and the job's policy asks for {asked}"));
+            faults.push(format!(
+                "the verdict took a quorum of {quorum}, and the job's policy asks for {asked}"
+            ));
         }
         if agreeing < decided.quorum as usize {
             faults.push(format!("{agreeing} ballots agree, and the quorum is {}", decided.quorum));
@@ -194,10 +199,13 @@ impl JobSoFar {
                 Axis::Engine => decided.quorum.min(2),
                 Axis::Formula => 1,
             };
-            let shown: BTreeSet<String> = winning.iter().map(|ballot| axis.value_in(&ballot.domain)).collect();
+            let shown: BTreeSet<String> =
+                winning.iter().map(|ballot| axis.value_in(&ballot.domain)).collect();
             if shown.len() < needed as usize {
                 let shown = shown.len();
-                faults.push(format!("the winners show {shown} of the {needed} values of {axis} that the policy asks for"));
+                faults.push(format!(
+                    "the winners show {shown} of the {needed} values of {axis} that the policy asks for"
+                ));
             }
         }
     }

@@ -220,12 +220,7 @@ impl Checking {
     }
 
     /// A ballot is about this task, and signed by whom it names.
-    fn authentic(
-        &mut self,
-        signed: &SignedBallot,
-        index: u64,
-        task: TaskId,
-    ) -> Result<(), CertificateFault> {
+    fn authentic(&mut self, signed: &SignedBallot, index: u64, task: TaskId) -> Result<(), CertificateFault> {
         let Ballot { worker, replica, .. } = signed.ballot;
         if (replica.job, replica.index, replica.task) != (self.job, index, task) {
             return Err(CertificateFault::ForeignBallot { index, worker });
@@ -270,9 +265,8 @@ impl Checking {
     /// The rules of the vote: the quorum, the majority, and winners that differ as the policy asks.
     fn accept(&mut self, decided: &Decided, accepted: Digest, task: &Task) -> Result<(), CertificateFault> {
         let (index, quorum) = (decided.index, decided.quorum);
-        let winners = || {
-            decided.ballots.iter().map(|counted| &counted.ballot.ballot).filter(|b| b.digest == accepted)
-        };
+        let winners =
+            || decided.ballots.iter().map(|counted| &counted.ballot.ballot).filter(|b| b.digest == accepted);
         let (agreeing, ballots) = (count(winners()), count(decided.ballots.iter()));
         if agreeing < quorum {
             return Err(CertificateFault::TooFew { index, agreeing, quorum });
@@ -293,7 +287,8 @@ impl Checking {
         self.findings.accepted += 1;
         self.findings.quorum_min = least(self.findings.quorum_min, quorum);
         self.findings.wrong_together_min = least(self.findings.wrong_together_min, agreeing);
-        let axes = Axis::ALL.iter().map(|axis| (axis.name(), values(winners(), |domain| axis.value_in(domain))));
+        let axes =
+            Axis::ALL.iter().map(|axis| (axis.name(), values(winners(), |domain| axis.value_in(domain))));
         let build = (BUILD, values(winners(), |domain| domain.build.clone()));
         for (axis, shown) in axes.chain([build]) {
             let fewest = self.spread.entry(axis).or_insert(shown);
@@ -411,9 +406,8 @@ impl Checking {
         findings.open = findings.tasks.saturating_sub(self.decided.len() as u64);
         findings.outcomes_elsewhere = findings.accepted.saturating_sub(findings.outcomes);
         let order = Axis::ALL.iter().map(|axis| axis.name()).chain([BUILD]);
-        findings.spread = order
-            .filter_map(|axis| Some(AxisSpread { axis, values_min: *self.spread.get(axis)? }))
-            .collect();
+        findings.spread =
+            order.filter_map(|axis| Some(AxisSpread { axis, values_min: *self.spread.get(axis)? })).collect();
         findings.workers = self.workers.into_values().collect();
         findings
     }
@@ -428,10 +422,7 @@ fn count<T>(found: impl Iterator<Item = T>) -> u32 {
 }
 
 /// How many different values these ballots show.
-fn values<'b>(
-    ballots: impl Iterator<Item = &'b Ballot>,
-    value: impl Fn(&FailureDomain) -> String,
-) -> u32 {
+fn values<'b>(ballots: impl Iterator<Item = &'b Ballot>, value: impl Fn(&FailureDomain) -> String) -> u32 {
     let values: BTreeSet<String> = ballots.map(|ballot| value(&ballot.domain)).collect();
     count(values.into_iter())
 }

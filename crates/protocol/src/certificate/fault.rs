@@ -24,7 +24,9 @@ pub enum CertificateFault {
     #[error("this is no certificate of Quorate: it does not begin with `QUORCERT`")]
     NotACertificate,
     /// Of another version.
-    #[error("the certificate has version {found} and this program knows {CERTIFICATE_VERSION}; use a newer program")]
+    #[error(
+        "the certificate has version {found} and this program knows {CERTIFICATE_VERSION}; use a newer program"
+    )]
     Version {
         /// What it says.
         found: u32,
@@ -57,7 +59,9 @@ pub enum CertificateFault {
     #[error("bytes trail the certificate's signature")]
     Trailing,
     /// The end is not signed.
-    #[error("coordinator {coordinator} has not signed this certificate: it was changed, or made by somebody else")]
+    #[error(
+        "coordinator {coordinator} has not signed this certificate: it was changed, or made by somebody else"
+    )]
     Signature {
         /// Who should have.
         coordinator: NodeId,
@@ -75,7 +79,9 @@ pub enum CertificateFault {
         size: u64,
     },
     /// An entry is not behind the one before.
-    #[error("the entry at position {position} does not come after the one before, or is beyond the ledger's {size} entries")]
+    #[error(
+        "the entry at position {position} does not come after the one before, or is beyond the ledger's {size} entries"
+    )]
     Position {
         /// Its position.
         position: u64,
@@ -124,7 +130,9 @@ pub enum CertificateFault {
         job: JobId,
     },
     /// The expression file is missing, not asked for, or another.
-    #[error("the expression file is not the one that was submitted: the submission names {named}, the certificate holds {held}")]
+    #[error(
+        "the expression file is not the one that was submitted: the submission names {named}, the certificate holds {held}"
+    )]
     File {
         /// The digest in the submission, or `none`.
         named: String,
@@ -229,7 +237,9 @@ pub enum CertificateFault {
         ballots: u32,
     },
     /// The winners are too much alike.
-    #[error("task {index}: the winners show {values} different values of `{axis}`, and the policy asks for {needed}")]
+    #[error(
+        "task {index}: the winners show {values} different values of `{axis}`, and the policy asks for {needed}"
+    )]
     Alike {
         /// The task's number.
         index: u64,

@@ -44,7 +44,9 @@ pub(super) struct Joining {
 
 /// A path does not fit: not to a tree of this size, or not after the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the path of entry {position} does not fit a tree of {size} leaves, or does not come after the entry before")]
+#[error(
+    "the path of entry {position} does not fit a tree of {size} leaves, or does not come after the entry before"
+)]
 pub struct UnfitPath {
     /// The entry's position.
     pub position: u64,
@@ -162,7 +164,8 @@ impl Walk {
             let aligned = if start == 0 { LEAVES_MAX } else { 1 << start.trailing_zeros() };
             let left = end - start;
             // Only at the tree's right edge a subtree may be cut short.
-            let leaves = if end == self.tree.size { aligned.min(left) } else { aligned.min(1 << left.ilog2()) };
+            let leaves =
+                if end == self.tree.size { aligned.min(left) } else { aligned.min(1 << left.ilog2()) };
             found.push(leaves);
             start += leaves;
         }
@@ -193,7 +196,12 @@ mod tests {
     }
 
     /// The same by recursion, as the page on the format has it.
-    fn root_of(start: u64, end: u64, entries: &[u64], digests: &mut impl Iterator<Item = Digest>) -> Option<Digest> {
+    fn root_of(
+        start: u64,
+        end: u64,
+        entries: &[u64],
+        digests: &mut impl Iterator<Item = Digest>,
+    ) -> Option<Digest> {
         if !entries.iter().any(|position| (start..end).contains(position)) {
             return digests.next();
         }

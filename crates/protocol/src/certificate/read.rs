@@ -236,7 +236,8 @@ fn fault(stray: Stray, position: u64, size: u64) -> CertificateFault {
 fn planned(submitted: &Submitted, file: Option<Vec<u8>>) -> Result<(JobSpec, Plan), CertificateFault> {
     let held = file.as_ref().map(|bytes| Digest::of(Domain::ExpressionFile, bytes));
     if held != submitted.file {
-        let told = |digest: Option<Digest>| digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
+        let told =
+            |digest: Option<Digest>| digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
         return Err(CertificateFault::File { named: told(submitted.file), held: told(held) });
     }
     if !submitted.is_sound() {

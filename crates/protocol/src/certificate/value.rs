@@ -48,7 +48,11 @@ mod tests {
             for piece in text.as_bytes().chunks(1000) {
                 hasher.update(piece);
             }
-            assert_eq!(hasher.finish(), Outcome::digest_of_bytes(&Outcome::Digits(text).to_bytes()), "{length}");
+            assert_eq!(
+                hasher.finish(),
+                Outcome::digest_of_bytes(&Outcome::Digits(text).to_bytes()),
+                "{length}"
+            );
         }
     }
 }

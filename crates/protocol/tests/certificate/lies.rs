@@ -207,8 +207,7 @@ fn winners_must_differ_as_the_policy_asks() {
 
 #[test]
 fn another_digest_than_the_winners_is_not_accepted() {
-    let fault =
-        lie(expressions(), |story| decided(story, 0).verdict = Verdict::Accepted(Digest([5; 32])));
+    let fault = lie(expressions(), |story| decided(story, 0).verdict = Verdict::Accepted(Digest([5; 32])));
     assert_fault!(fault, Fault::TooFew { index: 0, agreeing: 0, quorum: 2 });
 }
 

@@ -46,7 +46,10 @@ fn digits_are_the_outcome_and_stand_beside_the_certificate() {
     assert_eq!(accepted, Some(value.finish()));
     let found = examination.finish().expect("signed");
     assert_eq!((found.accepted, found.outcomes, found.outcomes_elsewhere), (1, 0, 1));
-    assert_eq!(found.spread.iter().find(|spread| spread.axis == "formula").map(|spread| spread.values_min), Some(2));
+    assert_eq!(
+        found.spread.iter().find(|spread| spread.axis == "formula").map(|spread| spread.values_min),
+        Some(2)
+    );
 }
 
 #[test]
@@ -71,13 +74,19 @@ fn the_value_of_a_job_is_put_together_from_its_certificate() {
 #[test]
 fn trusted_workers_must_make_up_the_quorum_themselves() {
     let bytes = expressions().certificate();
-    let found = verify(&bytes[..], &[node(2), node(3), coordinator().node_id()]).expect("a quorum is trusted");
+    let found =
+        verify(&bytes[..], &[node(2), node(3), coordinator().node_id()]).expect("a quorum is trusted");
     assert!(found.trusted.coordinator && found.trusted.workers);
-    assert!(found.workers.iter().all(|found_worker| found_worker.trusted == (found_worker.worker != node(1))));
+    assert!(
+        found.workers.iter().all(|found_worker| found_worker.trusted == (found_worker.worker != node(1)))
+    );
     let found = verify(&bytes[..], &[coordinator().node_id()]).expect("the coordinator is trusted");
     assert!(found.trusted.coordinator && !found.trusted.workers);
     let too_few = verify(&bytes[..], &[node(1), node(2)]);
-    assert!(matches!(too_few, Err(CertificateFault::Untrusted { index: 1, trusted: 1, quorum: 2 })), "{too_few:?}");
+    assert!(
+        matches!(too_few, Err(CertificateFault::Untrusted { index: 1, trusted: 1, quorum: 2 })),
+        "{too_few:?}"
+    );
 }
 
 #[test]

@@ -73,7 +73,10 @@ impl Story {
             domain: FailureDomain {
                 operator: format!("operator-{number}"),
                 engine: Engine::Cpu,
-                formula: formulas.get(usize::from(number) % formulas.len()).copied().unwrap_or(Formula::Direct),
+                formula: formulas
+                    .get(usize::from(number) % formulas.len())
+                    .copied()
+                    .unwrap_or(Formula::Direct),
                 device: "a processor".to_owned(),
                 build: "0.1.0".to_owned(),
             },
@@ -81,10 +84,16 @@ impl Story {
     }
 
     /// A verdict on these ballots, which are put in the order of their workers' keys.
-    pub(crate) fn decided(&self, index: u64, accepted: Option<&Outcome>, ballots: Vec<SignedBallot>) -> Decided {
+    pub(crate) fn decided(
+        &self,
+        index: u64,
+        accepted: Option<&Outcome>,
+        ballots: Vec<SignedBallot>,
+    ) -> Decided {
         let task = TaskId::of(&self.plan.task(index).expect("a task"));
-        let verdict = accepted
-            .map_or(Verdict::Undecided, |outcome| Verdict::Accepted(Outcome::digest_of_bytes(&outcome.to_bytes())));
+        let verdict = accepted.map_or(Verdict::Undecided, |outcome| {
+            Verdict::Accepted(Outcome::digest_of_bytes(&outcome.to_bytes()))
+        });
         let disputed = ballots.iter().any(|signed| signed.ballot.digest != ballots[0].ballot.digest);
         let mut ballots: Vec<_> = ballots.into_iter().map(counted).collect();
         ballots.sort_by_key(|counted| counted.ballot.ballot.worker);
@@ -158,7 +167,8 @@ pub(crate) fn node(number: u8) -> NodeId {
 
 const EXPRESSIONS: &str = "name = \"small\"\nkind = \"expressions\"\n\n[expressions]\nfile = \"lines.txt\"\nbatch = 1\n\n\
                            [policy]\ndistinct = [\"operator\"]\n";
-const LINES: &str = "# what everybody knows\n2 * 2 * 2 * 2 == 16\n1 + 1 == 3\n\nfor n in 1..=10: n <= 10\n2 ^ 8\n";
+const LINES: &str =
+    "# what everybody knows\n2 * 2 * 2 * 2 == 16\n1 + 1 == 3\n\nfor n in 1..=10: n <= 10\n2 ^ 8\n";
 
 /// A job of four tasks: one clear, one disputed with a dissenter who is corrected, a range with a late ballot, and one
 /// that stays undecided with an equivocator.
