@@ -36,7 +36,7 @@ fn a_job_leaves_a_certificate_that_holds_together_with_its_value() {
     let (code, said) = verify(&[text(&certificate)]);
     assert_eq!(code, Some(0), "{said}");
     for part in
-        ["3 of 3 tasks are accepted", "not proven", "--trust", "--value", "of embedded: agreed on 3 tasks"]
+        ["accepted: 3 of 3 tasks", "not proven", "--trust", "--value", "of embedded: agreed on 3 tasks"]
     {
         assert!(said.contains(part), "`{part}` is missing in:\n{said}");
     }

@@ -43,11 +43,13 @@ fn quoted_on_the_page(quotes: &[(&str, String)]) {
 }
 
 fn first_decided(story: &Story) -> &Decided {
-    let find = |record| match record {
-        &Record::Decided(ref decided) => Some(decided),
-        _ => None,
-    };
-    story.records.iter().find_map(find).expect("a verdict")
+    let mut found = None;
+    for record in &story.records {
+        if let Record::Decided(decided) = record {
+            found = found.or(Some(decided));
+        }
+    }
+    found.expect("a verdict")
 }
 
 #[test]
@@ -129,5 +131,9 @@ fn the_page_names_the_context_of_every_digest_in_a_certificate() {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
