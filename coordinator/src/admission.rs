@@ -113,6 +113,11 @@ impl Admission {
         Ok(credential.grant.operator.clone())
     }
 
+    /// The coordinator's own key.
+    pub(crate) fn key(&self) -> &SecretKey {
+        &self.key
+    }
+
     /// Whether this is the coordinator's own key, which only its operator has.
     pub fn is_owner(&self, node: NodeId) -> bool {
         node == self.key.node_id()

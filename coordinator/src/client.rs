@@ -197,6 +197,20 @@ impl Client {
         Ok(ResultStream { report, ballots, text, file, tasks, stream })
     }
 
+    /// Starts to collect the certificate of a job.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn certificate(&self, job: JobId) -> Result<CertificateStream, CommandError> {
+        let mut stream = self.open(Request::Certificate(job)).await?;
+        match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
+            Response::Certificate { length_bytes } => {
+                Ok(CertificateStream { left_bytes: length_bytes, stream })
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Says goodbye.
     pub async fn close(self) {
         self.connection.close_and_tell(transport::CloseCode::Finished, "the client has its answer").await;
@@ -205,6 +219,9 @@ impl Client {
 
 /// The longest report that a client takes.
 const RESULT_PART_BYTES_MAX: u64 = 4 << 30;
+
+/// How many bytes of a certificate a client holds at a time.
+const CERTIFICATE_PIECE_BYTES_MAX: u64 = 256 * 1024;
 
 /// The results of a job as they arrive.
 pub struct ResultStream {
@@ -237,6 +254,28 @@ impl ResultStream {
     }
 }
 
+/// The bytes of a certificate as they arrive.
+pub struct CertificateStream {
+    left_bytes: u64,
+    stream: Stream,
+}
+
+impl CertificateStream {
+    /// The next piece; none after the last.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the connection breaks.
+    pub async fn next_piece(&mut self) -> Result<Option<Vec<u8>>, CommandError> {
+        let bytes = self.left_bytes.min(CERTIFICATE_PIECE_BYTES_MAX);
+        if bytes == 0 {
+            return Ok(None);
+        }
+        self.left_bytes -= bytes;
+        let reader = &mut self.stream.reader;
+        Ok(Some(reader.exact_bytes(bytes, CERTIFICATE_PIECE_BYTES_MAX, ANSWER_TIMEOUT).await?))
+    }
+}
+
 fn accepted(response: Response) -> Result<Response, CommandError> {
     match response {
         Response::Error(reason) => Err(CommandError::Refused(reason)),
@@ -252,6 +291,7 @@ pub fn unexpected(response: &Response) -> CommandError {
         Response::Status(_) => "status",
         Response::Workers(_) => "workers",
         Response::Result { .. } => "result",
+        Response::Certificate { .. } => "certificate",
         Response::Done => "done",
         Response::Error(_) => "error",
     };

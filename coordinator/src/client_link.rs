@@ -12,11 +12,15 @@ use protocol::{
     message::{NO_OUTCOME, Request, Response},
     plan::Plan,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    io::AsyncReadExt,
+    sync::{oneshot, watch},
+};
 use tracing::{debug, info};
 use transport::{Connection, FrameError, Opening, Stream, StreamError};
 
 use crate::{
+    certificate,
     core::{Asked, Event, JobResult, Submission},
     server::Shared,
 };
@@ -30,6 +34,8 @@ const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
 const PLAN_AT_ONCE_BYTES_MAX: usize = 4 * 1024;
 /// Most tasks of a job whose report is encoded at once, for the same reason.
 const ENCODE_AT_ONCE_TASKS_MAX: usize = 16;
+/// How many bytes of a certificate are sent at a time.
+const CERTIFICATE_PIECE_BYTES: usize = 256 * 1024;
 /// How many bytes of short outcomes are collected before they are sent.
 const SEND_TOGETHER_BYTES: usize = 64 * 1024;
 
@@ -49,6 +55,8 @@ enum Unanswered {
     Stopping,
     #[error("a client may only send requests")]
     NoRequest,
+    #[error("a certificate cannot be sent: {0}")]
+    Certificate(#[source] std::io::Error),
     #[error("an accepted outcome cannot be read: {0}")]
     Outcome(#[from] std::io::Error),
 }
@@ -88,6 +96,7 @@ async fn answer(
         }
         Request::Watch(job) => return watch_job(stream, job, shared).await,
         Request::Result(job) => return send_result(stream, job, shared).await,
+        Request::Certificate(job) => return send_certificate(stream, job, shared).await,
         Request::Abandon(job) => {
             let by = (!is_owner).then_some(client);
             match ask(shared, |reply| Asked::Abandon { job, by, reply }).await? {
@@ -173,7 +182,7 @@ async fn submit(
         Err(reason) => return Ok(Response::Error(reason)),
     };
     if let (Some(digest), Some(text)) = (submission.submitted.file, submission.file.clone()) {
-        let files = shared.files.clone();
+        let files = shared.ledger.files().clone();
         let put = tokio::task::spawn_blocking(move || files.put(digest, text.as_bytes())).await;
         if let Err(error) = put.map_err(|_| Unanswered::Stopping)? {
             return Ok(Response::Error(format!("the expression file cannot be kept: {error}")));
@@ -230,6 +239,33 @@ async fn next_progress(
     let over = progress.wait_for(|progress| progress.state.is_over());
     let gone = matches!(tokio::time::timeout(PROGRESS_PAUSE, over).await, Ok(Err(_)));
     if gone { Err(Unanswered::Stopping) } else { Ok(()) }
+}
+
+/// Writes the certificate to a nameless file, whose length is known then, and sends it from there.
+async fn send_certificate(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
+    let (ledger, admission) = (shared.ledger.clone(), Arc::clone(&shared.admission));
+    let outcomes = Arc::clone(&shared.outcomes);
+    let written = tokio::task::spawn_blocking(move || {
+        certificate::write_to_file(&ledger, admission.key(), job, |digest| outcomes.get(digest))
+    });
+    let (file, length_bytes) = match written.await.map_err(|_| Unanswered::Stopping)? {
+        Ok(written) => written,
+        Err(error) => {
+            let reason = format!("job {job} has no certificate: {error}");
+            stream.writer.send(&Response::Error(reason)).await?;
+            return Ok(stream.writer.finish().await?);
+        }
+    };
+    stream.writer.send(&Response::Certificate { length_bytes }).await?;
+    let mut file = tokio::fs::File::from_std(file);
+    loop {
+        let mut piece = Vec::with_capacity(CERTIFICATE_PIECE_BYTES);
+        let read = (&mut file).take(CERTIFICATE_PIECE_BYTES as u64).read_to_end(&mut piece).await;
+        if read.map_err(Unanswered::Certificate)? == 0 {
+            return Ok(stream.writer.finish().await?);
+        }
+        stream.writer.send_bytes(Bytes::from(piece)).await?;
+    }
 }
 
 async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {

@@ -1,4 +1,4 @@
-//! The results folder: value, report and ballots of one job, written whole or not at all.
+//! The results folder: value, report, ballots and certificate of one job, written whole or not at all.
 //!
 //! Everything goes to a folder beside the final one, which is renamed when it is complete. An earlier result is moved
 //! aside and said so; a folder that is no result is never touched.
@@ -11,13 +11,17 @@ use std::{
 };
 
 use protocol::{
+    certificate::CERTIFICATE_FILE,
     job::JobSpec,
     outcome::Outcome,
     plan::{AnswerCounts, Plan, ResultAssembler},
     report::JobReport,
 };
 
-use crate::{client::ResultStream, exit::CommandError};
+use crate::{
+    client::{CertificateStream, ResultStream},
+    exit::CommandError,
+};
 
 /// The report in a results folder; a folder without one is not ours.
 const REPORT_FILE: &str = "report.json";
@@ -52,11 +56,15 @@ pub fn check_folder(folder: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Collects the results of a job into `folder`.
+/// Collects the results of a job, and its certificate where there is one, into `folder`.
 ///
 /// # Errors
 /// [`CommandError`] when the connection breaks or the disk refuses; then `folder` is as it was.
-pub async fn collect(mut stream: ResultStream, folder: &Path) -> Result<Written, CommandError> {
+pub async fn collect(
+    mut stream: ResultStream,
+    certificate: Option<CertificateStream>,
+    folder: &Path,
+) -> Result<Written, CommandError> {
     check_folder(folder)?;
     let damaged = |what: &str| CommandError::Broken(format!("the {what} is damaged"));
     let report: JobReport = serde_json::from_slice(&stream.report).map_err(|_| damaged("report"))?;
@@ -87,6 +95,14 @@ pub async fn collect(mut stream: ResultStream, folder: &Path) -> Result<Written,
     write(REPORT_FILE, &stream.report)?;
     write("ballots.json", &stream.ballots)?;
     write("job.toml", stream.text.as_bytes())?;
+    if let Some(mut certificate) = certificate {
+        let path = partial.path().join(CERTIFICATE_FILE);
+        let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+        while let Some(piece) = certificate.next_piece().await? {
+            file.write_all(&piece).map_err(failed)?;
+        }
+        file.flush().map_err(failed)?;
+    }
     let moved_aside = move_aside(folder).map_err(failed)?;
     fs::rename(partial.keep(), folder).map_err(failed)?;
     Ok(Written { folder: folder.to_owned(), moved_aside, report, counts })

@@ -25,7 +25,7 @@ use crate::{
     admission::Admission,
     client_link,
     core::{Core, Event, LongTasks, RestoreError},
-    ledger::{Durability, Files, Ledger, LedgerError},
+    ledger::{Durability, Ledger, LedgerError, Reader},
     outcomes::AcceptedOutcomes,
     worker_link,
 };
@@ -69,8 +69,8 @@ pub struct Shared {
     pub outcomes: Arc<AcceptedOutcomes>,
     /// The tasks that are too long for a lease.
     pub long_tasks: LongTasks,
-    /// The expression files of jobs.
-    pub files: Files,
+    /// What was written down.
+    pub ledger: Reader,
     /// Permits to send a long expression file.
     pub long_files: Arc<Semaphore>,
     /// How often workers are asked to say that they are alive, in milliseconds.
@@ -112,7 +112,7 @@ pub fn start(
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| ServeError::Random(error.to_string()))?;
     let ledger = Ledger::open(state_dir, key, durability)?;
-    let files = ledger.reader().files().clone();
+    let reader = ledger.reader().clone();
     let (core, events) = Core::new(config, seed, ledger, Arc::clone(&outcomes), Arc::clone(&long_tasks))?;
     let tasks = TaskTracker::new();
     let (failure, failed) = oneshot::channel();
@@ -122,7 +122,7 @@ pub fn start(
         events,
         outcomes,
         long_tasks,
-        files,
+        ledger: reader,
         long_files: Arc::new(Semaphore::new(client_link::LONG_FILES_MAX)),
         heartbeat_ms: config.liveness.unwrap_or_default().heartbeat_ms(),
         sessions: Arc::default(),

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     arguments::{ResultOf, Submit},
-    client::{Client, Target},
+    client::{CertificateStream, Client, Target},
     display::Display,
     embedded::{Composition, EmbeddedCluster},
     exit::{CommandError, DONE, INCOMPLETE},
@@ -153,10 +153,22 @@ async fn run_on(
     };
     display.finish();
     let (client, progress) = watched?;
-    let written = results::collect(client.result(id).await?, folder).await?;
+    let written = results::collect(client.result(id).await?, certificate(&client, id).await?, folder).await?;
     client.close().await;
     summary::print(&written, started.elapsed(), arguments.json);
     Ok(exit_code(progress.state))
+}
+
+/// The certificate of a job; a coordinator that cannot give one says why, and the results are worth having without.
+async fn certificate(client: &Client, id: JobId) -> Result<Option<CertificateStream>, CommandError> {
+    match client.certificate(id).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(CommandError::Refused(reason)) => {
+            eprintln!("no certificate is written: {reason}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn exit_code(state: JobState) -> ExitCode {
@@ -207,7 +219,7 @@ pub(super) async fn result(arguments: ResultOf) -> Result<ExitCode, CommandError
     let stream = client.result(id).await?;
     let spec = JobSpec::parse(&stream.text).map_err(|errors| CommandError::Broken(errors.to_string()))?;
     let folder = arguments.out.unwrap_or_else(|| default_folder(&spec.name));
-    let written: Written = results::collect(stream, &folder).await?;
+    let written: Written = results::collect(stream, certificate(&client, id).await?, &folder).await?;
     client.close().await;
     let state = written.report.status;
     let elapsed = std::time::Duration::from_secs_f64(written.report.elapsed_s.max(0.0));

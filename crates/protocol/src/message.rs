@@ -240,6 +240,8 @@ pub enum Request {
     Workers,
     /// The results of a job: a [`Response::Result`], then the bytes that it names.
     Result(JobId),
+    /// The certificate of a job, as far as it is decided: a [`Response::Certificate`], then its bytes.
+    Certificate(JobId),
     /// Never again let this key in; drop its connection now.
     Revoke(NodeId),
 }
@@ -268,6 +270,11 @@ pub enum Response {
         file_bytes: Option<u64>,
         /// How many outcomes follow.
         tasks: u64,
+    },
+    /// The bytes of a certificate follow.
+    Certificate {
+        /// How many.
+        length_bytes: u64,
     },
     /// Done.
     Done,

@@ -77,7 +77,7 @@ fn proven(verified: &Verified) -> Vec<String> {
     }
     if found.disputed > 0 || found.corrections > 0 {
         sentences.push(format!(
-            "{} were disputed; {} of the outvoted ballots were taken back by their workers",
+            "disputed: {}; outvoted ballots that their workers have taken back: {}",
             tasks(found.disputed),
             found.corrections
         ));
@@ -95,7 +95,7 @@ fn proven(verified: &Verified) -> Vec<String> {
 }
 
 fn how_many(found: &Findings) -> String {
-    let mut sentence = format!("{} of {} are accepted", found.accepted, tasks(found.tasks));
+    let mut sentence = format!("accepted: {} of {}", found.accepted, tasks(found.tasks));
     for (count, what) in [
         (found.undecided, "ended without a majority"),
         (found.failed, "could be run by no worker"),

@@ -140,7 +140,7 @@ impl Story {
     /// The certificate, signed by the coordinator.
     pub(crate) fn certificate(&self) -> Vec<u8> {
         let (tree, entries, head) = self.ledger();
-        let file = self.file.as_ref().map(|file| file.as_bytes());
+        let file = self.file.as_ref().map(String::as_bytes);
         let count = entries.len() as u64;
         let mut builder = Builder::begin(Vec::new(), head, count, file).expect("memory takes it");
         for (position, bytes) in entries {

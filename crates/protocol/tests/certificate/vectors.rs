@@ -8,6 +8,7 @@ use std::{fs, path::PathBuf};
 
 use protocol::{
     digest::{Digest, Domain},
+    digit_extraction::{HexConstant, SeriesComponent},
     identity::SecretKey,
     ledger::{Decided, Record},
     outcome::Outcome,
@@ -32,18 +33,23 @@ fn compare(name: &str, bytes: &[u8]) {
     assert!(kept == bytes, "{name} is not what this program writes; see the top of this file");
 }
 
-fn quoted_on_the_page(what: &str, text: &str) {
+/// Names everything at once that the page does not quote.
+fn quoted_on_the_page(quotes: &[(&str, String)]) {
     let page = root().join("../../docs/certificate.md");
     let page = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
-    assert!(page.contains(text), "docs/certificate.md must quote {what}: {text}");
+    let missing = quotes.iter().filter(|(_, text)| !page.contains(text.as_str()));
+    let missing: Vec<String> = missing.map(|(what, text)| format!("{what}: {text}")).collect();
+    assert!(missing.is_empty(), "docs/certificate.md must quote\n{}", missing.join("\n"));
 }
 
 fn first_decided(story: &Story) -> &Decided {
-    let find = |record| match record {
-        &Record::Decided(ref decided) => Some(decided),
-        _ => None,
-    };
-    story.records.iter().find_map(find).expect("a verdict")
+    let mut found = None;
+    for record in &story.records {
+        if let Record::Decided(decided) = record {
+            found = found.or(Some(decided));
+        }
+    }
+    found.expect("a verdict")
 }
 
 #[test]
@@ -62,7 +68,7 @@ fn the_page_quotes_the_digests_of_the_worked_example() {
     let decided = first_decided(&story);
     let ballot = &decided.ballots[0].ballot;
     let task = story.plan.task(0).expect("a task");
-    for (what, text) in [
+    quoted_on_the_page(&[
         ("the length", bytes.len().to_string()),
         ("the coordinator's key", coordinator().node_id().to_string()),
         ("the keys of workers", node(1).to_string()),
@@ -82,14 +88,34 @@ fn the_page_quotes_the_digests_of_the_worked_example() {
             Digest::of(Domain::JobCertificate, &bytes[..bytes.len() - 64]).to_string(),
         ),
         ("the signature at the end", hex(&bytes[bytes.len() - 64..])),
-    ] {
-        quoted_on_the_page(what, &text);
+    ]);
+}
+
+#[test]
+fn the_page_has_the_series_of_every_formula() {
+    let mut quotes = Vec::new();
+    for constant in HexConstant::ALL {
+        for formula in constant.formulas() {
+            let series = constant.series(*formula).expect("its formula");
+            let component =
+                |c: &SeriesComponent| format!("({}, {}, {}, {})", c.coefficient, c.exponent, c.step, c.start);
+            let components: Vec<String> = series.components.iter().map(component).collect();
+            let first = &series.components[0];
+            let alternates = if first.alternates { "yes" } else { "no" };
+            let (bits, power) = (series.bits_per_term, first.power);
+            let row = format!(
+                "| {constant}, {formula} | {bits} | {power} | {alternates} | {} |",
+                components.join(" ")
+            );
+            quotes.push(("a series", row));
+        }
     }
+    quoted_on_the_page(&quotes);
 }
 
 #[test]
 fn the_page_names_the_context_of_every_digest_in_a_certificate() {
-    for context in [
+    let contexts = [
         "quorate 2026 task",
         "quorate 2026 outcome",
         "quorate 2026 ballot",
@@ -98,13 +124,16 @@ fn the_page_names_the_context_of_every_digest_in_a_certificate() {
         "quorate 2026 job certificate",
         "quorate 2026 job",
         "quorate 2026 expression file",
-    ] {
-        quoted_on_the_page("a context", &format!("`{context}`"));
-    }
+    ];
+    quoted_on_the_page(&contexts.map(|context| ("a context", format!("`{context}`"))));
     // The keys are those of 32 equal bytes, so that anybody can sign the same again.
     assert_eq!(coordinator().node_id(), SecretKey::from_seed(&[100; 32]).node_id());
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
