@@ -157,8 +157,8 @@ fn every_kernel_gives_what_its_twin_gives() {
     for engine in engines() {
         for (body, first) in &bodies {
             let last = first.checked_add(70).expect("room");
-            let least = program(body).least_width(*first, last);
-            for width in Width::ALL.into_iter().filter(|width| *width >= least) {
+            let narrowest = program(body).least_width(*first, last);
+            for width in Width::ALL.into_iter().filter(|width| *width >= narrowest) {
                 compare(&engine, body, width, *first, 70);
             }
         }
