@@ -221,12 +221,11 @@ fn long_ranges_end_where_the_general_way_ends_and_sum_what_it_sums() {
 fn a_cancelled_range_ends_between_dispatches_and_the_engine_stays_in_service() {
     for engine in engines() {
         let control = Control::default();
-        let task = range("n^5 % 30 == n % 30", 1, 1 << 50);
+        let task = range("n^5 % 30 == n % 30", 1, 1 << 30);
         let result = std::thread::scope(|scope| {
             let running = scope.spawn(|| engine.run(&task, &control));
-            while engine.measured_rate().is_none() && control.permille() == 0 && !running.is_finished() {
+            while control.permille() == 0 && !running.is_finished() {
                 std::thread::yield_now();
-                control.cancel();
             }
             control.cancel();
             running.join().expect("no panic")
