@@ -38,7 +38,7 @@ impl Program {
                 Gate::Or => program.instructions.push(Instruction::Or),
                 // Targets count the circuit's instructions here, the program's below.
                 Gate::SkipIfFalse { target } => {
-                    program.instructions.push(Instruction::SkipIfFalse { target })
+                    program.instructions.push(Instruction::SkipIfFalse { target });
                 }
                 Gate::SkipIfTrue { target } => program.instructions.push(Instruction::SkipIfTrue { target }),
             }

@@ -40,8 +40,8 @@ impl Width {
     /// The narrowest in which every magnitude of so many bits has room with its sign.
     fn of_bits(bits: u64) -> Self {
         match bits {
-            ..=63 => Self::One,
-            ..=127 => Self::Two,
+            0..=63 => Self::One,
+            64..=127 => Self::Two,
             _ => Self::Four,
         }
     }
@@ -187,12 +187,11 @@ impl Program {
                         Source::Variable => (accumulator, variable_bits),
                     };
                     match operation {
-                        Operation::Load => right,
+                        Operation::Load | Operation::Modulo => right,
                         Operation::Add | Operation::Subtract => left.max(right) + 1,
                         Operation::Multiply => left + right,
                         // Rounding down adds one to a magnitude.
                         Operation::Divide | Operation::FloorDivide => left + 1,
-                        Operation::Modulo => right,
                         Operation::Gcd => left.max(right),
                         // A power is at least 1.
                         Operation::Power => left.saturating_mul(self.largest(source)).max(1),

@@ -119,7 +119,7 @@ impl Machine {
 fn binary(operation: Operation, left: Wide, right: Wide) -> Option<Wide> {
     match operation {
         Operation::Load => Some(right),
-        Operation::Add => left.add(right),
+        Operation::Add => left.plus(right),
         Operation::Subtract => left.subtract(right),
         Operation::Multiply => left.multiply(right),
         Operation::Power => left.power(u32::try_from(right.to_word()?).ok()?),

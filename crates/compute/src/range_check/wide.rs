@@ -71,7 +71,7 @@ impl Wide {
     }
 
     /// The sum.
-    pub fn add(self, other: Self) -> Option<Self> {
+    pub fn plus(self, other: Self) -> Option<Self> {
         let sum = Self(add(self.0, other.0));
         let one_sign = self.is_negative() == other.is_negative();
         (!one_sign || sum.is_negative() == self.is_negative()).then_some(sum)

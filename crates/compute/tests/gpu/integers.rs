@@ -105,7 +105,7 @@ fn by_gmp(operands: &IntegerOperands, width: Width) -> IntegerResults {
         all_ones / normal - (Integer::from(1) << 64),
     ];
     let is_prime = Integer::from(operands.word).is_probably_prime(30) != IsPrime::No;
-    let rooms = checked.each_ref().map(|value| has_room(value));
+    let rooms = checked.each_ref().map(has_room);
     let flags = rooms.into_iter().chain([a < b, a == b, a < 0, is_prime]).enumerate();
     IntegerResults {
         integers: integers.try_into().expect("nine"),
@@ -118,7 +118,7 @@ fn pow(a: &Integer, exponent: u32) -> Integer {
     match a.to_i32() {
         Some(0) => Integer::from(u32::from(exponent == 0)),
         Some(1) => Integer::from(1),
-        Some(-1) => Integer::from(if exponent % 2 == 0 { 1 } else { -1 }),
+        Some(-1) => Integer::from(if exponent.is_multiple_of(2) { 1 } else { -1 }),
         _ => a.clone().pow(exponent),
     }
 }

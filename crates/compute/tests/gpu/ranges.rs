@@ -157,8 +157,8 @@ fn every_kernel_gives_what_its_twin_gives() {
     for engine in engines() {
         for (body, first) in &bodies {
             let last = first.checked_add(70).expect("room");
-            let least = program(body).least_width(*first, last);
-            for width in Width::ALL.into_iter().filter(|width| *width >= least) {
+            let narrowest = program(body).least_width(*first, last);
+            for width in Width::ALL.into_iter().filter(|width| *width >= narrowest) {
                 compare(&engine, body, width, *first, 70);
             }
         }
@@ -221,12 +221,11 @@ fn long_ranges_end_where_the_general_way_ends_and_sum_what_it_sums() {
 fn a_cancelled_range_ends_between_dispatches_and_the_engine_stays_in_service() {
     for engine in engines() {
         let control = Control::default();
-        let task = range("n^5 % 30 == n % 30", 1, 1 << 50);
+        let task = range("n^5 % 30 == n % 30", 1, 1 << 30);
         let result = std::thread::scope(|scope| {
             let running = scope.spawn(|| engine.run(&task, &control));
-            while engine.measured_rate().is_none() && control.permille() == 0 && !running.is_finished() {
+            while control.permille() == 0 && !running.is_finished() {
                 std::thread::yield_now();
-                control.cancel();
             }
             control.cancel();
             running.join().expect("no panic")

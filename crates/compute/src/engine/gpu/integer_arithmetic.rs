@@ -56,7 +56,7 @@ fn edges(width: Width) -> Vec<Wide> {
     for shift in [0, 1, 31, 32, 33, 62, 63, 64, 65, 95, 126, 127, 128, 191, 192, 254, 255] {
         let power = Wide(shift_left(Wide::from(1_u64).0, shift));
         let one = Wide::from(1_u64);
-        let around = [Some(power), power.subtract(one), power.add(one)];
+        let around = [Some(power), power.subtract(one), power.plus(one)];
         for number in around.into_iter().flatten() {
             edges.push(number);
             edges.extend(Wide::ZERO.subtract(number));
@@ -108,7 +108,7 @@ pub fn integer_arithmetic(operands: &IntegerOperands, width: Width) -> IntegerRe
     let IntegerOperands { a, b, divisor, word, exponent, divisor_is_negative, shift } = *operands;
     let divided = a.floor_divide(divisor, divisor_is_negative);
     let checked = [
-        a.add(b),
+        a.plus(b),
         a.subtract(b),
         a.multiply(b),
         Wide::ZERO.subtract(a),

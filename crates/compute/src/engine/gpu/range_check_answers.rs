@@ -13,8 +13,8 @@ use crate::range_check::{Program, Width, range_check};
 
 /// One body for the small kernel, one for that with number theory.
 const BODIES: [&str; 2] = [
-    "(n^5 % 30 == n % 30 and n * (n + 1) // 2 - 7 <= n^2 + n^3) or (not abs(-n) + (n - 1) / 1 > 5 and 2^n != 12 * n)",
-    "is_prime(n) or gcd(n^2 + 1, n + 8) + powmod(3, abs(n), 1000003) % (n - 7) // (n - 50) >= n / -1",
+    "n != 11 and ((n^5 % 30 == n % 30 and n * (n + 1) // 2 - 7 <= n^2 + n^3) or (not abs(-n) + (n - 1) / 1 > 5 and 2^n != 12 * n))",
+    "n != 11 and (is_prime(n) or gcd(n^2 + 1, n + 8) + powmod(3, abs(n), 1000003) % (n - 7) // (n - 50) >= n / -1)",
 ];
 /// Where the values begin; the last are too large for the widest integers in the bodies.
 const FIRSTS: [i128; 3] = [-60, (1 << 62) - 70, i128::MAX - 129];
