@@ -339,7 +339,7 @@ impl Cluster {
         }
         let mut ballots = worker.sealed.get(&replica).cloned().unwrap_or_default();
         if worker.behaviour == Behaviour::ChangesItsMind {
-            ballots.reverse();
+            ballots = ballots.pop().into_iter().collect();
         }
         for ballot in ballots {
             let ballot = ballot.authenticate().expect("signed by its worker");
