@@ -397,7 +397,7 @@ impl Service {
                 }
             }
             None => {
-                self.fail(replica, "the ballot that was committed to is not here any more".to_owned()).await
+                self.fail(replica, "the ballot that was committed to is not here any more".to_owned()).await;
             }
         }
     }

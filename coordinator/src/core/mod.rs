@@ -372,18 +372,18 @@ impl Core {
         }
     }
 
-    fn lease(&mut self, worker: NodeId, lease: Lease) {
+    fn lease(&mut self, worker: NodeId, mut lease: Lease) {
         let replica = lease.replica;
         let Some(record) = self.jobs.get(&replica.job) else { return };
         let Some(bytes) = record.plan.task(replica.index).map(|task| task.to_bytes()) else { return };
-        let task = if bytes.len() <= INLINE_TASK_BYTES_MAX {
+        lease.task = if bytes.len() <= INLINE_TASK_BYTES_MAX {
             Some(bytes)
         } else {
             let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
             long.insert(replica.task.0, bytes);
             None
         };
-        self.send(worker, CoordinatorMessage::Lease(Lease { task, ..lease }));
+        self.send(worker, CoordinatorMessage::Lease(lease));
     }
 
     fn announce(&self, job: JobId, index: u64, verdict: &Verdict) {

@@ -83,7 +83,6 @@ pub enum Welcome {
 }
 
 /// From a worker, after it was welcomed.
-#[expect(clippy::large_enum_variant, reason = "ballots are by far the most frequent message")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WorkerMessage {
     /// A ballot, with the outcome where it is short.

@@ -393,7 +393,7 @@ impl Cluster {
         }
         let mut ballots = worker.sealed.get(&replica).cloned().unwrap_or_default();
         if worker.behaviour == Behaviour::ChangesItsMind {
-            ballots.reverse();
+            ballots = ballots.pop().into_iter().collect();
         }
         for ballot in ballots {
             let ballot = ballot.authenticate().expect("signed by its worker");
@@ -413,17 +413,17 @@ impl Cluster {
     fn answer(&mut self, id: NodeId, replica: ReplicaId, formula: Formula, sealed: bool) {
         let index = replica.index;
         let digests = match self.worker(id).behaviour {
-            Behaviour::Honest
-            | Behaviour::Replays
-            | Behaviour::Copies
-            | Behaviour::CommitsOnly
-            | Behaviour::CastsOpenly => vec![truth(index)],
             Behaviour::Lies(liar) => vec![lie(index, liar)],
             Behaviour::Silent => vec![],
             Behaviour::WrongByFirstFormula if task(index).formulas().first() == Some(&formula) => {
                 vec![lie(index, 0)]
             }
-            Behaviour::WrongByFirstFormula => vec![truth(index)],
+            Behaviour::Honest
+            | Behaviour::Replays
+            | Behaviour::Copies
+            | Behaviour::CommitsOnly
+            | Behaviour::CastsOpenly
+            | Behaviour::WrongByFirstFormula => vec![truth(index)],
             Behaviour::Equivocates | Behaviour::ChangesItsMind => vec![truth(index), lie(index, 0)],
             Behaviour::Fails => {
                 let reason = "out of memory".to_owned();
