@@ -195,7 +195,7 @@ impl NodeStore for Snapshot {
         let digest = if number.is_multiple_of(2) {
             self.read(|| {
                 let row = self.entries.get(number / 2)?;
-                Ok(row.and_then(|row| split_row(row.value()).map(|(digest, _)| digest)))
+                Ok(row.and_then(|row| split_row(number / 2, row.value()).map(|(digest, _)| digest)))
             })?
         } else {
             self.read(|| Ok(self.nodes.get(number)?.map(|node| Digest(*node.value()))))?

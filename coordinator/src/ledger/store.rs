@@ -36,7 +36,10 @@ use super::{
     error::guarded,
     files::sync_folder,
     mark::Mark,
-    tables::{ENTRIES, HEADS, JOB_ENTRIES, JOBS, JobRow, LAYOUT, LAYOUT_KEY, META, NODES, OUTCOMES},
+    tables::{
+        ENTRIES, ENTRY_PREFIX_BYTES, HEADS, JOB_ENTRIES, JOBS, JobRow, LAYOUT, LAYOUT_KEY, META, NODES,
+        OUTCOMES, row_prefix,
+    },
 };
 
 /// How many heads of the last commits are kept.
@@ -322,9 +325,12 @@ impl Commit<'_> {
         let mut nodes = self.transaction.open_table(NODES).map_err(self.failed())?;
         let mut complete = Vec::new();
         for (digest, bytes) in &prepared.leaves {
-            let mut row = entries.insert_reserve(frontier.size(), 32 + bytes.len()).map_err(self.failed())?;
-            row.as_mut()[..32].copy_from_slice(&digest.0);
-            row.as_mut()[32..].copy_from_slice(bytes);
+            let prefix = row_prefix(frontier.size(), digest);
+            let mut row = entries
+                .insert_reserve(frontier.size(), ENTRY_PREFIX_BYTES + bytes.len())
+                .map_err(self.failed())?;
+            row.as_mut()[..ENTRY_PREFIX_BYTES].copy_from_slice(&prefix);
+            row.as_mut()[ENTRY_PREFIX_BYTES..].copy_from_slice(bytes);
             frontier.push(*digest, |number, digest| {
                 if number % 2 == 1 {
                     complete.push((number, digest));

@@ -9,7 +9,8 @@ pub(super) const LAYOUT: u32 = 1;
 pub(super) const LAYOUT_KEY: &str = "layout";
 /// Numbers about the database itself.
 pub(super) const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
-/// Position to the leaf's digest (32 bytes) and the entry's canonical bytes. The digests are the even nodes of the tree.
+/// Position to the position again (8 bytes, little-endian), the leaf's digest (32 bytes) and the entry's canonical bytes. The
+/// digests are the even nodes of the tree; the position shows where damage leads to another entry's row.
 pub(super) const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
 /// The odd nodes of the tree, those above the leaves, by their number.
 pub(super) const NODES: TableDefinition<'_, u64, &[u8; 32]> = TableDefinition::new("nodes");
@@ -60,16 +61,28 @@ fn row_checksum(job: JobId, row: &[u8]) -> [u8; 8] {
     checksum
 }
 
-/// The digest of the leaf and the entry's bytes, from a row of [`ENTRIES`].
-pub(super) fn split_row(row: &[u8]) -> Option<(Digest, &[u8])> {
-    let (digest, bytes) = row.split_first_chunk::<32>()?;
-    Some((Digest(*digest), bytes))
+/// Bytes of a row of [`ENTRIES`] before the entry.
+pub(super) const ENTRY_PREFIX_BYTES: usize = 8 + 32;
+
+/// What stands before the entry in a row of [`ENTRIES`].
+pub(super) fn row_prefix(position: u64, digest: &Digest) -> [u8; ENTRY_PREFIX_BYTES] {
+    let mut prefix = [0; ENTRY_PREFIX_BYTES];
+    prefix[..8].copy_from_slice(&position.to_le_bytes());
+    prefix[8..].copy_from_slice(&digest.0);
+    prefix
+}
+
+/// The digest of the leaf and the entry's bytes, from a row of [`ENTRIES`]; none where it is not the row of this position.
+pub(super) fn split_row(position: u64, row: &[u8]) -> Option<(Digest, &[u8])> {
+    let (written_for, rest) = row.split_first_chunk::<8>()?;
+    let (digest, bytes) = rest.split_first_chunk::<32>()?;
+    (*written_for == position.to_le_bytes()).then_some((Digest(*digest), bytes))
 }
 
 /// The entry in a row of [`ENTRIES`], or what is wrong with the row.
 pub(super) fn read_entry(position: u64, row: &[u8]) -> Result<Entry, String> {
     let (digest, bytes) =
-        split_row(row).ok_or_else(|| format!("entry {position} is shorter than its digest"))?;
+        split_row(position, row).ok_or_else(|| format!("what stands for entry {position} is another row"))?;
     if leaf_digest(bytes) != digest {
         return Err(format!("entry {position} does not have its digest"));
     }

@@ -232,7 +232,8 @@ fn whatever_is_changed_behind_the_ledgers_back_is_told() {
     assert!(one_bit[0].starts_with("4: it does not have its digest"), "{one_bit:?}");
     // An entry that was replaced, digest and all, fits neither the nodes above it nor any head.
     let replaced = tampered(|transaction| {
-        let other = row(transaction, 5);
+        let mut other = row(transaction, 5);
+        other[..8].copy_from_slice(&4_u64.to_le_bytes());
         transaction.open_table(ENTRIES).expect("a table").insert(4, other.as_slice()).expect("room");
     });
     assert!(replaced.iter().any(|fault| fault.contains("node 9 of the tree is not what")), "{replaced:?}");

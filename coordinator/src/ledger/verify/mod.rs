@@ -188,7 +188,7 @@ impl Walk<'_> {
                 return false;
             }
         };
-        let Some((stored, bytes)) = split_row(&row) else { return false };
+        let Some((stored, bytes)) = split_row(position, &row) else { return false };
         let digest = leaf_digest(bytes);
         if stored != digest {
             self.found.fault(position, "it does not have its digest");
