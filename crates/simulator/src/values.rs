@@ -58,7 +58,7 @@ fn first_lane(task: TaskId) -> u64 {
     u64::from_le_bytes(lane)
 }
 
-/// Four lanes of the output function of SplitMix64 (Steele, Lea and Flood, 2014): a bijection of the number in each lane.
+/// Four lanes of the output function of `SplitMix64` (Steele, Lea and Flood, 2014): a bijection of the number in each lane.
 pub(crate) fn spread(number: u64, kind: u64) -> [u8; 32] {
     let mut bytes = [0; 32];
     let mut state = number ^ kind.wrapping_mul(0xd1b5_4a32_d192_ed03);
