@@ -351,10 +351,6 @@ pub struct BenchAgreement {
 }
 
 /// `simulate`.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line, and independent of the others"
-)]
 #[derive(Debug, Clone, Args)]
 pub struct Simulate {
     /// How many workers [default: 7 for rounds, drawn for each world of a campaign]

@@ -116,17 +116,15 @@ fn bounds_json(scenario: &Scenario) -> serde_json::Value {
 fn conclusion(report: &WorldReport, story: &Story) -> String {
     let counts = &report.counts;
     let rounds = story.rounds().count();
-    let mut text = format!(
-        "{rounds} rounds: {} accepted, {} of them wrong; {} undecided; faulty nodes found: {}",
+    let violated = report.violation.as_ref().map(|violation| format!("\nviolated: {violation}"));
+    format!(
+        "{rounds} rounds: {} accepted, {} of them wrong; {} undecided; faulty nodes found: {}{}",
         counts.accepted,
         counts.wrong,
         counts.undecided + counts.unfinished,
-        telling::found_in_all(story)
-    );
-    if let Some(violation) = &report.violation {
-        text.push_str(&format!("\nviolated: {violation}"));
-    }
-    text
+        telling::found_in_all(story),
+        violated.unwrap_or_default()
+    )
 }
 
 /// Whether all invariants hold.

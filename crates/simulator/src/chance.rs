@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 
 use verdict::lots::Lots;
 
+use crate::values::spread;
+
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -20,13 +22,10 @@ pub enum Purpose {
     Workers = 4,
 }
 
-/// The 32 bytes that a stream begins with: a seed and its purpose.
+/// The 32 bytes that a stream begins with: a seed and its purpose, spread over all of them.
 #[must_use]
 pub fn seed_bytes(seed: u64, purpose: Purpose) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    bytes[8] = purpose as u8;
-    bytes
+    spread(seed, u64::MAX - purpose as u64)
 }
 
 /// A stream of chance.

@@ -150,7 +150,7 @@ impl<Event: Clone> Network<Event> {
     }
 
     /// Lets the next thing happen.
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn take_next(&mut self) -> Option<Event> {
         let planned = self.queue.pop()?;
         self.now_us = self.now_us.max(planned.at_us);
         Some(planned.event)

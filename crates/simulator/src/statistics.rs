@@ -83,7 +83,9 @@ mod tests {
     fn the_error_of_worlds_that_do_not_differ_is_nothing_and_grows_with_their_difference() {
         let rate_of = |hits: &[u32]| {
             let mut rate = ClusteredRate::default();
-            hits.iter().for_each(|hits| rate.add(*hits, 10));
+            for hits in hits {
+                rate.add(*hits, 10);
+            }
             rate
         };
         assert_eq!(rate_of(&[3, 3, 3]).standard_error(), Some(0.0));

@@ -16,19 +16,19 @@ pub fn job_id(number: u32) -> JobId {
 #[must_use]
 pub fn task_id(job: JobId, index: u64) -> TaskId {
     let [a, b, c, d, ..] = job.0;
-    TaskId(spread(u64::from(u32::from_be_bytes([a, b, c, d])) << 32 | index, 0))
+    TaskId(Digest(spread((u64::from(u32::from_be_bytes([a, b, c, d])) << 32) | index, 0)))
 }
 
 /// What the task yields.
 #[must_use]
 pub fn truth(task: TaskId) -> Digest {
-    spread(first_lane(task), 1)
+    Digest(spread(first_lane(task), 1))
 }
 
 /// A wrong digest: the same for the same `liar`, another for every other one.
 #[must_use]
 pub fn lie(task: TaskId, liar: u32) -> Digest {
-    spread(first_lane(task), 2 + u64::from(liar))
+    Digest(spread(first_lane(task), 2 + u64::from(liar)))
 }
 
 /// The worker with this number, from 0. Its name for people is one more: see [`worker_name`].
@@ -58,8 +58,8 @@ fn first_lane(task: TaskId) -> u64 {
     u64::from_le_bytes(lane)
 }
 
-/// Four lanes of the output function of SplitMix64 (Steele, Lea and Flood, 2014): a bijection of the number in each lane.
-fn spread(number: u64, kind: u64) -> Digest {
+/// Four lanes of the output function of `SplitMix64` (Steele, Lea and Flood, 2014): a bijection of the number in each lane.
+pub(crate) fn spread(number: u64, kind: u64) -> [u8; 32] {
     let mut bytes = [0; 32];
     let mut state = number ^ kind.wrapping_mul(0xd1b5_4a32_d192_ed03);
     for lane in bytes.chunks_exact_mut(8) {
@@ -69,5 +69,5 @@ fn spread(number: u64, kind: u64) -> Digest {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         lane.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes());
     }
-    Digest(bytes)
+    bytes
 }

@@ -1,9 +1,9 @@
 //! Drawing lots: who is asked next is chance, so that nobody can arrange to sit together.
 //!
 //! Workers that know which task they get next, and who shares it with them, could wait for one that they hold the
-//! majority of. The lots come from a `ChaCha8` stream: whoever has seen any number of them still cannot foresee the next
-//! without the seed. The seed is the driver's: the machine draws nothing by itself, and the same seed gives the same
-//! lots.
+//! majority of. The lots are the key stream of a cipher (eight rounds of `ChaCha`): whoever has seen any number of them
+//! cannot foresee the next without the seed. The seed is the driver's: the machine draws nothing by itself, and the same
+//! seed gives the same lots.
 
 use chacha20::{
     ChaCha8Rng,

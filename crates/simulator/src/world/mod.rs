@@ -226,7 +226,7 @@ impl<D: Decider> World<D> {
                 self.network.wait_until(at_us);
                 self.wake().map(|()| true)
             }
-            _ => match self.network.next() {
+            _ => match self.network.take_next() {
                 Some(event) => self.happen(event).map(|()| true),
                 None => Ok(false),
             },

@@ -78,11 +78,12 @@ impl<D: Decider> World<D> {
                 .plan(worker.stalled_until_us, Event::Computed { worker: number, life, work });
         }
         let task = TaskKey::of(&work.replica);
-        let (truth, lie) = (values::truth(work.replica.task), |liar| values::lie(work.replica.task, liar));
+        let truth = values::truth(work.replica.task);
+        let wrong = |liar| values::lie(work.replica.task, liar);
         let (digest, contradiction) = match worker.member.behaviour {
-            Behaviour::LiesAlone | Behaviour::Forges => (lie(number + 1), None),
-            Behaviour::LiesTogether => (lie(0), None),
-            Behaviour::Equivocates => (truth, Some(lie(number + 1))),
+            Behaviour::LiesAlone | Behaviour::Forges => (wrong(number + 1), None),
+            Behaviour::LiesTogether => (wrong(0), None),
+            Behaviour::Equivocates => (truth, Some(wrong(number + 1))),
             Behaviour::Copies => match self.overheard.get(&task) {
                 Some(digest) => (*digest, None),
                 // It has nothing to copy yet, and looks again later.

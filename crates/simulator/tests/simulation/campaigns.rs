@@ -25,6 +25,34 @@ fn nothing_is_violated_whatever_goes_wrong() {
     }
 }
 
+/// A million votes with everything going wrong, in four parts that run side by side.
+fn a_quarter_of_a_million(first_seed: u64) {
+    let campaign = run(Options::default(), first_seed, 250_000);
+    let totals = campaign.totals();
+    assert!(totals.failures.is_empty(), "{:#?}", totals.failures);
+    assert_eq!((totals.counts.accepted, totals.wrong_within_bound), (250_000, 0));
+}
+
+#[test]
+fn a_million_votes_first_quarter() {
+    a_quarter_of_a_million(10_000_000);
+}
+
+#[test]
+fn a_million_votes_second_quarter() {
+    a_quarter_of_a_million(20_000_000);
+}
+
+#[test]
+fn a_million_votes_third_quarter() {
+    a_quarter_of_a_million(30_000_000);
+}
+
+#[test]
+fn a_million_votes_last_quarter() {
+    a_quarter_of_a_million(40_000_000);
+}
+
 #[test]
 fn beyond_the_fault_bound_a_wrong_value_may_win_and_never_without_the_votes() {
     let options = Options { nodes: Some(5), faulty: Some(3), tolerate: Some(2), ..Options::default() };

@@ -56,12 +56,12 @@ impl Planted {
         let Some(policy) = self.policies.get(&job) else { return false };
         let agreeing = || ballots.iter().filter(|(_, said)| *said == digest);
         let votes = agreeing().count();
-        let voters = agreeing().map(|(worker, _)| worker).collect::<BTreeSet<_>>().len();
+        let different = agreeing().map(|(worker, _)| worker).collect::<BTreeSet<_>>().len();
         let quorum = policy.quorum as usize;
         match self.bug {
-            Bug::QuorumOffByOne => voters + 1 >= quorum,
+            Bug::QuorumOffByOne => different + 1 >= quorum,
             Bug::CountsTwice => votes >= quorum && 2 * votes > policy.replicas as usize,
-            Bug::BarDoesNotGrow => voters >= quorum && 2 * voters > policy.replicas as usize,
+            Bug::BarDoesNotGrow => different >= quorum && 2 * different > policy.replicas as usize,
             Bug::None | Bug::AnnouncesAgain | Bug::CorrectsNobody | Bug::LosesLeases => false,
         }
     }
