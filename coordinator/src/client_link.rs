@@ -195,7 +195,7 @@ async fn submit(
     })
 }
 
-fn plan(text: Vec<u8>, file: Option<Vec<u8>>, submitter: NodeId) -> Result<Submission, String> {
+fn plan(text: Vec<u8>, file: Option<Vec<u8>>, client: NodeId) -> Result<Submission, String> {
     let text = String::from_utf8(text).map_err(|_| "the job file is not UTF-8".to_owned())?;
     let spec = JobSpec::parse(&text).map_err(|errors| errors.to_string())?;
     let file_digest = file.as_ref().map(|bytes| Digest::of(Domain::ExpressionFile, bytes));
@@ -211,7 +211,7 @@ fn plan(text: Vec<u8>, file: Option<Vec<u8>>, submitter: NodeId) -> Result<Submi
     getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random bytes: {error}"))?;
     let job = JobId::of_submission(&text, file_digest, nonce);
     let policy = spec.policy.clone();
-    let submitted = Submitted { job, nonce, submitter, policy, text, file: file_digest };
+    let submitted = Submitted { job, nonce, submitter: client, policy, text, file: file_digest };
     Ok(Submission { submitted, file, spec, plan: Arc::new(plan) })
 }
 

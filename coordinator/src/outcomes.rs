@@ -89,7 +89,8 @@ impl AcceptedOutcomes {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let digest = name.to_str().and_then(Digest::from_hex);
-            if !digest.is_some_and(|digest| kept.get(&digest).is_some_and(|known| known.short.is_none())) {
+            let is_kept = |digest: Digest| kept.get(&digest).is_some_and(|known| known.short.is_none());
+            if !digest.is_some_and(is_kept) {
                 // What cannot be removed only takes room.
                 let _ = fs::remove_file(entry.path());
             }

@@ -80,15 +80,14 @@ impl Seat {
         self.with_state(|state| {
             if Arc::ptr_eq(&state.engine, failed) && state.pause.is_none() {
                 state.pause = pause_after(error, state.reopenings);
-                match state.pause {
-                    Some(pause) => warn!(
-                        %error, again_in = %humantime::format_duration(pause),
-                        "a GPU leaves service; it will be opened and tested again"
-                    ),
-                    None => warn!(
+                if let Some(pause) = state.pause {
+                    let again_in = humantime::format_duration(pause);
+                    warn!(%error, %again_in, "a GPU leaves service; it will be opened and tested again");
+                } else {
+                    warn!(
                         %error,
                         "a GPU leaves service until the worker is started again; the worker goes on without it"
-                    ),
+                    );
                 }
             }
         });
@@ -254,12 +253,11 @@ impl Gpus {
                 }
                 Err(error) => {
                     state.pause = pause_after(&error, state.reopenings);
-                    match state.pause {
-                        Some(pause) => {
-                            let again_in = humantime::format_duration(pause);
-                            warn!(%error, %again_in, "a GPU cannot return to service yet");
-                        }
-                        None => warn!(%error, "a GPU stays out of service until the worker is started again"),
+                    if let Some(pause) = state.pause {
+                        let again_in = humantime::format_duration(pause);
+                        warn!(%error, %again_in, "a GPU cannot return to service yet");
+                    } else {
+                        warn!(%error, "a GPU stays out of service until the worker is started again");
                     }
                     false
                 }

@@ -131,7 +131,7 @@ fn pi_after_a_million_is_that_of_chudnovskys_decimals_in_base_16() {
     let text =
         constants::digits(Constant::Pi, Formula::Chudnovsky, decimals, &Control::default()).expect("digits");
     let fraction: Integer = text.strip_prefix("3.").expect("pi").parse().expect("decimals");
-    let scaled = Integer::from(fraction << (4 * (after + count)));
+    let scaled: Integer = fraction << (4 * (after + count));
     let scaled: Integer = scaled / Integer::from(Integer::u_pow_u(10, 1_204_200));
     let known = format!("{:0>20}", scaled.keep_bits(4 * count).to_string_radix(16).to_uppercase());
     for formula in HexConstant::Pi.formulas() {

@@ -34,11 +34,11 @@ fn assert_all_agree(after: u64) {
             }
             window.digits(&total).expect("settled")
         };
-        let on_cpu = digits(&|task| partial_sum(task, &Control::default()).expect("in bounds"));
-        assert_eq!(known.get_or_insert_with(|| on_cpu.clone()), &on_cpu, "{formula} after {after}");
+        let expected = digits(&|task| partial_sum(task, &Control::default()).expect("in bounds"));
+        assert_eq!(known.get_or_insert_with(|| expected.clone()), &expected, "{formula} after {after}");
         for engine in &engines {
-            let on_gpu = digits(&|task| on_gpu(engine, task));
-            assert_eq!(on_gpu, on_cpu, "{formula} after {after}, {}", engine.variant());
+            let found = digits(&|task| on_gpu(engine, task));
+            assert_eq!(found, expected, "{formula} after {after}, {}", engine.variant());
         }
     }
 }

@@ -30,9 +30,11 @@ fn range(body: &str, first: i128, last: i128) -> Task {
     Task::Range { agree_digits: 20, variable: "n".to_owned(), body: body.to_owned(), first, last }
 }
 
-fn on_gpu(engine: &GpuEngine, task: &Task) -> RangeAnswer {
+/// The engine's answer; none where it gives the task up, as too many values have no room in the kernel.
+fn on_gpu(engine: &GpuEngine, task: &Task) -> Option<RangeAnswer> {
     match engine.run(task, &Control::default()) {
-        Ok(Outcome::Range(answer)) => answer,
+        Ok(Outcome::Range(answer)) => Some(answer),
+        Err(GpuError::NoKernel) => None,
         other => panic!("{}: {other:?}", engine.device_name()),
     }
 }
@@ -180,10 +182,14 @@ fn every_workgroup_counts_and_sums_whatever_the_size() {
 fn answers_of_the_engine_are_those_of_the_general_way() {
     let bodies = drawn(250);
     for engine in engines() {
+        let mut answered = 0;
         for (body, first) in &bodies {
             let task = range(body, *first, first.saturating_add(90));
-            assert_eq!(on_gpu(&engine, &task), on_cpu(&task), "{} ({}): {body}", engine.variant(), first);
+            let Some(answer) = on_gpu(&engine, &task) else { continue };
+            assert_eq!(answer, on_cpu(&task), "{} ({}): {body}", engine.variant(), first);
+            answered += 1;
         }
+        assert!(answered * 4 > bodies.len(), "{answered} of {} bodies were answered", bodies.len());
     }
 }
 
@@ -202,17 +208,14 @@ fn long_ranges_end_where_the_general_way_ends_and_sum_what_it_sums() {
         range("n > 0", i128::MAX - 5000, i128::MAX),
         range("n != 170141183460469231731687303715884105727", i128::MAX - 50, i128::MAX),
         range("n^2 > n or 7 // (n + 1) < 8", i128::MIN, i128::MIN + 50),
-        // Some, many, and all values without room in 256 bits.
-        range("n < 60000 or n^17 > n", 1, 70_000),
-        range("n^20 > n or n < 2", 1, 30_000),
-        // Refused at 70000, beyond where the kernel stops being asked and before.
-        range("n^40 > 0 and 1 / (n - 70000) < 2", 1, 90_000),
+        // Some values without room in 256 bits, and one that is refused.
+        range("n % 10000 != 0 or n^40 > n", 1, 70_000),
         range("n // (70000 - n) > -100000", 1, 90_000),
     ];
     for engine in engines() {
         for task in &tasks {
             assert!(GpuEngine::has_kernel(task), "{task:?}");
-            assert_eq!(on_gpu(&engine, task), on_cpu(task), "{}: {task:?}", engine.variant());
+            assert_eq!(on_gpu(&engine, task), Some(on_cpu(task)), "{}: {task:?}", engine.variant());
         }
     }
 }

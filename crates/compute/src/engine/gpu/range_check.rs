@@ -29,7 +29,7 @@ const IN_FLIGHT_MAX: usize = 3;
 const WORKGROUPS_AIMED_AT: u32 = 8192;
 /// Values that an invocation takes at least, so that summing up within a workgroup does not count.
 const VALUES_PER_INVOCATION_MIN: u32 = 16;
-/// A dispatch of which more than one value in so many was computed here hands over all that follows.
+/// A task is given up where more than one value in so many of a dispatch was computed here.
 const LEFT_SHARE_MAX: u64 = 4;
 /// Words of 32 bits before the program.
 pub(super) const HEAD_WORDS: usize = 8;
@@ -153,12 +153,9 @@ impl Run<'_> {
                 break;
             }
             self.tell_progress(first, dispatch.value(dispatch.values - 1), last);
+            // What follows would be left as well, and a ballot must not name an engine that did a part of the work.
             if self.left * LEFT_SHARE_MAX > u64::from(dispatch.values) {
-                let rest = dispatch.value(dispatch.values - 1);
-                if rest < last {
-                    total.append(self.walk.stretch(rest + 1, last)?);
-                }
-                break;
+                return Err(GpuError::NoKernel);
             }
         }
         Ok(total)
