@@ -7,6 +7,7 @@
 //! policy names.
 
 mod count;
+mod leases;
 mod record;
 mod seal;
 
@@ -19,7 +20,6 @@ use protocol::{
     digest::Digest,
     domain::{Axis, Engine},
     identity::NodeId,
-    limits::LEASE_RENEWALS_MAX,
     verdict::Verdict,
 };
 
@@ -343,97 +343,6 @@ impl Tally {
             .map(|lease| lease.permille)
             .max()
             .unwrap_or(0)
-    }
-
-    /// Leases the next replica; returns its number and when the lease expires.
-    pub(crate) fn lease(
-        &mut self,
-        worker: NodeId,
-        operator: String,
-        engine: (Engine, String),
-        formula: Formula,
-        now_ms: u64,
-    ) -> (u32, u64) {
-        let number = u32::try_from(self.issued.len()).unwrap_or(u32::MAX);
-        let expires_ms = now_ms + self.rules.lease_ms;
-        let lease = Some(Lease::until(Stage::Computing, expires_ms));
-        let (engine, device) = engine;
-        let (commitment, reveal_asked) = (None, false);
-        self.issued.push(Issued {
-            worker,
-            operator,
-            engine,
-            device,
-            formula,
-            lease,
-            commitment,
-            reveal_asked,
-        });
-        (number, expires_ms)
-    }
-
-    /// Puts an earlier lease of replica `number` out again; returns when it expires, which one that is committed to does
-    /// not.
-    pub(crate) fn resume(&mut self, number: u32, now_ms: u64) -> Option<u64> {
-        let expires_ms = now_ms + self.rules.lease_ms;
-        let issued = self.issued.get_mut(number as usize)?;
-        let is_committed = issued.commitment.is_some() && self.rules.sealed;
-        let lease =
-            if is_committed { Lease::committed() } else { Lease::until(Stage::Computing, expires_ms) };
-        issued.lease.insert(lease).timer_ms
-    }
-
-    /// Whether replica `number` was ever leased to `worker`.
-    pub(crate) fn was_leased(&self, number: u32, worker: &NodeId) -> bool {
-        self.issued.get(number as usize).is_some_and(|issued| issued.worker == *worker)
-    }
-
-    /// Ends a lease, if it is out; returns when its timer would go off.
-    pub(crate) fn end_lease(&mut self, number: u32) -> Option<u64> {
-        self.issued.get_mut(number as usize)?.lease.take()?.timer_ms
-    }
-
-    /// The timer of a lease that is out was set anew.
-    pub(crate) fn note_timer(&mut self, number: u32, timer_ms: u64) {
-        if let Some(lease) = self.issued.get_mut(number as usize).and_then(|issued| issued.lease.as_mut()) {
-            lease.timer_ms = Some(timer_ms);
-        }
-    }
-
-    /// Renews a lease that is out.
-    pub(crate) fn renew(&mut self, number: u32, permille: u16, now_ms: u64) {
-        let lease_ms = self.rules.lease_ms;
-        if let Some(lease) = self.issued.get_mut(number as usize).and_then(|issued| issued.lease.as_mut())
-            && lease.renewals < LEASE_RENEWALS_MAX
-            && lease.stage == Stage::Computing
-        {
-            lease.renewals += 1;
-            lease.expires_ms = now_ms + lease_ms;
-            lease.permille = lease.permille.max(permille.min(1000));
-        }
-    }
-
-    /// When a lease that is out expires, in milliseconds.
-    pub(crate) fn lease_expires_ms(&self, number: u32) -> Option<u64> {
-        self.issued.get(number as usize)?.lease.as_ref().map(|lease| lease.expires_ms)
-    }
-
-    /// A worker has let its lease expire: others are asked before it.
-    pub(crate) fn note_expired(&mut self, worker: NodeId) {
-        let times = self.expired.entry(worker).or_default();
-        *times = times.saturating_add(1);
-    }
-
-    /// Whether there is a vacant seat, and workers that could be asked if one more expired lease were overlooked.
-    pub(crate) fn may_pardon(&self) -> bool {
-        self.pardoned < PARDONS_MAX
-            && self.expired.values().any(|times| *times > self.pardoned)
-            && self.vacant_seats() > 0
-    }
-
-    /// Overlooks one more expired lease in every worker.
-    pub(crate) fn pardon(&mut self) {
-        self.pardoned += 1;
     }
 
     /// Notes why a worker could not run it.
