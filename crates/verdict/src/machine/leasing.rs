@@ -120,6 +120,7 @@ impl Machine {
                 if tally.is_open() && tally.ballots().contains_key(&id) {
                     self.outputs.push_back(Output::Counted { worker: id, replica: *replica });
                 } else if !tally.ballots().contains_key(&id) {
+                    tally.dismiss(replica.number);
                     self.outputs.push_back(Output::Cancel { worker: id, replica: *replica });
                 }
                 continue;

@@ -226,6 +226,9 @@ impl Machine {
     fn free_leases_of(&mut self, id: NodeId, now_ms: u64) {
         let leases = self.workers.get(&id).map(|worker| worker.leases.clone()).unwrap_or_default();
         for replica in leases {
+            if let Some(tally) = self.tally_mut(replica.job, replica.index) {
+                tally.interrupt(replica.number);
+            }
             self.end_lease(replica, id);
             self.evaluate(replica.job, replica.index, now_ms);
         }

@@ -27,8 +27,8 @@ pub use count::Count;
 /// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
 const PARDONS_MAX: u32 = 3;
 
-/// How many leases of one task a worker may have: one that comes and goes must not use up those of the others.
-const LEASES_PER_WORKER_MAX: u32 = 8;
+/// How many replicas of one task there may be for each ballot that it may have at most.
+const ATTEMPTS_PER_SEAT_MAX: u32 = 8;
 
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct Issued {
     /// By which method.
     pub formula: Formula,
     lease: Option<Lease>,
+    /// The lease ended with the worker's connection, and nobody told the worker: it may have the replica again.
+    interrupted: bool,
 }
 
 /// A lease that is out.
@@ -282,23 +284,17 @@ impl Tally {
         u32::try_from(self.issued.len()).unwrap_or(u32::MAX)
     }
 
-    /// A flapping cluster must not lease one task for ever.
+    /// A cluster that answers nothing must not be asked for ever.
     fn attempts_max(&self) -> u32 {
-        self.rules.seats_max.saturating_mul(LEASES_PER_WORKER_MAX)
-    }
-
-    fn leases_of(&self, worker: &NodeId) -> u32 {
-        let leases = self.issued.iter().filter(|issued| issued.worker == *worker).count();
-        u32::try_from(leases).unwrap_or(u32::MAX)
+        self.rules.seats_max.saturating_mul(ATTEMPTS_PER_SEAT_MAX)
     }
 
     /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before, nor let more
-    /// leases expire than are overlooked, nor lose too many with its connection.
+    /// leases expire than are overlooked.
     pub fn may_ask(&self, worker: &NodeId) -> bool {
         !self.ballots.contains_key(worker)
             && !self.excused.contains(worker)
             && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
-            && self.leases_of(worker) < LEASES_PER_WORKER_MAX
             && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
     }
 
@@ -315,7 +311,8 @@ impl Tally {
             .unwrap_or(0)
     }
 
-    /// Leases the next replica; returns its number and when the lease expires.
+    /// Leases a replica; returns its number and when the lease expires. A worker that lost the same replica with its
+    /// connection has it again: one that comes and goes uses up no replicas of the others.
     pub(crate) fn lease(
         &mut self,
         worker: NodeId,
@@ -324,21 +321,43 @@ impl Tally {
         formula: Formula,
         now_ms: u64,
     ) -> (u32, u64) {
-        let number = u32::try_from(self.issued.len()).unwrap_or(u32::MAX);
-        let expires_ms = now_ms + self.rules.lease_ms;
-        let lease = Some(Lease { expires_ms, timer_ms: expires_ms, renewals: 0, permille: 0 });
         let (engine, device) = engine;
-        self.issued.push(Issued { worker, operator, engine, device, formula, lease });
-        (number, expires_ms)
+        let again = self.issued.iter().position(|issued| {
+            issued.interrupted
+                && (issued.worker, issued.engine, issued.formula) == (worker, engine, formula)
+                && (&issued.operator, &issued.device) == (&operator, &device)
+        });
+        let at = again.unwrap_or_else(|| {
+            let interrupted = false;
+            self.issued.push(Issued { worker, operator, engine, device, formula, lease: None, interrupted });
+            self.issued.len() - 1
+        });
+        let number = u32::try_from(at).unwrap_or(u32::MAX);
+        (number, self.resume(number, now_ms))
     }
 
-    /// Puts an earlier lease of replica `number` out again; returns when it expires.
+    /// Puts a lease of replica `number` out; returns when it expires.
     pub(crate) fn resume(&mut self, number: u32, now_ms: u64) -> u64 {
         let expires_ms = now_ms + self.rules.lease_ms;
         if let Some(issued) = self.issued.get_mut(number as usize) {
             issued.lease = Some(Lease { expires_ms, timer_ms: expires_ms, renewals: 0, permille: 0 });
+            issued.interrupted = false;
         }
         expires_ms
+    }
+
+    /// A lease that is out ends with its worker's connection.
+    pub(crate) fn interrupt(&mut self, number: u32) {
+        if let Some(issued) = self.issued.get_mut(number as usize) {
+            issued.interrupted = issued.lease.is_some();
+        }
+    }
+
+    /// The worker is told that replica `number` is over for it.
+    pub(crate) fn dismiss(&mut self, number: u32) {
+        if let Some(issued) = self.issued.get_mut(number as usize) {
+            issued.interrupted = false;
+        }
     }
 
     /// Whether replica `number` was ever leased to `worker`.
