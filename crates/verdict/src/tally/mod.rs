@@ -264,7 +264,7 @@ impl Tally {
         u32::try_from(self.ballots.len()).unwrap_or(u32::MAX)
     }
 
-    /// How many seats are neither voted nor leased; after the verdict, whether a replica is to be run for its outcome.
+    /// How many seats are neither voted nor leased; after the verdict, how many more replicas are to be run for its outcome.
     pub fn vacant_seats(&self) -> u32 {
         if self.attempts() >= self.attempts_max() {
             return 0;
@@ -274,7 +274,8 @@ impl Tally {
                 self.seats.saturating_sub(self.cast_count() + self.outstanding_count())
             }
             State::Decided(decision) if decision.rerun && !decision.held => {
-                1_u32.saturating_sub(self.outstanding_count())
+                // Of a quorum of workers, one is honest: the others cannot hold up the outcome by never answering.
+                self.rules.quorum.saturating_sub(self.outstanding_count())
             }
             State::Decided(_) | State::Reconciled(_) | State::Exhausted(_) => 0,
         }

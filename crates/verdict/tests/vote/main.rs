@@ -234,6 +234,25 @@ fn a_worker_that_comes_and_goes_does_not_use_up_the_leases_of_the_others() {
 }
 
 #[test]
+fn an_outcome_that_is_lost_does_not_hang_on_one_worker_that_never_answers() {
+    let mut cluster = Cluster::new(false, 1);
+    let winners = ["a", "b"].map(|operator| cluster.add(operator, Behaviour::Honest));
+    cluster.submit(Policy { replicas: 2, ..Policy::default() }, 1);
+    while cluster.verdicts.is_empty() {
+        assert!(cluster.deliver_one());
+    }
+    for winner in winners {
+        cluster.worker(winner).stored.clear();
+    }
+    cluster.add("c", Behaviour::Silent);
+    cluster.add("d", Behaviour::Honest);
+    let asked_at_ms = cluster.now_ms;
+    while cluster.deliver_one() {}
+    assert_eq!(cluster.over, Some(JobState::Reconciled), "d computed it again, and c is not waited for");
+    assert_eq!(cluster.now_ms, asked_at_ms);
+}
+
+#[test]
 fn a_heartbeat_keeps_a_lease_alive() {
     let mut cluster = Cluster::new(false, 1);
     let slow = cluster.add("a", Behaviour::Silent);
