@@ -157,6 +157,9 @@ impl<D: Decider> World<D> {
         let ballot = &signed.ballot;
         if values::worker_number(&ballot.worker) != from || signed_by != from {
             self.counts.forgeries += 1;
+            if let Some(story) = &mut self.story {
+                story.forgery(ballot.replica, from);
+            }
             return self.close(from);
         }
         let (replica, digest) = (ballot.replica, ballot.digest);
