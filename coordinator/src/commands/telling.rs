@@ -76,6 +76,9 @@ fn round_text(round: &Round, story: &Story) -> String {
         words.extend(said.is_late.then(|| "after the verdict".to_owned()));
         line(&worker_name(said.worker), words.join(", "));
     }
+    for forger in &round.forgers {
+        line(&worker_name(*forger), "a ballot that is not its own: refused".to_owned());
+    }
     line("result", result(round));
     if matches!(round.result, Some(Verdict::Accepted(_))) {
         line("votes", votes(round));

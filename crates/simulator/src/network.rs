@@ -4,7 +4,7 @@
 //! takes everything behind it in its direction along: the link is dead there, and both ends notice after a silence.
 //! More than QUIC would, the network may double messages and let them overtake each other.
 
-use std::{cmp::Ordering, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use crate::chance::{Chance, Purpose};
 
@@ -57,34 +57,13 @@ struct Lane {
     last_us: u64,
 }
 
-/// Something that will happen.
-#[derive(Debug)]
-struct Planned<Event> {
+/// When something will happen, and where it waits for that. Of two things at the same time, the one that was planned
+/// first comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Planned {
     at_us: u64,
-    /// Of two things at the same time, the one that was planned first comes first.
     sequence: u64,
-    event: Event,
-}
-
-impl<Event> PartialEq for Planned<Event> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<Event> Eq for Planned<Event> {}
-
-impl<Event> PartialOrd for Planned<Event> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<Event> Ord for Planned<Event> {
-    /// The earliest is the greatest: a heap gives its greatest first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at_us, other.sequence).cmp(&(self.at_us, self.sequence))
-    }
+    slot: usize,
 }
 
 /// What became of a message.
@@ -103,7 +82,11 @@ pub enum Sent {
 /// The queue and the links.
 #[derive(Debug)]
 pub struct Network<Event> {
-    queue: BinaryHeap<Planned<Event>>,
+    queue: BinaryHeap<Reverse<Planned>>,
+    /// What is planned; a queue is sorted faster without it.
+    events: Vec<Option<Event>>,
+    /// The slots of `events` that are empty.
+    vacant: Vec<usize>,
     sequence: u64,
     now_us: u64,
     weather: Weather,
@@ -117,6 +100,8 @@ impl<Event: Clone> Network<Event> {
     pub fn new(seed: u64, weather: Weather, links: usize) -> Self {
         Self {
             queue: BinaryHeap::new(),
+            events: Vec::new(),
+            vacant: Vec::new(),
             sequence: 0,
             now_us: 0,
             weather,
@@ -146,14 +131,15 @@ impl<Event: Clone> Network<Event> {
     /// When the next thing happens, in microseconds.
     #[must_use]
     pub fn next_us(&self) -> Option<u64> {
-        self.queue.peek().map(|planned| planned.at_us)
+        self.queue.peek().map(|Reverse(planned)| planned.at_us)
     }
 
     /// Lets the next thing happen.
     pub fn take_next(&mut self) -> Option<Event> {
-        let planned = self.queue.pop()?;
+        let Reverse(planned) = self.queue.pop()?;
         self.now_us = self.now_us.max(planned.at_us);
-        Some(planned.event)
+        self.vacant.push(planned.slot);
+        self.events.get_mut(planned.slot)?.take()
     }
 
     /// Lets time pass until `at_us`, before which nothing is planned.
@@ -164,7 +150,15 @@ impl<Event: Clone> Network<Event> {
     /// Plans something that no network stands between.
     pub fn plan(&mut self, at_us: u64, event: Event) {
         self.sequence += 1;
-        self.queue.push(Planned { at_us: at_us.max(self.now_us), sequence: self.sequence, event });
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() - 1
+        });
+        if let Some(place) = self.events.get_mut(slot) {
+            *place = Some(event);
+        }
+        let planned = Planned { at_us: at_us.max(self.now_us), sequence: self.sequence, slot };
+        self.queue.push(Reverse(planned));
     }
 
     /// Sends a message over a link that is up.

@@ -31,7 +31,9 @@ pub struct Round {
     pub asked: u32,
     /// When it was decided, in microseconds.
     pub decided_us: u64,
-    /// Those whom their ballots show to be faulty: they dissented, or contradicted themselves.
+    /// Those who sent ballots in another's name, or old ones of another.
+    pub forgers: BTreeSet<u32>,
+    /// Those whom their ballots show to be faulty: they forged, dissented, or contradicted themselves.
     pub found: BTreeSet<u32>,
 }
 
@@ -81,6 +83,10 @@ impl Story {
         round.ballots.push(Said { worker, digest, is_right, at_us, is_late: round.result.is_some() });
     }
 
+    pub(crate) fn forgery(&mut self, replica: ReplicaId, worker: u32) {
+        self.rounds.entry(TaskKey::of(&replica)).or_default().forgers.insert(worker);
+    }
+
     pub(crate) fn verdict(&mut self, task: TaskKey, verdict: &Verdict, machine: &Machine, at_us: u64) {
         let round = self.rounds.entry(task).or_default();
         round.result = Some(verdict.clone());
@@ -107,6 +113,7 @@ impl Story {
                 tally.decision().is_some_and(|decision| decision.accepted != cast.ballot.ballot().digest)
             });
             round.found = two_faced.chain(dissents.map(|(id, _)| id)).map(values::worker_number).collect();
+            round.found.extend(&round.forgers);
         }
     }
 }

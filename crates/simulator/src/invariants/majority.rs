@@ -19,6 +19,7 @@ pub(super) fn check(
     verdict: &Verdict,
     scenario: &Scenario,
     machine: &Machine,
+    out: usize,
 ) -> Result<(), Violation> {
     let Verdict::Accepted(accepted) = verdict else { return Ok(()) };
     let index = task.index;
@@ -30,8 +31,6 @@ pub(super) fn check(
     if votes < quorum {
         return fail(format!("task {index} is accepted with {votes} ballots, and the quorum is {quorum}"));
     }
-    let tally = machine.job(task.job).and_then(|job| job.tally(index));
-    let out = tally.map_or(0, |tally| tally.outstanding().count());
     if 2 * votes <= all + out {
         let what =
             format!("task {index} is accepted with {votes} of {all} ballots, and {out} may still come");

@@ -60,15 +60,39 @@ pub trait Members {
 #[derive(Debug, Default)]
 pub struct Invariants {
     record: Record,
+    /// Leases that a ballot ended by what it decided: when it came, theirs could still come, too.
+    cancelled: Vec<ReplicaId>,
 }
 
 impl Invariants {
+    /// A replica is leased, over this session of the worker's link.
+    pub fn leased(&mut self, replica: &ReplicaId, worker: u32, session: Option<u64>) {
+        self.record.task_mut(TaskKey::of(replica)).lease(worker, replica.number, session);
+    }
+
+    /// A lease is over: its worker cannot run it, or let it expire.
+    pub fn lease_ended(&mut self, replica: &ReplicaId) {
+        self.record.task_mut(TaskKey::of(replica)).end_lease(replica.number);
+    }
+
+    /// A lease is taken back by what a ballot decided.
+    pub fn cancelled(&mut self, replica: ReplicaId) {
+        self.cancelled.push(replica);
+    }
+
+    /// Everything that was ordered is done.
+    pub fn orders_done(&mut self) {
+        for replica in std::mem::take(&mut self.cancelled) {
+            self.lease_ended(&replica);
+        }
+    }
+
     /// A ballot was taken.
     pub fn ballot_taken(&mut self, task: TaskKey, worker: u32, replica_number: u32, digest: Digest) {
         self.record.task_mut(task).take(worker, replica_number, digest);
     }
 
-    /// A verdict is announced.
+    /// A verdict is announced, while these sessions of the workers' links are up.
     ///
     /// # Errors
     /// The [`Violation`] that this is.
@@ -78,11 +102,12 @@ impl Invariants {
         verdict: &Verdict,
         scenario: &Scenario,
         machine: &Machine,
+        sessions: &[Option<u64>],
     ) -> Result<(), Violation> {
         let record = self.record.task_mut(task);
         one_verdict::check(task, record, verdict)?;
         truth::check(task, verdict, scenario)?;
-        majority::check(task, record, verdict, scenario, machine)?;
+        majority::check(task, record, verdict, scenario, machine, record.out(sessions))?;
         record.announce(verdict.clone());
         Ok(())
     }

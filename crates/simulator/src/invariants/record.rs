@@ -17,9 +17,21 @@ pub struct Record {
 pub struct TaskRecord {
     /// Each worker's first ballot, with the number of its replica.
     ballots: Vec<(u32, u32, Digest)>,
+    /// Replicas that were leased.
+    leases: Vec<Leased>,
     /// Those who said two different things about one replica before the verdict.
     two_faced: Vec<u32>,
     verdict: Option<Verdict>,
+}
+
+/// A replica that was leased.
+#[derive(Debug, Clone, Copy)]
+struct Leased {
+    worker: u32,
+    number: u32,
+    /// Over which session of the worker's link: with it, the lease ends.
+    session: Option<u64>,
+    ended: bool,
 }
 
 impl Record {
@@ -44,8 +56,29 @@ impl TaskRecord {
         self.verdict.as_ref()
     }
 
+    /// How many replicas are out whose ballots may still come, as far as `sessions` of the workers' links are up.
+    pub(super) fn out(&self, sessions: &[Option<u64>]) -> usize {
+        let is_up = |lease: &&Leased| {
+            let session = sessions.get(lease.worker as usize).copied().flatten();
+            session.is_some() && session == lease.session
+        };
+        self.leases.iter().filter(|lease| !lease.ended).filter(is_up).count()
+    }
+
+    pub(super) fn lease(&mut self, worker: u32, number: u32, session: Option<u64>) {
+        self.leases.retain(|lease| lease.number != number);
+        self.leases.push(Leased { worker, number, session, ended: false });
+    }
+
+    pub(super) fn end_lease(&mut self, number: u32) {
+        if let Some(lease) = self.leases.iter_mut().find(|lease| lease.number == number) {
+            lease.ended = true;
+        }
+    }
+
     /// Takes a ballot: each worker's first counts, and none of one who contradicts itself while the vote is open.
     pub(super) fn take(&mut self, worker: u32, replica_number: u32, digest: Digest) {
+        self.end_lease(replica_number);
         if self.two_faced.contains(&worker) {
             return;
         }

@@ -78,13 +78,13 @@ impl<D: Decider> World<D> {
         if self.decider.handle(input, now_ms).is_err() {
             self.counts.rejected += 1;
         }
-        self.obey()
+        self.obey(false)
     }
 
     /// Lets the decider do what is due.
     pub(super) fn wake(&mut self) -> Result<(), Stopped> {
         self.decider.handle_timeout(self.coordinator_ms());
-        self.obey()
+        self.obey(false)
     }
 
     /// A worker is connected over a new session; the one before, if any, is closed.
@@ -129,6 +129,7 @@ impl<D: Decider> World<D> {
         match message {
             WorkerSays::Cast { ballot, signed_by } => self.hear_ballot(number, *ballot, signed_by),
             WorkerSays::Failed(replica) => {
+                self.invariants.lease_ended(&replica);
                 self.tell(Input::ReplicaFailed { worker, replica, reason: "it fails".to_owned() })
             }
             WorkerSays::Beat(replicas) => {
@@ -156,6 +157,9 @@ impl<D: Decider> World<D> {
         let ballot = &signed.ballot;
         if values::worker_number(&ballot.worker) != from || signed_by != from {
             self.counts.forgeries += 1;
+            if let Some(story) = &mut self.story {
+                story.forgery(ballot.replica, from);
+            }
             return self.close(from);
         }
         let (replica, digest) = (ballot.replica, ballot.digest);
@@ -174,7 +178,7 @@ impl<D: Decider> World<D> {
         } else {
             self.counts.rejected += 1;
         }
-        self.obey()
+        self.obey(true)
     }
 
     /// Ends a worker's connection because of what it sent; it will try again.
@@ -186,16 +190,23 @@ impl<D: Decider> World<D> {
         self.worker_out(number)
     }
 
-    /// Does everything that the decider has ordered.
-    fn obey(&mut self) -> Result<(), Stopped> {
+    /// Does everything that the decider has ordered, because of a ballot or of something else.
+    fn obey(&mut self, by_ballot: bool) -> Result<(), Stopped> {
         while let Some(output) = self.decider.poll_output() {
             match output {
                 Output::Lease { worker, replica, engine, formula, .. } => {
                     let work = super::message::Work { replica, engine, formula };
+                    let number = values::worker_number(&worker);
                     self.counts.leases += 1;
-                    self.say(values::worker_number(&worker), CoordinatorSays::Lease(work));
+                    self.invariants.leased(&replica, number, self.sessions[number as usize]);
+                    self.say(number, CoordinatorSays::Lease(work));
                 }
                 Output::Cancel { worker, replica } => {
+                    if by_ballot {
+                        self.invariants.cancelled(replica);
+                    } else {
+                        self.invariants.lease_ended(&replica);
+                    }
                     self.say(values::worker_number(&worker), CoordinatorSays::Cancel(replica));
                 }
                 Output::Counted { worker, replica } => {
@@ -228,6 +239,7 @@ impl<D: Decider> World<D> {
                 }
             }
         }
+        self.invariants.orders_done();
         Ok(())
     }
 

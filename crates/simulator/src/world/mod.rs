@@ -274,7 +274,13 @@ impl<D: Decider> World<D> {
         if let Some(story) = &mut self.story {
             story.verdict(task, verdict, self.decider.machine(), self.network.now_us());
         }
-        Ok(self.invariants.announced(task, verdict, &self.scenario, self.decider.machine())?)
+        Ok(self.invariants.announced(
+            task,
+            verdict,
+            &self.scenario,
+            self.decider.machine(),
+            &self.sessions,
+        )?)
     }
 
     fn count_tallies(&mut self) {

@@ -119,6 +119,7 @@ impl Machine {
             };
             if tally.vacant_seats() == 0 || !tally.may_ask(&id) {
                 if !tally.ballots().contains_key(&id) {
+                    tally.dismiss(replica.number);
                     self.outputs.push_back(Output::Cancel { worker: id, replica: *replica });
                 }
                 continue;

@@ -295,6 +295,9 @@ impl Machine {
         };
         let leases = self.workers.get(&id).map(leases).unwrap_or_default();
         for replica in leases {
+            if let Some(tally) = self.tally_mut(replica.job, replica.index) {
+                tally.interrupt(replica.number);
+            }
             self.end_lease(replica, id);
             self.evaluate(replica.job, replica.index, now_ms);
         }

@@ -5,7 +5,8 @@ use protocol::{constant::Formula, domain::Engine, identity::NodeId, limits::LEAS
 use super::{Issued, Lease, PARDONS_MAX, Stage, Tally};
 
 impl Tally {
-    /// Leases the next replica; returns its number and when the lease expires.
+    /// Leases a replica; returns its number and when the lease expires. A worker that lost the same replica with its
+    /// connection has it again, unless it had committed to it: one that comes and goes uses up no replicas of the others.
     pub(crate) fn lease(
         &mut self,
         worker: NodeId,
@@ -14,11 +15,21 @@ impl Tally {
         formula: Formula,
         now_ms: u64,
     ) -> (u32, u64) {
-        let number = u32::try_from(self.issued.len()).unwrap_or(u32::MAX);
+        let (engine, device) = engine;
         let expires_ms = now_ms + self.rules.lease_ms;
         let lease = Some(Lease::until(Stage::Computing, expires_ms));
-        let (engine, device) = engine;
-        let (commitment, reveal_asked) = (None, false);
+        let again = self.issued.iter_mut().zip(0..).find(|(issued, _)| {
+            issued.interrupted
+                && issued.commitment.is_none()
+                && (issued.worker, issued.engine, issued.formula) == (worker, engine, formula)
+                && (&issued.operator, &issued.device) == (&operator, &device)
+        });
+        if let Some((issued, number)) = again {
+            issued.lease = lease;
+            issued.interrupted = false;
+            return (number, expires_ms);
+        }
+        let number = u32::try_from(self.issued.len()).unwrap_or(u32::MAX);
         self.issued.push(Issued {
             worker,
             operator,
@@ -26,10 +37,25 @@ impl Tally {
             device,
             formula,
             lease,
-            commitment,
-            reveal_asked,
+            commitment: None,
+            reveal_asked: false,
+            interrupted: false,
         });
         (number, expires_ms)
+    }
+
+    /// A lease that is out ends with its worker's connection.
+    pub(crate) fn interrupt(&mut self, number: u32) {
+        if let Some(issued) = self.issued.get_mut(number as usize) {
+            issued.interrupted = issued.lease.is_some();
+        }
+    }
+
+    /// The worker is told that replica `number` is over for it.
+    pub(crate) fn dismiss(&mut self, number: u32) {
+        if let Some(issued) = self.issued.get_mut(number as usize) {
+            issued.interrupted = false;
+        }
     }
 
     /// Puts an earlier lease of replica `number` out again; returns when it expires, which one that is committed to does
@@ -37,6 +63,7 @@ impl Tally {
     pub(crate) fn resume(&mut self, number: u32, now_ms: u64) -> Option<u64> {
         let expires_ms = now_ms + self.rules.lease_ms;
         let issued = self.issued.get_mut(number as usize)?;
+        issued.interrupted = false;
         let is_committed = issued.commitment.is_some() && self.rules.sealed;
         let lease =
             if is_committed { Lease::committed() } else { Lease::until(Stage::Computing, expires_ms) };

@@ -31,8 +31,8 @@ use seal::Stage;
 /// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
 const PARDONS_MAX: u32 = 3;
 
-/// How many leases of one task a worker may have: one that comes and goes must not use up those of the others.
-const LEASES_PER_WORKER_MAX: u32 = 8;
+/// How many replicas of one task there may be for each ballot that it may have at most.
+const ATTEMPTS_PER_SEAT_MAX: u32 = 8;
 
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct Issued {
     commitment: Option<Commitment>,
     /// Whether it was ever asked to reveal it.
     reveal_asked: bool,
+    /// The lease ended with the worker's connection, and nobody told the worker: it may have the replica again.
+    interrupted: bool,
 }
 
 /// A lease that is out.
@@ -292,7 +294,7 @@ impl Tally {
         u32::try_from(self.ballots.len()).unwrap_or(u32::MAX)
     }
 
-    /// How many seats are neither voted nor leased; after the verdict, whether a replica is to be run for its outcome.
+    /// How many seats are neither voted nor leased; after the verdict, how many more replicas are to be run for its outcome.
     pub fn vacant_seats(&self) -> u32 {
         if self.attempts() >= self.attempts_max() {
             return 0;
@@ -302,7 +304,8 @@ impl Tally {
                 self.seats.saturating_sub(self.cast_count() + self.outstanding_count())
             }
             State::Decided(decision) if decision.rerun && !decision.held => {
-                1_u32.saturating_sub(self.outstanding_count())
+                // Of a quorum of workers, one is honest: the others cannot hold up the outcome by never answering.
+                self.rules.quorum.saturating_sub(self.outstanding_count())
             }
             State::Decided(_) | State::Reconciled(_) | State::Exhausted(_) => 0,
         }
@@ -312,23 +315,17 @@ impl Tally {
         u32::try_from(self.issued.len()).unwrap_or(u32::MAX)
     }
 
-    /// A flapping cluster must not lease one task for ever.
+    /// A cluster that answers nothing must not be asked for ever.
     fn attempts_max(&self) -> u32 {
-        self.rules.seats_max.saturating_mul(LEASES_PER_WORKER_MAX)
-    }
-
-    fn leases_of(&self, worker: &NodeId) -> u32 {
-        let leases = self.issued.iter().filter(|issued| issued.worker == *worker).count();
-        u32::try_from(leases).unwrap_or(u32::MAX)
+        self.rules.seats_max.saturating_mul(ATTEMPTS_PER_SEAT_MAX)
     }
 
     /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before, nor let more
-    /// leases expire than are overlooked, nor lose too many with its connection.
+    /// leases expire than are overlooked.
     pub fn may_ask(&self, worker: &NodeId) -> bool {
         !self.ballots.contains_key(worker)
             && !self.excused.contains(worker)
             && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
-            && self.leases_of(worker) < LEASES_PER_WORKER_MAX
             && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
     }
 

@@ -290,11 +290,31 @@ fn a_worker_that_comes_and_goes_does_not_use_up_the_leases_of_the_others() {
         cluster.lose(restless);
         cluster.join(restless);
     }
-    assert_eq!(cluster.leases.len(), 8);
+    let replicas: Vec<_> = cluster.leases.iter().map(|(_, replica, _)| replica.number).collect();
+    assert_eq!(replicas, vec![0; 101], "it is given the same replica again and again");
     cluster.add("b", Behaviour::Honest);
     cluster.add("c", Behaviour::Honest);
     cluster.run();
     assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
+
+#[test]
+fn an_outcome_that_is_lost_does_not_hang_on_one_worker_that_never_answers() {
+    let mut cluster = Cluster::new(false, 1);
+    let winners = ["a", "b"].map(|operator| cluster.add(operator, Behaviour::Honest));
+    cluster.submit(Policy { replicas: 2, ..Policy::default() }, 1);
+    while cluster.verdicts.is_empty() {
+        assert!(cluster.deliver_one());
+    }
+    for winner in winners {
+        cluster.worker(winner).stored.clear();
+    }
+    cluster.add("c", Behaviour::Silent);
+    cluster.add("d", Behaviour::Honest);
+    let asked_at_ms = cluster.now_ms;
+    while cluster.deliver_one() {}
+    assert_eq!(cluster.over, Some(JobState::Reconciled), "d computed it again, and c is not waited for");
+    assert_eq!(cluster.now_ms, asked_at_ms);
 }
 
 #[test]
@@ -338,10 +358,11 @@ fn a_worker_that_was_leased_a_task_twice_votes_once() {
     let wanderer = cluster.add("a", Behaviour::Silent);
     cluster.add("b", Behaviour::Silent);
     cluster.submit(Policy::default(), 1);
-    cluster.lose(wanderer);
-    cluster.join(wanderer);
+    cluster.now_ms += 2 * Policy::default().lease_ms;
+    cluster.machine.handle_timeout(cluster.now_ms);
+    cluster.tell(Input::Heartbeat { worker: wanderer, under_way: Vec::new() }).expect("it is welcome");
     let leased: Vec<_> = cluster.leases.iter().filter(|(worker, ..)| *worker == wanderer).copied().collect();
-    assert_eq!(leased.len(), 2, "it kept no word of the first lease and was asked again");
+    assert_eq!(leased.len(), 2, "its first lease expired and it was asked again");
     for (liar, (_, replica, formula)) in (1..).zip(leased) {
         let ballot = cluster.ballot(wanderer, replica, formula, lie(0, liar));
         cluster.cast(ballot).expect("each replica was leased to it");
