@@ -25,10 +25,10 @@ use super::{coordinator, texts, worker};
 const BEGIN_MS: u64 = 1_790_000_000_000;
 
 /// A job as its coordinator wrote it down.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Story {
     /// The expression file.
-    pub file: &'static str,
+    pub file: String,
     /// The job's records, in order.
     pub records: Vec<Record>,
     /// The accepted outcomes.
@@ -70,7 +70,9 @@ pub fn tasks() -> Vec<Task> {
         let plan = Plan::new(&JobSpec::parse(text).ok()?, Some(texts::LINES.into())).ok()?;
         plan.task(plan.tasks() - 1)
     });
-    of_menu.chain([Task::Digits { constant: Constant::Sqrt(7), decimals: 50 }]).collect()
+    let decimals = [50, u64::MAX];
+    let digits = decimals.map(|decimals| Task::Digits { constant: Constant::Sqrt(7), decimals });
+    of_menu.chain(digits).collect()
 }
 
 /// What a worker signs on a task.
@@ -125,23 +127,8 @@ pub fn task_certificate() -> Certificate {
 /// The job of [`texts::STORY`].
 #[must_use]
 pub fn story() -> Story {
-    let (text, file) = (texts::STORY, texts::STORY_LINES);
-    let digest = Some(Digest::of(Domain::ExpressionFile, file.as_bytes()));
-    let job = JobId::of_submission(text, digest, [42; 16]);
-    let spec = JobSpec::parse(text).ok();
-    let plan = spec.as_ref().and_then(|spec| Plan::new(spec, Some(file.into())).ok());
-    let (Some(spec), Some(plan)) = (spec, plan) else {
-        return Story { file, records: Vec::new(), outcomes: Vec::new() };
-    };
-    let submitter = worker(200).node_id();
-    let submitted = Submitted {
-        job,
-        nonce: [42; 16],
-        submitter,
-        policy: spec.policy,
-        text: text.to_owned(),
-        file: digest,
-    };
+    let Some((plan, submitted)) = submission(texts::STORY_LINES.to_owned()) else { return Story::default() };
+    let job = submitted.job;
     let cast = |index: u64, number: u8, outcome: &Outcome| {
         let task = plan.task(index).map_or(TaskId(Digest([0; 32])), |task| TaskId::of(&task));
         ballot(ReplicaId { job, index, task, number: number.into() }, &worker(number), outcome)
@@ -172,7 +159,34 @@ pub fn story() -> Story {
         Record::Over { job, state: JobState::Incomplete },
     ];
     let outcomes = vec![Some(clear.to_bytes()), Some(clear.to_bytes()), Some(range.to_bytes()), None];
-    Story { file, records, outcomes }
+    Story { file: texts::STORY_LINES.to_owned(), records, outcomes }
+}
+
+/// A job of [`texts::STORY`] with this file, and the record of its submission.
+fn submission(file: String) -> Option<(Plan, Submitted)> {
+    let text = texts::STORY;
+    let digest = Some(Digest::of(Domain::ExpressionFile, file.as_bytes()));
+    let job = JobId::of_submission(text, digest, [42; 16]);
+    let spec = JobSpec::parse(text).ok()?;
+    let plan = Plan::new(&spec, Some(file.into())).ok()?;
+    let (nonce, submitter, policy) = ([42; 16], worker(200).node_id(), spec.policy);
+    Some((plan, Submitted { job, nonce, submitter, policy, text: text.to_owned(), file: digest }))
+}
+
+/// A job of one long expression over so long a range that it is thousands of tasks, the first of which are undecided, and
+/// the others open.
+#[must_use]
+pub fn undecided_story(undecided: u64) -> Story {
+    let file = format!("for n in 1..=2^31: {}n >= 0\n", "n + ".repeat(8000));
+    let Some((plan, submitted)) = submission(file.clone()) else { return Story::default() };
+    let job = submitted.job;
+    let without_ballots = |index| {
+        let task = TaskId::of(&plan.task(index)?);
+        Some(Record::Decided(Decided { job, index, task, ..decided(None, Vec::new(), Vec::new()) }))
+    };
+    let mut records = vec![Record::Submitted(submitted)];
+    records.extend((0..undecided).filter_map(without_ballots));
+    Story { file, records, outcomes: vec![None; plan.tasks().try_into().unwrap_or(0)] }
 }
 
 fn counted(ballot: SignedBallot) -> CountedBallot {
@@ -208,13 +222,13 @@ pub fn entries() -> Vec<Entry> {
     ];
     records.extend(story().records);
     records.push(Record::Revoked { node: worker(9).node_id() });
-    (BEGIN_MS..).zip(records).map(|(at_ms, record)| Entry { at_ms, record }).collect()
+    entries_of(records)
 }
 
-/// The job's entries alone.
+/// These records, a millisecond after each other.
 #[must_use]
-pub fn story_entries() -> Vec<Vec<u8>> {
-    (BEGIN_MS..).zip(story().records).map(|(at_ms, record)| Entry { at_ms, record }.to_bytes()).collect()
+pub fn entries_of(records: Vec<Record>) -> Vec<Entry> {
+    (BEGIN_MS..).zip(records).map(|(at_ms, record)| Entry { at_ms, record }).collect()
 }
 
 /// A head over these leaves, signed.

@@ -34,7 +34,9 @@ impl Trial {
         let seeds = (self.target.seeds)();
         assert!(!seeds.is_empty(), "{} has no seed", self.target.name);
         for seed in &seeds {
+            // Once before it is measured: what is made at the first use is nobody's cost.
             assert_eq!((self.target.read)(seed), Reading::Value, "a seed was refused: {}", shown(seed));
+            self.try_one("a seed", seed);
         }
         let mut mutator = Mutator::new(seeds, 1);
         let mut values = 0;
@@ -42,7 +44,7 @@ impl Trial {
         let mut largest = (0, 0, 0);
         for number in 0..inputs {
             let input = mutator.next_input();
-            let (reading, bytes, time) = self.try_one(number, &input);
+            let (reading, bytes, time) = self.try_one(&format!("input {number}"), &input);
             values += u64::from(reading == Reading::Value);
             slowest = slowest.max((time, number));
             largest = largest.max((bytes, input.len(), number));
@@ -61,25 +63,25 @@ impl Trial {
     }
 
     /// Tries one input; whoever breaks it is told which it was.
-    pub(crate) fn try_one(&self, number: u64, input: &[u8]) -> (Reading, usize, Duration) {
+    fn try_one(&self, which: &str, input: &[u8]) -> (Reading, usize, Duration) {
         let name = self.target.name;
-        let (reading, bytes, mut time) = self.measure(number, input);
+        let (reading, bytes, mut time) = self.measure(which, input);
         let bytes_max = self.target.memory.bytes_max(input.len());
         assert!(
             bytes <= bytes_max,
-            "{name}, input {number}: {} bytes took {bytes} bytes of memory, over {bytes_max}: {}",
+            "{name}, {which}: {} bytes took {bytes} bytes of memory, over {bytes_max}: {}",
             input.len(),
             shown(input)
         );
         if self.watches_time && time > TIME_MAX {
             // The machine may have stumbled; an input that is slow is slow again.
-            time = (0..3).map(|_| self.measure(number, input).2).fold(time, Duration::min);
-            assert!(time <= TIME_MAX, "{name}, input {number} takes {time:?}: {}", shown(input));
+            time = (0..3).map(|_| self.measure(which, input).2).fold(time, Duration::min);
+            assert!(time <= TIME_MAX, "{name}, {which} takes {time:?}: {}", shown(input));
         }
         (reading, bytes, time)
     }
 
-    fn measure(&self, number: u64, input: &[u8]) -> (Reading, usize, Duration) {
+    fn measure(&self, which: &str, input: &[u8]) -> (Reading, usize, Duration) {
         let mut result = None;
         let begin = processor_time();
         let memory = allocation_counter::measure(|| {
@@ -87,7 +89,7 @@ impl Trial {
         });
         let time = processor_time().saturating_sub(begin);
         let Some(Ok(reading)) = result else {
-            panic!("{}, input {number} panics: {}", self.target.name, shown(input));
+            panic!("{}, {which} panics: {}", self.target.name, shown(input));
         };
         (reading, usize::try_from(memory.bytes_max).unwrap_or(usize::MAX), time)
     }
