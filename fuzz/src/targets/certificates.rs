@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use protocol::{
     certificate::{self, Builder, CertificateFault},
+    ledger::Entry,
     merkle::MerkleTree,
     verdict::Certificate,
 };
@@ -53,15 +54,20 @@ fn parts(bytes: &[u8]) -> Vec<&[u8]> {
 }
 
 fn lie_seeds() -> Vec<Vec<u8>> {
-    let story = seeds::decided::story();
+    vec![framed(seeds::decided::story())]
+}
+
+/// The input of [`SIGNED_LIES`] that tells this story.
+#[must_use]
+pub fn framed(story: seeds::decided::Story) -> Vec<u8> {
     let mut parts = vec![story.file.as_bytes().to_vec(), vec![0; story.records.len()]];
-    parts.extend(seeds::decided::story_entries());
+    parts.extend(seeds::decided::entries_of(story.records).iter().map(Entry::to_bytes));
     parts.extend(story.outcomes.into_iter().map(Option::unwrap_or_default));
-    let framed = parts.iter().flat_map(|part| {
+    let framed = |part: &Vec<u8>| {
         let length = u32::try_from(part.len()).unwrap_or(0).to_be_bytes();
         length[1..].iter().chain(part).copied().collect::<Vec<u8>>()
-    });
-    vec![framed.collect()]
+    };
+    parts.iter().flat_map(framed).collect()
 }
 
 /// Puts the parts into a ledger, signs its head and the certificate, and has that checked: now every check is reached.

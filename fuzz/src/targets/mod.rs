@@ -5,6 +5,7 @@ mod messages;
 mod records;
 mod texts;
 
+pub use certificates::framed;
 use protocol::codec::{self, DecodeError};
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -1,6 +1,30 @@
 //! That the trial itself works: a target that breaks its promises is caught, and inputs are what they were.
 
-use fuzz::{INPUT_BYTES_MAX, Target, mutation::Mutator};
+use fuzz::{
+    INPUT_BYTES_MAX, Reading, Target, mutation::Mutator, seeds::decided::undecided_story, targets::framed,
+};
+
+/// All memory that the check of a certificate ever asks for, which is a measure of its work.
+fn work_bytes(undecided: u64) -> u64 {
+    let input = framed(undecided_story(undecided));
+    let target = fuzz::target("signed_lies").expect("it is there");
+    let read = || assert_eq!((target.read)(&input), Reading::Value);
+    allocation_counter::measure(read).bytes_total
+}
+
+#[test]
+fn a_certificate_of_thousands_of_open_tasks_is_not_read_anew_for_each() {
+    // The text of 32 KiB, some times over; reading it once more for each of 8192 tasks would be gigabytes.
+    let work = work_bytes(0);
+    assert!(work < 64 << 20, "{work} bytes");
+}
+
+#[test]
+fn an_undecided_task_costs_a_certificates_reader_no_more_than_its_text() {
+    let text_bytes = undecided_story(0).file.len() as u64;
+    let each = (work_bytes(300) - work_bytes(0)) / 300;
+    assert!(each < 8 * text_bytes, "{each} bytes for a text of {text_bytes}");
+}
 
 #[test]
 fn the_same_number_gives_the_same_inputs_and_another_gives_others() {
