@@ -98,11 +98,12 @@ fn frames(bytes: &[u8]) -> Reading {
 }
 
 fn frame_seeds() -> Vec<Vec<u8>> {
-    let framed = |bytes: Vec<u8>| {
+    let with_length = |bytes: Vec<u8>| {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         [length.to_be_bytes().to_vec(), bytes].concat()
     };
-    let frames: Vec<Vec<u8>> = seeds::messages::of_worker().iter().map(codec::encode).map(framed).collect();
+    let frames: Vec<Vec<u8>> =
+        seeds::messages::of_worker().iter().map(codec::encode).map(with_length).collect();
     let together = frames.concat();
     frames.into_iter().chain([together]).collect()
 }
@@ -110,12 +111,9 @@ fn frame_seeds() -> Vec<Vec<u8>> {
 /// A ballot's signature and a commitment are checked as well: whatever is in them, they say yes or no.
 fn worker_message(bytes: &[u8]) -> Reading {
     let result = message::<WorkerMessage>("message of a worker", bytes);
-    match &result {
-        Ok(WorkerMessage::Cast { ballot, .. } | WorkerMessage::Reveal { ballot, .. }) => {
-            let authentic = ballot.is_authentic();
-            assert_eq!(ballot.clone().authenticate().is_ok(), authentic);
-        }
-        _ => {}
+    if let Ok(WorkerMessage::Cast { ballot, .. } | WorkerMessage::Reveal { ballot, .. }) = &result {
+        let authentic = ballot.is_authentic();
+        assert_eq!(ballot.clone().authenticate().is_ok(), authentic);
     }
     reading(&result)
 }
