@@ -5,6 +5,8 @@ use crate::complaint::{Complaint, settle};
 use crate::manifests;
 use crate::repository;
 
+/// Where tests are named as `path/of/file.rs::the_function`.
+const NAMING_TESTS: &[&str] = &["docs/threats.md"];
 const PAGES: &[&str] = &["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md"];
 
 fn unknown_targets(page: &str, text: &str, makefile: &str) -> Vec<Complaint> {
@@ -51,6 +53,24 @@ fn broken_links(page: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Co
     complaints
 }
 
+fn unknown_tests(page: &str, text: &str, source: impl Fn(&str) -> Option<String>) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let named = line.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::"));
+        for (file, function) in named {
+            let is_there = source(&format!("{file}.rs")).is_some_and(|text| {
+                let defined = format!("fn {function}(");
+                text.lines().any(|line| line.trim_start().trim_start_matches("async ").starts_with(&defined))
+            });
+            if !is_there {
+                let message = format!("names the test `{file}.rs::{function}`, which is not there");
+                complaints.push(Complaint::new(page, index + 1, message));
+            }
+        }
+    }
+    complaints
+}
+
 fn off_the_map(members: &[String], map: &str) -> Vec<Complaint> {
     let missing = members.iter().filter(|member| !map.contains(&format!("`{member}/`")));
     let message = |member: &String| format!("the map does not name `{member}/`; say there what it is for");
@@ -84,6 +104,16 @@ fn links_on_the_pages_lead_somewhere() {
     let exists = |target: &str| repository::root().join(target).exists();
     let found = PAGES.iter().flat_map(|page| broken_links(page, &repository::page(page), exists));
     settle("links", found);
+}
+
+#[test]
+fn tests_that_a_page_names_exist() {
+    let source =
+        |file: &str| repository::files().iter().any(|known| known == file).then(|| repository::page(file));
+    settle(
+        "named-tests",
+        NAMING_TESTS.iter().flat_map(|page| unknown_tests(page, &repository::page(page), source)),
+    );
 }
 
 #[test]
@@ -124,6 +154,18 @@ mod tests {
         let text = "[a](LICENSE) [b](https://example.org) [c](#below)\n[d](docs/gone.md#top)\n";
         assert_eq!(broken_links("a.md", text, exists)[0].line, 2);
         assert_eq!(broken_links("a.md", text, exists).len(), 1);
+    }
+
+    #[test]
+    fn a_test_that_does_not_exist_is_caught() {
+        let source = |file: &str| (file == "a/b.rs").then(|| "    async fn it_is_so() {}\nfn it(".to_owned());
+        let lines = |text: &str| -> Vec<usize> {
+            unknown_tests("a.md", text, source).into_iter().map(|complaint| complaint.line).collect()
+        };
+        assert_eq!(
+            lines("`a/b.rs::it_is_so`, `a/b.rs`\n`a/b.rs::it_is`\n`a/c.rs::it_is_so`, `a/b.rs::so`"),
+            [2, 3, 3]
+        );
     }
 
     #[test]

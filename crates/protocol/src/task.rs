@@ -94,7 +94,7 @@ impl Task {
     pub fn outcome_bytes_max(&self) -> u64 {
         let overhead = OUTCOME_OVERHEAD_BYTES_MAX;
         match self {
-            Self::Digits { decimals, .. } => decimals + overhead,
+            Self::Digits { decimals, .. } => decimals.saturating_add(overhead),
             Self::Expressions { expressions, .. } => overhead * (1 + expressions.len() as u64),
             Self::Range { .. } => 2 * overhead,
             Self::HexTerms(_) => overhead,

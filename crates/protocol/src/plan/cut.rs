@@ -3,9 +3,14 @@
 //! A unit is a stretch of expressions that one rule cuts; it remembers where its first expression stands and how
 //! many tasks it makes, and the tasks themselves are made when they are asked for.
 
+use std::collections::BTreeMap;
+
 use super::source::{Found, Source};
 use crate::{
-    job::{Faults, JobFileFault, expression::Reading, expression::read},
+    job::{
+        Faults, JobFileFault,
+        expression::{RangeReading, Reading, read},
+    },
     limits::{EXPRESSIONS_MAX, TASK_TEXT_BYTES_MAX, TASKS_MAX},
 };
 
@@ -49,8 +54,19 @@ impl Unit {
     }
 }
 
+/// Ranges of this many pieces or more are not read again for each of them. Of shorter ones a job may have millions, which
+/// are dearer to keep than to read.
+const KEPT_PIECES_MIN: u32 = 16;
+
+/// Every stretch, and the readings of long ranges by the number of their first task.
+#[derive(Debug, Default)]
+pub(super) struct Cut {
+    pub(super) units: Vec<Unit>,
+    pub(super) kept: BTreeMap<u32, RangeReading>,
+}
+
 /// Cuts every expression of a source; what is wrong goes to `faults`.
-pub(super) fn cut(source: &Source, batch: u16, faults: &mut Faults) -> Vec<Unit> {
+pub(super) fn cut(source: &Source, batch: u16, faults: &mut Faults) -> Cut {
     let mut cutter = Cutter { batch, ..Cutter::default() };
     for (number, found) in source.from(0).enumerate() {
         if number == EXPRESSIONS_MAX {
@@ -59,7 +75,7 @@ pub(super) fn cut(source: &Source, batch: u16, faults: &mut Faults) -> Vec<Unit>
         }
         match read(found.text) {
             Ok(reading) => {
-                if !cutter.take(&found, &reading) {
+                if !cutter.take(&found, reading) {
                     faults.push(found.offset, JobFileFault::TooManyTasks);
                     break;
                 }
@@ -67,17 +83,17 @@ pub(super) fn cut(source: &Source, batch: u16, faults: &mut Faults) -> Vec<Unit>
             Err((at, fault)) => faults.push(found.offset + at, fault),
         }
     }
-    if cutter.units.is_empty() && faults.is_empty() {
+    if cutter.cut.units.is_empty() && faults.is_empty() {
         faults.push(0, JobFileFault::NoExpressions);
     }
-    cutter.units
+    cutter.cut
 }
 
 #[derive(Debug, Default)]
 struct Cutter {
     /// Most expressions in one task.
     batch: u16,
-    units: Vec<Unit>,
+    cut: Cut,
     tasks: u32,
     expressions: u32,
     /// Bytes of text in the batch that is still open; none when the next expression opens a new one.
@@ -86,7 +102,7 @@ struct Cutter {
 
 impl Cutter {
     /// Takes in one more expression; false when the job would have too many tasks.
-    fn take(&mut self, found: &Found<'_>, reading: &Reading) -> bool {
+    fn take(&mut self, found: &Found<'_>, reading: Reading) -> bool {
         let bytes = found.text.len();
         match reading {
             Reading::Batched => {
@@ -98,6 +114,9 @@ impl Cutter {
             Reading::Ranged(range) => {
                 let Some(pieces) = u32::try_from(range.pieces).ok() else { return false };
                 self.open_batch_bytes = None;
+                if pieces >= KEPT_PIECES_MIN {
+                    self.cut.kept.insert(self.tasks, range);
+                }
                 self.begin(found.cursor, Shape::Range(pieces));
             }
         }
@@ -107,7 +126,7 @@ impl Cutter {
 
     /// Joins an expression to the open batch, where it fits.
     fn joined(&mut self, bytes: usize) -> bool {
-        let (Some(open_bytes), Some(unit)) = (self.open_batch_bytes, self.units.last_mut()) else {
+        let (Some(open_bytes), Some(unit)) = (self.open_batch_bytes, self.cut.units.last_mut()) else {
             return false;
         };
         match &mut unit.shape {
@@ -123,6 +142,6 @@ impl Cutter {
     fn begin(&mut self, cursor: u32, shape: Shape) {
         let unit = Unit { first_task: self.tasks, first_expression: self.expressions, cursor, shape };
         self.tasks = self.tasks.saturating_add(unit.tasks());
-        self.units.push(unit);
+        self.cut.units.push(unit);
     }
 }

@@ -9,10 +9,10 @@ mod difference;
 mod range;
 mod source;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use self::{
-    cut::{Shape, Unit, cut},
+    cut::{Cut, Shape, Unit, cut},
     source::Source,
 };
 use crate::{
@@ -34,9 +34,21 @@ pub struct Plan(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Digits { constant: Constant, decimals: u64 },
-    HexDigits { constant: HexConstant, window: Arc<HexWindow> },
-    Expressions { agree_digits: u32, source: Source, units: Arc<[Unit]> },
+    Digits {
+        constant: Constant,
+        decimals: u64,
+    },
+    HexDigits {
+        constant: HexConstant,
+        window: Arc<HexWindow>,
+    },
+    Expressions {
+        agree_digits: u32,
+        source: Source,
+        units: Arc<[Unit]>,
+        /// Long ranges, by the number of their first task.
+        kept: Arc<BTreeMap<u32, RangeReading>>,
+    },
 }
 
 /// What one task is of its plan.
@@ -83,11 +95,12 @@ impl Plan {
             faults.push(0, JobFileFault::FileTooLong { bytes: text.len() });
             return Err(faults.into_errors(&text, path));
         }
-        let units = cut(&source, batch, &mut faults);
+        let Cut { units, kept } = cut(&source, batch, &mut faults);
         if !faults.is_empty() {
             return Err(faults.into_errors(&text, path));
         }
-        Ok(Self(Kind::Expressions { agree_digits, source, units: units.into() }))
+        let (units, kept) = (units.into(), Arc::new(kept));
+        Ok(Self(Kind::Expressions { agree_digits, source, units, kept }))
     }
 
     /// How many tasks there are; at least one.
@@ -177,7 +190,7 @@ impl Plan {
     }
 
     fn piece(&self, index: u64) -> Option<Piece<'_>> {
-        let (agree_digits, source, units) = match &self.0 {
+        let (agree_digits, source, units, kept) = match &self.0 {
             Kind::Digits { constant, decimals } if index == 0 => {
                 return Some(Piece::Digits { constant: *constant, decimals: *decimals });
             }
@@ -185,7 +198,7 @@ impl Plan {
             Kind::HexDigits { constant, window } => {
                 return window.task(index).map(|task| Piece::HexTerms { constant: *constant, task });
             }
-            Kind::Expressions { agree_digits, source, units } => (*agree_digits, source, units),
+            Kind::Expressions { agree_digits, source, units, kept } => (*agree_digits, source, units, kept),
         };
         let index = u32::try_from(index).ok().filter(|index| u64::from(*index) < self.tasks())?;
         let unit = &units[units.partition_point(|unit| unit.first_task <= index).checked_sub(1)?];
@@ -193,8 +206,13 @@ impl Plan {
             Shape::Batch(_) => Some(Piece::Batch { unit, agree_digits, source }),
             Shape::Range(_) => {
                 let text = source.find(unit.cursor)?.text;
-                // The text was read as a range when it was cut, and reading it is a pure function.
-                let Ok(Reading::Ranged(range)) = read(text) else { return None };
+                let range = if let Some(kept) = kept.get(&unit.first_task) {
+                    kept.clone()
+                } else {
+                    // The text was read as a range when it was cut, and reading it is a pure function.
+                    let Ok(Reading::Ranged(range)) = read(text) else { return None };
+                    range
+                };
                 let number = u64::from(index - unit.first_task);
                 Some(Piece::Range { unit, agree_digits, text, range, number })
             }
