@@ -65,8 +65,8 @@ fn a_certificate_of_a_cluster_names_its_operators_and_holds_against_their_keys()
     assert_eq!(code, Some(0), "{printed}");
     let out = cluster.folder().join("out");
     let (certificate, value) = (out.join("certificate.quorate"), out.join("value.txt"));
-    let keys =
-        ["ada", "bob"].map(|name| cluster.worker_status(name)["worker"].as_str().expect("its key").to_owned());
+    let keys = ["ada", "bob"]
+        .map(|name| cluster.worker_status(name)["worker"].as_str().expect("its key").to_owned());
     let (code, said) = verify(&[text(&certificate), "--value", text(&value), "--trust", &keys[0], &keys[1]]);
     assert_eq!(code, Some(0), "{said}");
     for part in ["of ada, which you trust", "of bob, which you trust", "is the accepted value"] {
@@ -120,4 +120,13 @@ fn digits_are_held_against_the_accepted_digest_and_against_known_keys() {
     let (code, said) = verify(&[text(&certificate), "--value", text(&certificate)]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("is not the accepted value"), "{said}");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let empty = folder.path().join("empty.txt");
+    std::fs::write(&empty, "").expect("writable");
+    let (code, said) = verify(&[text(&certificate), "--value", text(&empty)]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is not the accepted value: it is empty"), "{said}");
+    let (code, said) = verify(&[text(folder.path())]);
+    assert_eq!(code, Some(6), "{said}");
+    assert!(said.contains("it is a folder; name the file in it"), "{said}");
 }
