@@ -47,14 +47,11 @@ pub fn write<W: Write>(
     outcome: impl Fn(&Digest) -> Option<Vec<u8>>,
     out: W,
 ) -> Result<W, CertificateError> {
-    let head = ledger.head()?;
-    let size = head.head.tree.size;
-    let mut positions = ledger.positions_of(job)?;
-    // More may have been appended since the head was read.
-    positions.retain(|position| *position < size);
-    let first = positions.first().ok_or(CertificateError::UnknownJob(job))?;
-    let first = ledger.entry(*first)?.map(|entry| entry.record);
-    let Some(Record::Submitted(submitted)) = first else { return Err(CertificateError::Unreadable(job)) };
+    let mut entries = ledger.proven_entries(job)?;
+    let (head, count) = (*entries.head(), entries.count_left());
+    let (first, path) = entries.next().ok_or(CertificateError::UnknownJob(job))??;
+    let first_bytes = first.to_bytes();
+    let Record::Submitted(submitted) = first.record else { return Err(CertificateError::Unreadable(job)) };
     let file = match &submitted.file {
         Some(digest) => {
             let kept = ledger.files().get(digest)?;
@@ -62,16 +59,17 @@ pub fn write<W: Write>(
         }
         None => None,
     };
-    let mut builder = Builder::begin(out, head, positions.len() as u64, file.as_deref())?;
+    let mut builder = Builder::begin(out, head, count, file.as_deref())?;
+    builder.entry(first_bytes, &path)?;
     let mut accepted: BTreeMap<u64, Digest> = BTreeMap::new();
-    for position in positions {
-        let entry = ledger.entry(position)?.ok_or(CertificateError::Unreadable(job))?;
+    for found in entries {
+        let (entry, path) = found?;
         if let Record::Decided(decided) = &entry.record
             && let Verdict::Accepted(digest) = decided.verdict
         {
             accepted.insert(decided.index, digest);
         }
-        builder.entry(entry.to_bytes(), &ledger.audit_path(position, size)?)?;
+        builder.entry(entry.to_bytes(), &path)?;
     }
     for index in 0..outcomes(&submitted, file).ok_or(CertificateError::Unreadable(job))? {
         let bytes = accepted.get(&index).and_then(&outcome);

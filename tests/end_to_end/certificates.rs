@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use quorate_tests::process::{command, run};
+use quorate_tests::{
+    cluster::Cluster,
+    process::{command, run},
+};
 
 fn vector(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
@@ -52,6 +55,30 @@ fn a_job_leaves_a_certificate_that_holds_together_with_its_value() {
 }
 
 #[test]
+fn a_certificate_of_a_cluster_names_its_operators_and_holds_against_their_keys() {
+    let mut cluster = Cluster::start();
+    let _workers = cluster.honest_workers(&["ada", "bob"]);
+    let lines = "name = \"claims\"\nkind = \"expressions\"\n[expressions]\nbatch = 1\n\
+                 check = [\"1 + 1 == 2\", \"for n in 1..=1000: n^5 % 30 == n % 30\"]\n\
+                 [policy]\nquorum = 2\nreplicas = 2\nsealed = true\ndistinct = [\"operator\"]\n";
+    let (code, printed) = cluster.submit(&cluster.job_file("claims", lines)).wait();
+    assert_eq!(code, Some(0), "{printed}");
+    let out = cluster.folder().join("out");
+    let (certificate, value) = (out.join("certificate.quorate"), out.join("value.txt"));
+    let keys = ["ada", "bob"]
+        .map(|name| cluster.worker_status(name)["worker"].as_str().expect("its key").to_owned());
+    let (code, said) = verify(&[text(&certificate), "--value", text(&value), "--trust", &keys[0], &keys[1]]);
+    assert_eq!(code, Some(0), "{said}");
+    for part in ["of ada, which you trust", "of bob, which you trust", "is the accepted value"] {
+        assert!(said.contains(part), "`{part}` is missing in:\n{said}");
+    }
+    std::fs::write(&value, "true\t1 + 1 == 3\n").expect("writable");
+    let (code, said) = verify(&[text(&certificate), "--value", text(&value)]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is not the accepted value"), "{said}");
+}
+
+#[test]
 fn a_changed_certificate_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut bytes = std::fs::read(vector("digits.quorate")).expect("it is committed");
@@ -93,4 +120,13 @@ fn digits_are_held_against_the_accepted_digest_and_against_known_keys() {
     let (code, said) = verify(&[text(&certificate), "--value", text(&certificate)]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("is not the accepted value"), "{said}");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let empty = folder.path().join("empty.txt");
+    std::fs::write(&empty, "").expect("writable");
+    let (code, said) = verify(&[text(&certificate), "--value", text(&empty)]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is not the accepted value: it is empty"), "{said}");
+    let (code, said) = verify(&[text(folder.path())]);
+    assert_eq!(code, Some(6), "{said}");
+    assert!(said.contains("it is a folder; name the file in it"), "{said}");
 }

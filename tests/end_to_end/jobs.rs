@@ -1,4 +1,5 @@
-//! Every ready-made job, submitted to an embedded cluster as a newcomer would, ends with what mathematics says.
+//! Every ready-made job, submitted to an embedded cluster as a newcomer would, ends with what mathematics says, and leaves a
+//! certificate that proves it.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +28,29 @@ fn submit(name: &str, more: &[&str]) -> (serde_json::Value, Results) {
         .args(more));
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    check_certificate(&out);
     (last_json(&printed), Results::read(&out))
+}
+
+/// Verifies the certificate among these results, which must prove their value and no other.
+fn check_certificate(results: &Path) {
+    let (certificate, value) = (results.join("certificate.quorate"), results.join("value.txt"));
+    let verify = |value: &Path| {
+        let output = run(command("coordinator").arg("verify").arg(&certificate).arg("--value").arg(value));
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&printed).into_owned())
+    };
+    let (code, said) = verify(&value);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("value.txt is the accepted value"), "{said}");
+    let mut changed = std::fs::read(&value).expect("it was written");
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    let other = results.join("changed.txt");
+    std::fs::write(&other, changed).expect("writable");
+    let (code, said) = verify(&other);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("changed.txt is not the accepted value"), "{said}");
 }
 
 fn expected(name: &str) -> String {
@@ -143,6 +166,7 @@ fn the_embedded_liar_is_outvoted_and_corrected() {
         .arg(folder.path().join("out")));
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    check_certificate(&folder.path().join("out"));
     let results = Results::read(&folder.path().join("out"));
     assert!(results.value.starts_with("2.718281828459045"));
 }

@@ -24,7 +24,7 @@ pub use check::restore_head;
 pub use describe::describe;
 pub use error::LedgerError;
 pub use files::Files;
-pub use reader::{Entries, JobEntries, Reader, acknowledged_head};
+pub use reader::{Entries, JobEntries, ProvenEntries, Reader, acknowledged_head};
 pub use store::{Appended, Batch, Durability, Ledger, ShortOutcome, unix_now_ms};
 pub use verify::{FAULTS_SHOWN_MAX, Fault, Verified, verify};
 pub use writer::{Progress, Refused, Writer};

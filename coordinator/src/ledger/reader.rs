@@ -192,6 +192,25 @@ impl Reader {
         Ok(path)
     }
 
+    /// The entries about one job with their paths to the last signed head, all of one commit, in order; none of a job that
+    /// the ledger does not know.
+    ///
+    /// # Errors
+    /// When the head or the index cannot be read; the iterator says so for each entry.
+    pub fn proven_entries(&self, job: JobId) -> Result<ProvenEntries, LedgerError> {
+        let snapshot = self.snapshot()?;
+        let head = snapshot.heads_before(u64::MAX, 1)?.pop();
+        let head = head.ok_or_else(|| LedgerError::damaged(&self.path, "it has no head"))?;
+        let size = head.head.tree.size;
+        snapshot.check_size(size)?;
+        if snapshot.root(size)? != head.head.tree {
+            return Err(self.astray());
+        }
+        let row = snapshot.job_row(job)?;
+        let entries = JobEntries { snapshot, job, next: 0, least: 0, end: row.map_or(0, |row| row.entries) };
+        Ok(ProvenEntries { head, entries })
+    }
+
     /// The proof that the first `size` entries begin with the first `old_size`, which holds.
     ///
     /// # Errors
@@ -206,7 +225,7 @@ impl Reader {
     }
 
     fn astray(&self) -> LedgerError {
-        LedgerError::damaged(&self.path, "the nodes of its tree do not fit together")
+        astray(&self.path)
     }
 
     /// The root of the first `size` entries, from the stored nodes.
@@ -229,6 +248,10 @@ impl Reader {
             Snapshot::new(&transaction, &self.path)
         })
     }
+}
+
+fn astray(path: &Path) -> LedgerError {
+    LedgerError::damaged(path, "the nodes of its tree do not fit together")
 }
 
 /// The head that was acknowledged last, as the file beside the ledger says, also while a coordinator runs; none where that
@@ -306,5 +329,38 @@ impl Iterator for JobEntries {
         });
         self.next = if found.is_ok() { self.next + 1 } else { self.end };
         Some(found)
+    }
+}
+
+/// The entries about one job, each with its path to one head, in order.
+pub struct ProvenEntries {
+    head: SignedHead,
+    entries: JobEntries,
+}
+
+impl ProvenEntries {
+    /// The head that the paths lead to.
+    pub fn head(&self) -> &SignedHead {
+        &self.head
+    }
+
+    /// How many entries come.
+    pub fn count_left(&self) -> u64 {
+        self.entries.end - self.entries.next
+    }
+}
+
+impl Iterator for ProvenEntries {
+    type Item = Result<(Entry, AuditPath), LedgerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let found = self.entries.next()?;
+        let tree = self.head.head.tree;
+        Some(found.and_then(|(position, entry)| {
+            let snapshot = &self.entries.snapshot;
+            let path = audit_path(position, tree.size, snapshot)?;
+            tree.check_inclusion(&entry.to_bytes(), &path).map_err(|_| astray(snapshot.path()))?;
+            Ok((entry, path))
+        }))
     }
 }

@@ -75,6 +75,19 @@ fn fate(sound: &Sound, files: Images, place: &str) -> Fate {
     for number in 0..3 {
         let job = submitted(number).job;
         let expected = (0..).zip(&sound.entries).filter(|(_, entry)| entry.record.job() == Some(job));
+        match reader.proven_entries(job) {
+            Ok(proven) => {
+                let mut expected = expected.clone();
+                for found in proven {
+                    let Ok((entry, path)) = found else { break };
+                    let what = expected.next().map(|(position, entry)| (position, entry.to_bytes()));
+                    assert_eq!(what, Some((path.position, entry.to_bytes())), "{place}: job {number}");
+                    let is_there = sound.head.head.tree.check_inclusion(&entry.to_bytes(), &path);
+                    is_there.unwrap_or_else(|error| panic!("{place}: a path in job {number}: {error}"));
+                }
+            }
+            Err(_) => told += 1,
+        }
         match reader.positions_of(job) {
             // A job that the index does not find at all is missed by whoever lists the jobs.
             Ok(positions) if positions.is_empty() => {

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use coordinator::ledger::{Batch, DATABASE_FILE, Durability, Ledger, Reader, acknowledged_head, verify};
+use coordinator::{
+    certificate,
+    ledger::{Batch, DATABASE_FILE, Durability, Ledger, Reader, acknowledged_head, verify},
+};
 use protocol::ledger::{Entry, Record};
 
 use crate::log::{decided, entry, key, submitted};
@@ -54,6 +57,13 @@ fn figures_of_commits_reading_opening_and_verification() {
             .expect("sound")
             .fold(0, |count, found| count + u64::from(found.is_ok()));
         println!("read {read} entries in {:.1} ms", start.elapsed().as_secs_f64() * 1000.0);
+        let start = Instant::now();
+        let written = certificate::write(ledger.reader(), &key(), job, |_| None, Vec::new()).expect("a job");
+        println!(
+            "certificate of {count} verdicts: {} bytes in {:.1} ms",
+            written.len(),
+            start.elapsed().as_secs_f64() * 1000.0
+        );
         drop(ledger);
         let (reader, acknowledged) =
             (Reader::open(folder.path()).expect("a ledger").0, acknowledged_head(folder.path()));

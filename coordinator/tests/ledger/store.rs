@@ -124,6 +124,28 @@ fn every_path_leads_to_the_root_and_every_head_continues_the_earlier_ones() {
 }
 
 #[test]
+fn the_entries_of_a_job_come_with_their_paths_to_one_head_while_the_ledger_grows() {
+    let mut ledger = Ledger::open(Path::new("."), &key(), Durability::Memory).expect("memory");
+    ledger.append(&batch(whole_job(1, 3))).expect("room");
+    ledger.append(&batch(whole_job(2, 9))).expect("room");
+    let head = ledger.head();
+    let mut proven = ledger.reader().proven_entries(submitted(2).job).expect("sound");
+    let mut positions = ledger.reader().positions_of(submitted(2).job).expect("sound").into_iter();
+    let leaves: Vec<Vec<u8>> = entries(&ledger).iter().map(Entry::to_bytes).collect();
+    ledger.append(&batch(whole_job(3, 2))).expect("room");
+    assert_eq!(*proven.head(), head);
+    assert_eq!(proven.count_left(), positions.len() as u64);
+    for found in &mut proven {
+        let (entry, path) = found.expect("sound");
+        assert_eq!(Some(path.position), positions.next());
+        assert_eq!(entry.to_bytes(), leaves[usize::try_from(path.position).unwrap()]);
+        head.head.tree.check_inclusion(&entry.to_bytes(), &path).expect("it is there");
+    }
+    assert_eq!((positions.next(), proven.count_left()), (None, 0));
+    assert_eq!(ledger.reader().proven_entries(submitted(9).job).expect("sound").count_left(), 0);
+}
+
+#[test]
 fn heads_of_long_ago_thin_out_and_the_last_ones_stay() {
     let mut ledger = Ledger::open(Path::new("."), &key(), Durability::Memory).expect("memory");
     let one = || entry(Record::Revoked { node: key().node_id() });

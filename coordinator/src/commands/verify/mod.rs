@@ -94,7 +94,11 @@ fn verify(arguments: &Verify) -> Result<Verified, CommandError> {
 }
 
 fn open(path: &Path) -> Result<File, CommandError> {
-    File::open(path).map_err(|source| CommandError::File { action: "read", path: path.to_owned(), source })
+    value::open_file(path).map_err(|source| CommandError::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The value in the certificate's folder, where results lie.

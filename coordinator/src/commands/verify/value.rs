@@ -37,6 +37,8 @@ pub(super) enum Difference {
     TooLong { bytes: u64 },
     /// Its digest is another; of digits no more is known.
     Digest { found: Digest, accepted: Digest },
+    /// Nothing is in it.
+    Empty,
     /// It is too long to be any value.
     NoValue { bytes: u64 },
 }
@@ -67,12 +69,22 @@ impl fmt::Display for Difference {
             }
             Self::Digest { found, accepted } => write!(
                 f,
-                "as an outcome it has the digest {found}, and {accepted} was accepted (an end of line at its end \
-                 would be enough)"
+                "the digest of the digits in it is {found}, and {accepted} was accepted (a single byte too many, such \
+                 as an end of line, makes it another value)"
             ),
+            Self::Empty => write!(f, "it is empty"),
             Self::NoValue { bytes } => write!(f, "its {bytes} bytes are more than any value has"),
         }
     }
+}
+
+/// Opens a file to be read; a folder, which opens as well, is refused with what to do.
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
+    if path.is_dir() {
+        let reason = "it is a folder; name the file in it";
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, reason));
+    }
+    File::open(path)
 }
 
 /// Compares a file with the value that a certificate proves.
@@ -81,7 +93,7 @@ pub(super) fn compare<R: Read>(
     path: &Path,
     plan: &Plan,
 ) -> Result<Compared, CompareError> {
-    let file = File::open(path)?;
+    let file = open_file(path)?;
     let bytes = file.metadata()?.len();
     let file = BufReader::with_capacity(1 << 16, file);
     match examination.accepted(0) {
@@ -94,6 +106,9 @@ fn compare_digits(mut file: impl Read, bytes: u64, accepted: Digest) -> io::Resu
     let Ok(length) = u32::try_from(bytes) else {
         return Ok(Compared::Differs(Difference::NoValue { bytes }));
     };
+    if length == 0 {
+        return Ok(Compared::Differs(Difference::Empty));
+    }
     let mut hasher = DigitsHasher::new(length);
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -9,6 +9,7 @@ use std::{fs, path::PathBuf};
 use protocol::{
     digest::{Digest, Domain},
     digit_extraction::{HexConstant, SeriesComponent},
+    expression::parse_body,
     identity::SecretKey,
     ledger::{Decided, Record},
     outcome::Outcome,
@@ -111,6 +112,36 @@ fn the_page_has_the_series_of_every_formula() {
         }
     }
     quoted_on_the_page(&quotes);
+}
+
+/// The bounds as the page has them; `verify.py` answers the same.
+#[test]
+fn bodies_of_ranges_have_a_kernel_where_the_page_says_so() {
+    let chain = |sides: usize| vec!["n"; sides].join(" < ");
+    let nots = |count: usize| format!("{}n > 0", "not ".repeat(count));
+    let third =
+        |levels: usize| format!("powmod(n, n, {}n{}) > 0", "n + (".repeat(levels), ")".repeat(levels));
+    let joined = |values: usize| format!("gcd({}) > 0", vec!["n"; values].join(", "));
+    for (body, has_kernel) in [
+        ("n > 1.5e3".to_owned(), true),
+        ("n > 1.0".to_owned(), false),
+        ("n > 1e38".to_owned(), true),
+        ("n > 0e39".to_owned(), false),
+        ("n < 170141183460469231731687303715884105727".to_owned(), true),
+        ("n < 170141183460469231731687303715884105728".to_owned(), false),
+        ("n! > 1".to_owned(), false),
+        (chain(16), true),
+        (chain(17), false),
+        (nots(29), true),
+        (nots(30), false),
+        (third(5), true),
+        (third(6), false),
+        (joined(128), true),
+        (joined(129), false),
+    ] {
+        let parsed = parse_body(&body, "n").expect("a body");
+        assert_eq!(parsed.has_kernel(), has_kernel, "{body}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 NO_OUTCOME = 0xFFFFFFFF
-RANGE_VALUES = 1 << 18
+RANGE_VALUES, KERNEL_RANGE_VALUES = 1 << 18, 1 << 22
 
 
 class Fault(Exception):
@@ -137,8 +137,8 @@ def policy_of(table):
     lease = re.fullmatch(r"(\d+)(ms|s|m|h)", table.get("lease", "60s"))
     demand(lease, "this example reads leases such as 90s only")
     lease_ms = int(lease[1]) * units[lease[2]]
-    electorate = table.get("electorate", "sample")
-    return [tolerate, quorum, replicas, most, table.get("distinct", []), electorate, lease_ms]
+    electorate, sealed = table.get("electorate", "sample"), table.get("sealed", False)
+    return [tolerate, quorum, replicas, most, table.get("distinct", []), electorate, sealed, lease_ms]
 
 
 def constant_of(name):
@@ -157,6 +157,89 @@ def bound(text):
     demand(found, "this example reads bounds such as 1_000 and 10^6 only")
     base, power = int(found[1]), int(found[2] or 1)
     return -(abs(base) ** power) if base < 0 else base**power
+
+
+TOKEN = re.compile(r"\s*(\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d+)?|\w+|==|!=(?!=)|<=|>=|//|[-+*/%^<>(),!])")
+BINDING = {"or": 10, "and": 20, **dict.fromkeys(["==", "!=", "<=", ">=", "<", ">"], 40)}
+BINDING |= {"+": 50, "-": 50, "*": 60, "/": 60, "//": 60, "%": 60, "^": 80}
+CALLS = ["abs", "floor", "ceil", "gcd", "powmod", "is_prime"]
+
+
+class Body:
+    """The body of a range: what decides whether it has a kernel."""
+
+    def __init__(self, text, variable):
+        self.variable, self.tokens = variable, TOKEN.findall(text)
+        self.steps = self.formulas = self.depth = 0
+        self.known = True
+        self.expression(0)
+        self.known &= not self.tokens and self.steps <= 256 and self.formulas <= 30 and self.depth <= 8
+
+    def step(self, *depths):
+        """The depth of a step that takes values of these depths."""
+        self.steps += 1
+        depth = max([1] + [depth + place for place, depth in enumerate(depths)])
+        self.depth = max(self.depth, depth)
+        return depth
+
+    def formula(self, count=1):
+        self.formulas += count
+
+    def number(self, text):
+        digits, _, exponent = text.lower().replace("_", "").partition("e")
+        whole, _, fraction = digits.partition(".")
+        exponent = int(exponent or 0) - len(fraction)
+        self.known &= 0 <= exponent <= 38 and max(1, int(whole + fraction)) * 10 ** min(exponent, 38) < 1 << 127
+
+    def operand(self):
+        token = self.tokens.pop(0) if self.tokens else ""
+        if token == "-":
+            return self.step(self.expression(70))
+        if token == "not":
+            self.expression(30)
+            return self.formula()
+        if token == "(":
+            inner = self.expression(0)
+            self.tokens[:1] = []
+            return inner
+        if token == self.variable:
+            return self.step()
+        if token[:1].isdigit():
+            self.number(token)
+            return self.step()
+        if token not in CALLS:
+            # A constant, or a function that the kernel does not have: the rest does not matter.
+            self.known = False
+            self.tokens.clear()
+            return 0
+        values = []
+        while self.tokens and self.tokens.pop(0) in "(,":
+            values.append(self.expression(0))
+            if token == "gcd" and len(values) == 2:
+                values = [self.step(*values)]
+        if token == "is_prime":
+            return self.formula()
+        return values[0] if token == "gcd" and values else self.step(*values)
+
+    def expression(self, least):
+        """The depth of a value; of something true or false, none."""
+        left = self.operand()
+        while self.tokens and BINDING.get(self.tokens[0], -1) >= least:
+            operator = self.tokens.pop(0)
+            power = BINDING[operator]
+            right = self.expression(power if operator == "^" else power + 1)
+            if power < 40:
+                left = self.formula()
+            elif power == 40:
+                # The next link of a chain, or a comparison of two values.
+                left = self.formula(2 if left is None else 1)
+            else:
+                left = self.step(left, right)
+        return left
+
+
+def has_kernel(body, variable):
+    return Body(body, variable).known
 
 
 def tasks_of(job, file):
@@ -178,8 +261,9 @@ def tasks_of(job, file):
             first, last = (bound(part) for part in (found[2], found[4]))
             last -= 0 if found[3] else 1
             held = None
-            for start in range(first, last + 1, RANGE_VALUES):
-                end = min(start + RANGE_VALUES - 1, last)
+            values = KERNEL_RANGE_VALUES if has_kernel(found[5], found[1]) else RANGE_VALUES
+            for start in range(first, last + 1, values):
+                end = min(start + values - 1, last)
                 tasks.append({"Range": [agree, found[1], found[5], wide(start), wide(end)]})
         elif held is not None and len(tasks[-1]["Expressions"][1]) < most and held + size <= 48 * 1024:
             tasks[-1]["Expressions"][1].append(text)
@@ -192,6 +276,10 @@ def tasks_of(job, file):
 
 def formulas(task):
     return 2 if "Digits" in task else 1
+
+
+def engines(task):
+    return 2 if "Range" in task and has_kernel(task["Range"][2], task["Range"][1]) else 1
 
 
 class Job:
@@ -245,7 +333,7 @@ class Job:
             demand(2 * len(winners) > len(found), f"task {index}: no majority")
             for axis in self.policy[4]:
                 place = ["operator", "engine", "formula", "device"].index(axis)
-                most = {"engine": 2, "formula": formulas(self.tasks[index])}.get(axis, quorum)
+                most = {"engine": engines(self.tasks[index]), "formula": formulas(self.tasks[index])}.get(axis, quorum)
                 values = {winner[3][place] for winner in winners}
                 demand(len(values) >= min(quorum, most), f"task {index}: the winners have the same {axis}")
             self.wrong |= {(index, ballot[0]) for ballot in found if ballot[2] != accepted}
