@@ -12,11 +12,17 @@ pub fn job_id(number: u32) -> JobId {
     JobId(bytes)
 }
 
+/// The number of a job that was named by [`job_id`].
+#[must_use]
+pub fn job_number(job: JobId) -> u32 {
+    let [a, b, c, d, ..] = job.0;
+    u32::from_be_bytes([a, b, c, d])
+}
+
 /// The task with this number in the job.
 #[must_use]
 pub fn task_id(job: JobId, index: u64) -> TaskId {
-    let [a, b, c, d, ..] = job.0;
-    TaskId(spread(u64::from(u32::from_be_bytes([a, b, c, d])) << 32 | index, 0))
+    TaskId(spread(u64::from(job_number(job)) << 32 | index, 0))
 }
 
 /// What the task yields.
