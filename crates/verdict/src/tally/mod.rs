@@ -7,6 +7,7 @@
 //! policy names.
 
 mod count;
+mod numbers;
 mod record;
 mod seal;
 
@@ -49,6 +50,8 @@ pub struct Rules {
     pub sealed: bool,
     /// How long a lease lasts without a heartbeat, in milliseconds.
     pub lease_ms: u64,
+    /// The number of the first replica: after a restart not that of one which was leased before.
+    pub first_number: u32,
 }
 
 /// A replica that was leased.
@@ -242,7 +245,7 @@ impl Tally {
         &self.equivocations
     }
 
-    /// Every replica that was ever leased, by number.
+    /// Every replica that was ever leased, in the order of their numbers.
     pub fn issued(&self) -> &[Issued] {
         &self.issued
     }
@@ -281,7 +284,7 @@ impl Tally {
 
     /// The numbers of the replicas under lease.
     pub fn outstanding(&self) -> impl Iterator<Item = (u32, &Issued)> {
-        (0..).zip(&self.issued).filter(|(_, issued)| issued.lease.is_some())
+        (self.rules.first_number..).zip(&self.issued).filter(|(_, issued)| issued.lease.is_some())
     }
 
     fn outstanding_count(&self) -> u32 {
@@ -354,7 +357,7 @@ impl Tally {
         formula: Formula,
         now_ms: u64,
     ) -> (u32, u64) {
-        let number = u32::try_from(self.issued.len()).unwrap_or(u32::MAX);
+        let number = self.rules.first_number.saturating_add(self.attempts());
         let expires_ms = now_ms + self.rules.lease_ms;
         let lease = Some(Lease::until(Stage::Computing, expires_ms));
         let (engine, device) = engine;
@@ -375,9 +378,9 @@ impl Tally {
     /// Puts an earlier lease of replica `number` out again; returns when it expires, which one that is committed to does
     /// not.
     pub(crate) fn resume(&mut self, number: u32, now_ms: u64) -> Option<u64> {
-        let expires_ms = now_ms + self.rules.lease_ms;
-        let issued = self.issued.get_mut(number as usize)?;
-        let is_committed = issued.commitment.is_some() && self.rules.sealed;
+        let (expires_ms, is_sealed) = (now_ms + self.rules.lease_ms, self.rules.sealed);
+        let issued = self.replica_mut(number)?;
+        let is_committed = issued.commitment.is_some() && is_sealed;
         let lease =
             if is_committed { Lease::committed() } else { Lease::until(Stage::Computing, expires_ms) };
         issued.lease.insert(lease).timer_ms
@@ -385,17 +388,17 @@ impl Tally {
 
     /// Whether replica `number` was ever leased to `worker`.
     pub(crate) fn was_leased(&self, number: u32, worker: &NodeId) -> bool {
-        self.issued.get(number as usize).is_some_and(|issued| issued.worker == *worker)
+        self.replica(number).is_some_and(|issued| issued.worker == *worker)
     }
 
     /// Ends a lease, if it is out; returns when its timer would go off.
     pub(crate) fn end_lease(&mut self, number: u32) -> Option<u64> {
-        self.issued.get_mut(number as usize)?.lease.take()?.timer_ms
+        self.replica_mut(number)?.lease.take()?.timer_ms
     }
 
     /// The timer of a lease that is out was set anew.
     pub(crate) fn note_timer(&mut self, number: u32, timer_ms: u64) {
-        if let Some(lease) = self.issued.get_mut(number as usize).and_then(|issued| issued.lease.as_mut()) {
+        if let Some(lease) = self.replica_mut(number).and_then(|issued| issued.lease.as_mut()) {
             lease.timer_ms = Some(timer_ms);
         }
     }
@@ -403,7 +406,7 @@ impl Tally {
     /// Renews a lease that is out.
     pub(crate) fn renew(&mut self, number: u32, permille: u16, now_ms: u64) {
         let lease_ms = self.rules.lease_ms;
-        if let Some(lease) = self.issued.get_mut(number as usize).and_then(|issued| issued.lease.as_mut())
+        if let Some(lease) = self.replica_mut(number).and_then(|issued| issued.lease.as_mut())
             && lease.renewals < LEASE_RENEWALS_MAX
             && lease.stage == Stage::Computing
         {
@@ -415,7 +418,7 @@ impl Tally {
 
     /// When a lease that is out expires, in milliseconds.
     pub(crate) fn lease_expires_ms(&self, number: u32) -> Option<u64> {
-        self.issued.get(number as usize)?.lease.as_ref().map(|lease| lease.expires_ms)
+        self.replica(number)?.lease.as_ref().map(|lease| lease.expires_ms)
     }
 
     /// A worker has let its lease expire: others are asked before it.
