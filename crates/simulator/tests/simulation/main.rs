@@ -3,4 +3,5 @@
 
 mod campaigns;
 mod planted;
+mod tmpdebug;
 mod worlds;
