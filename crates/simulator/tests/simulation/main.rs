@@ -3,5 +3,4 @@
 
 mod campaigns;
 mod planted;
-mod tmpdebug;
 mod worlds;

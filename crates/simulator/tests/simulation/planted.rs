@@ -281,7 +281,7 @@ fn a_quorum_that_is_off_by_one_lets_a_lie_pass_within_the_fault_bound() {
 #[test]
 fn a_ballot_that_is_counted_twice_is_found() {
     let options = Options { faults: Faults::Network, ..Options::default() };
-    assert_found(Bug::CountsTwice, options, "quorum and majority", "ballots, and the quorum is");
+    assert_found(Bug::CountsTwice, options, "quorum and majority", "is accepted with");
 }
 
 #[test]
