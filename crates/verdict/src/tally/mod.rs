@@ -35,6 +35,9 @@ const PARDONS_MAX: u32 = 3;
 /// How many leases of one task a worker may have: one that comes and goes must not use up those of the others.
 const LEASES_PER_WORKER_MAX: u32 = 8;
 
+/// A task may be leased as often as if it had at least so many seats: one worker cannot use that up.
+const SEATS_FOR_ATTEMPTS_MIN: u32 = 4;
+
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -317,7 +320,7 @@ impl Tally {
 
     /// A flapping cluster must not lease one task for ever.
     fn attempts_max(&self) -> u32 {
-        self.rules.seats_max.saturating_mul(LEASES_PER_WORKER_MAX)
+        self.rules.seats_max.max(SEATS_FOR_ATTEMPTS_MIN).saturating_mul(LEASES_PER_WORKER_MAX)
     }
 
     fn leases_of(&self, worker: &NodeId) -> u32 {

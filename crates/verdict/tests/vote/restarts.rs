@@ -1,6 +1,11 @@
-//! A coordinator that comes back from its records: whatever workers still say about its former life does no harm.
+//! A coordinator that comes back from its records: whatever workers still say about its former life does no harm, and
+//! workers that come and go use up nobody else's leases.
 
-use protocol::{ledger::Record, policy::Policy};
+use protocol::{
+    ledger::Record,
+    policy::{Electorate, Policy},
+    verdict::Verdict,
+};
 
 use super::cluster::{Behaviour, Cluster, JOB, truth};
 
@@ -54,4 +59,19 @@ fn a_correction_is_acknowledged_after_a_restart_and_not_owed_for_ever() {
     let told = cluster.told.len();
     cluster.join(liar);
     assert_eq!(cluster.told.len(), told, "it is told once");
+}
+
+#[test]
+fn a_task_of_one_seat_outlives_the_worker_that_comes_and_goes() {
+    let mut cluster = cluster(&[Behaviour::Silent]);
+    let flapping = cluster.workers[0].key.node_id();
+    cluster.submit(Policy { electorate: Electorate::All, ..Policy::tolerating(0) }, 1);
+    for _ in 0..20 {
+        cluster.lose(flapping);
+        cluster.join(flapping);
+    }
+    assert_eq!(cluster.verdicts.get(&0), None, "others may come");
+    cluster.add("another", Behaviour::Honest);
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
 }
