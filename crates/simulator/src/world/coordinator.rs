@@ -91,10 +91,15 @@ impl<D: Decider> World<D> {
         }
         let policy = self.scenario.policy.clone();
         let tasks = tasks(&self.scenario, job);
-        let (submitter, nonce) = (values::node_id(u32::MAX), [0; 16]);
-        let submitted =
-            Submitted { job, nonce, submitter, policy: policy.clone(), text: String::new(), file: None };
-        self.write_down(Record::Submitted(submitted))?;
+        let record = Record::Submitted(Submitted {
+            job,
+            nonce: [0; 16],
+            submitter: values::node_id(u32::MAX),
+            policy: policy.clone(),
+            text: String::new(),
+            file: None,
+        });
+        self.write_down(record)?;
         self.tell(Input::JobSubmitted { job, policy, tasks })?;
         self.when_durable(Act::Taken(job))
     }

@@ -16,7 +16,7 @@ use protocol::{
     verdict::Verdict,
 };
 use simulator::{Campaign, Decider, Options, Violation, options::Faults};
-use verdict::{Config, Input, Machine, Output, Rejected, ReplayError, Tasks};
+use verdict::{Config, Input, Machine, Output, Rejected, ReplayError, Tasks, tally::Tally};
 
 /// What is wrong with the decider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,12 +81,12 @@ impl Planted {
         let Some(policy) = self.policies.get(&job) else { return false };
         let agreeing = || ballots.iter().map(|signed| &signed.ballot).filter(|said| said.digest == digest);
         let votes = agreeing().count();
-        let voters = agreeing().map(|said| said.worker).collect::<BTreeSet<_>>().len();
+        let heads = agreeing().map(|said| said.worker).collect::<BTreeSet<_>>().len();
         let quorum = policy.quorum as usize;
         match self.bug {
-            Bug::QuorumOffByOne => voters + 1 >= quorum,
+            Bug::QuorumOffByOne => heads + 1 >= quorum,
             Bug::CountsTwice => votes >= quorum && 2 * votes > policy.replicas as usize,
-            Bug::BarDoesNotGrow => voters >= quorum && 2 * voters > policy.replicas as usize,
+            Bug::BarDoesNotGrow => heads >= quorum && 2 * heads > policy.replicas as usize,
             _ => false,
         }
     }
@@ -95,8 +95,7 @@ impl Planted {
     fn decide(&mut self, ballots: Vec<SignedBallot>, accepted: Digest) {
         let Some(replica) = ballots.first().map(|signed| signed.ballot.replica) else { return };
         let (job, index) = (replica.job, replica.index);
-        let is_open =
-            self.machine.job(job).and_then(|job| job.tally(index)).is_some_and(|tally| tally.is_open());
+        let is_open = self.machine.job(job).and_then(|job| job.tally(index)).is_some_and(Tally::is_open);
         if !is_open || !self.decided.insert((job, index)) {
             return;
         }
@@ -132,7 +131,8 @@ impl Planted {
         }
         match (self.bug, &output) {
             (Bug::AnnouncesAgain, Output::Announce { .. }) => self.outputs.push_back(output.clone()),
-            (Bug::CorrectsNobody, Output::Correct { .. }) => return,
+            (Bug::CorrectsNobody, Output::Correct { .. })
+            | (Bug::AnnouncesBeforeTheSync, Output::Announce { .. }) => return,
             (Bug::LosesLeases, Output::Lease { .. }) => {
                 self.leases += 1;
                 if self.leases.is_multiple_of(7) {
@@ -145,7 +145,6 @@ impl Planted {
                     self.outputs.push_back(Output::Announce { job, index, verdict });
                 }
             }
-            (Bug::AnnouncesBeforeTheSync, Output::Announce { .. }) => return,
             (Bug::WritesNothing, Output::Record(record)) if matches!(**record, Record::Decided(_)) => return,
             (Bug::LeasesToTheSilent, Output::Note { worker, liveness: Liveness::Standby }) => {
                 self.standby = Some(*worker);
