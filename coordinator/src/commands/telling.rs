@@ -200,6 +200,13 @@ pub(super) fn campaign(campaign: &Campaign, elapsed: Duration) -> String {
     line("messages lost, with their link", grouped(counts.lost));
     line("messages doubled", grouped(counts.doubled));
     line("worker crashes", grouped(counts.crashes));
+    line("workers put on standby", grouped(counts.standbys));
+    line("broken seals", grouped(counts.broken_seals));
+    line("coordinator crashes", grouped(counts.coordinator_crashes));
+    line("records written", grouped(counts.records));
+    line("syncs", grouped(counts.syncs));
+    line("records lost, not synced", grouped(counts.records_lost));
+    line("records read again after a crash", grouped(counts.replayed));
     line("worlds that violated an invariant", grouped(totals.violated));
     if let Some(expected) = campaign.expectation() {
         let rate = &totals.wrong_rate;
@@ -266,6 +273,13 @@ pub(super) fn campaign_json(campaign: &Campaign, elapsed: Duration) -> Value {
         "messages_lost": counts.lost,
         "messages_doubled": counts.doubled,
         "crashes": counts.crashes,
+        "standbys": counts.standbys,
+        "broken_seals": counts.broken_seals,
+        "coordinator_crashes": counts.coordinator_crashes,
+        "records": counts.records,
+        "syncs": counts.syncs,
+        "records_lost": counts.records_lost,
+        "records_replayed": counts.replayed,
         "worlds_violated": totals.violated,
         "failures": failures.collect::<Vec<_>>(),
         "wrong_verdicts": expectation,

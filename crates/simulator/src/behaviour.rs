@@ -15,9 +15,11 @@ pub enum Behaviour {
     Pretends,
     /// Says the truth and a lie for one replica.
     Equivocates,
-    /// Waits for somebody else's ballot and says the same.
+    /// Waits for somebody else's ballot and says the same. Where ballots are sealed, it commits to what somebody else
+    /// committed to.
     Copies,
-    /// Says the truth, and sends old ballots again: its own, and those of others.
+    /// Says the truth, and sends old ballots again: its own, and those of others. Where ballots are sealed, it commits to
+    /// what it committed to first.
     Replays,
     /// Casts wrong ballots in the name of another worker.
     Forges,
@@ -25,11 +27,13 @@ pub enum Behaviour {
     Fails,
     /// Says the truth and hands out no outcome.
     Withholds,
+    /// Commits to a ballot and never reveals it; where ballots are not sealed, it never answers.
+    Conceals,
 }
 
 impl Behaviour {
     /// Every way to be faulty.
-    pub const FAULTY: [Self; 10] = [
+    pub const FAULTY: [Self; 11] = [
         Self::LiesAlone,
         Self::LiesTogether,
         Self::Silent,
@@ -40,6 +44,7 @@ impl Behaviour {
         Self::Forges,
         Self::Fails,
         Self::Withholds,
+        Self::Conceals,
     ];
 
     /// What people are told.
@@ -57,6 +62,7 @@ impl Behaviour {
             Self::Forges => "forges",
             Self::Fails => "fails",
             Self::Withholds => "withholds outcomes",
+            Self::Conceals => "conceals its ballots",
         }
     }
 

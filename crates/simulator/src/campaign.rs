@@ -111,7 +111,7 @@ impl Campaign {
     }
 
     /// Runs the next world with the decider that `make` makes; false when there is none left.
-    pub fn run_next_with<D: Decider>(&mut self, make: impl FnOnce(Config, [u8; 32]) -> D) -> bool {
+    pub fn run_next_with<D: Decider>(&mut self, make: impl Fn(Config, [u8; 32]) -> D + 'static) -> bool {
         let Some((scenario, tasks)) = self.next_scenario() else { return false };
         let (report, _) = World::with_decider(scenario, make).run();
         self.take(report, tasks);
@@ -196,5 +196,12 @@ impl Counts {
         self.lost += other.lost;
         self.doubled += other.doubled;
         self.crashes += other.crashes;
+        self.standbys += other.standbys;
+        self.broken_seals += other.broken_seals;
+        self.coordinator_crashes += other.coordinator_crashes;
+        self.records += other.records;
+        self.syncs += other.syncs;
+        self.records_lost += other.records_lost;
+        self.replayed += other.replayed;
     }
 }

@@ -20,12 +20,22 @@ pub enum Purpose {
     Network = 3,
     /// What workers do, and how long they take.
     Workers = 4,
+    /// What the coordinator's disk does.
+    Disk = 5,
 }
 
 /// The 32 bytes that a stream begins with: a seed and its purpose, spread over all of them.
 #[must_use]
 pub fn seed_bytes(seed: u64, purpose: Purpose) -> [u8; 32] {
     spread(seed, u64::MAX - purpose as u64)
+}
+
+/// The 32 bytes that the lots of the machine begin with: another row in each life of the coordinator.
+#[must_use]
+pub fn machine_seed(seed: u64, life: u32) -> [u8; 32] {
+    let mut bytes = seed_bytes(seed, Purpose::Machine);
+    bytes[9..13].copy_from_slice(&life.to_le_bytes());
+    bytes
 }
 
 /// A stream of chance.
@@ -58,6 +68,15 @@ impl Chance {
     /// Whether something happens that happens so many times in a million.
     pub fn happens(&mut self, per_million: u32) -> bool {
         per_million > 0 && self.0.below(1_000_000) < u64::from(per_million)
+    }
+
+    /// 32 bytes that nobody can guess.
+    pub fn bytes(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for lane in bytes.chunks_exact_mut(8) {
+            lane.copy_from_slice(&self.0.draw().to_le_bytes());
+        }
+        bytes
     }
 
     /// One of the choices; nothing where there is none.

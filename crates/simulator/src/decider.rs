@@ -2,7 +2,12 @@
 //!
 //! The tests put a decider with a planted bug here, to see that the invariants find it; nothing else has a second one.
 
-use verdict::{Input, Machine, Output, Rejected};
+use protocol::{
+    digest::Digest,
+    job::JobId,
+    ledger::{Entry, Submitted},
+};
+use verdict::{Input, Machine, Output, Rejected, ReplayError, Tasks};
 
 /// Takes facts and gives orders, as [`Machine`] does.
 pub trait Decider {
@@ -17,6 +22,17 @@ pub trait Decider {
     fn next_timeout_ms(&self) -> Option<u64>;
     /// See [`Machine::poll_output`].
     fn poll_output(&mut self) -> Option<Output>;
+    /// See [`Machine::replay`].
+    ///
+    /// # Errors
+    /// [`ReplayError`] when the entry cannot follow those before it.
+    fn replay(
+        &mut self,
+        entry: &Entry,
+        tasks: impl FnOnce(&Submitted) -> Option<Box<dyn Tasks>>,
+    ) -> Result<(), ReplayError>;
+    /// See [`Machine::resume`].
+    fn resume(&mut self, holds: impl Fn(JobId, &Digest) -> bool, now_ms: u64);
     /// The machine itself, to look at.
     fn machine(&self) -> &Machine;
 }
@@ -36,6 +52,18 @@ impl Decider for Machine {
 
     fn poll_output(&mut self) -> Option<Output> {
         Self::poll_output(self)
+    }
+
+    fn replay(
+        &mut self,
+        entry: &Entry,
+        tasks: impl FnOnce(&Submitted) -> Option<Box<dyn Tasks>>,
+    ) -> Result<(), ReplayError> {
+        Self::replay(self, entry, tasks)
+    }
+
+    fn resume(&mut self, holds: impl Fn(JobId, &Digest) -> bool, now_ms: u64) {
+        Self::resume(self, holds, now_ms);
     }
 
     fn machine(&self) -> &Machine {

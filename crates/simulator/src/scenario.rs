@@ -7,6 +7,7 @@ use protocol::{
     domain::{Axis, Engine},
     policy::{Electorate, Policy},
 };
+use verdict::liveness::Rhythm;
 
 use crate::{
     behaviour::Behaviour,
@@ -19,6 +20,9 @@ use crate::{
 pub const SECOND_US: u64 = 1_000_000;
 /// How long things go wrong; after that the network is whole and whoever crashed is back.
 const TROUBLE_US: u64 = 60 * SECOND_US;
+
+/// Most crashes of the coordinator in a world.
+const COORDINATOR_CRASHES_MAX: u64 = 6;
 
 /// A worker as it is planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +46,19 @@ pub enum Mishap {
     Stall(u64),
     /// For so many microseconds, nothing arrives on its link in this direction (none: in both).
     CutOff(Option<crate::network::Direction>, u64),
+}
+
+/// A crash of the coordinator, planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoordinatorCrash {
+    /// It happens once the coordinator has done so many things since it began, between two of them.
+    pub after_acts: u64,
+    /// It begins again after so many microseconds.
+    pub down_us: u64,
+    /// Whether everything that was not synced is lost, instead of a part that is drawn.
+    pub loses_all: bool,
+    /// Of a million accepted outcomes that it held, it has so many afterwards.
+    pub outcomes_kept_per_million: u32,
 }
 
 /// A job, planned.
@@ -78,6 +95,12 @@ pub struct Scenario {
     pub weather: Weather,
     /// What happens to which worker, and when, in microseconds.
     pub mishaps: Vec<(u64, u32, Mishap)>,
+    /// How long a sync of the coordinator's disk takes, in microseconds.
+    pub sync_us: (u64, u64),
+    /// When the coordinator crashes, in the order in which it does.
+    pub coordinator_crashes: Vec<CoordinatorCrash>,
+    /// How workers are watched, where they are.
+    pub rhythm: Option<Rhythm>,
     /// When the coordinator's clock is set how far ahead of the world's, in microseconds and milliseconds.
     pub clock_jumps: Vec<(u64, u64)>,
     /// When nothing goes wrong any more.
@@ -113,12 +136,23 @@ impl Scenario {
             compute_us: (shortest_us, longest_us),
             weather: Weather::calm(),
             mishaps: Vec::new(),
+            sync_us: if troubled { (100, 20_000) } else { (50, 500) },
+            coordinator_crashes: Vec::new(),
+            rhythm: None,
             clock_jumps: Vec::new(),
             calm_us: if troubled { TROUBLE_US } else { 0 },
             members,
         };
         scenario.draw_weather(options.faults, chance);
         scenario.draw_mishaps(options.faults, chance);
+        // Where the first replicas alone decide, there is nobody to take the seat of one that breaks its seal.
+        scenario.policy.sealed = options.replicas.is_none() && chance.happens(150_000);
+        if troubled && chance.happens(500_000) {
+            scenario.rhythm = Some(Rhythm::new(chance.among(1_000..=5_000), 8));
+        }
+        if options.faults == Faults::All {
+            scenario.draw_coordinator_crashes(chance);
+        }
         scenario
     }
 
@@ -171,6 +205,19 @@ impl Scenario {
                 outvoted && replicas > 2 * faulty && replicas - faulty >= quorum
             }
             Electorate::All => 2 * honest > nodes.max(replicas) && honest >= quorum,
+        }
+    }
+
+    /// Most crashes come soon after a start, where much happens, and some late.
+    fn draw_coordinator_crashes(&mut self, chance: &mut Chance) {
+        for _ in 0..chance.among(0..=COORDINATOR_CRASHES_MAX) {
+            let magnitude = chance.among(0..=10);
+            self.coordinator_crashes.push(CoordinatorCrash {
+                after_acts: chance.among(0..=1 << magnitude),
+                down_us: chance.among(10_000..=3 * SECOND_US),
+                loses_all: chance.happens(500_000),
+                outcomes_kept_per_million: chance.pick(&[0, 500_000, 1_000_000]).unwrap_or(0),
+            });
         }
     }
 

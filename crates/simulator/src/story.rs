@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{ballot::ReplicaId, digest::Digest, verdict::Verdict};
-use verdict::Machine;
+use verdict::{Machine, tally::Tally};
 
 use crate::{behaviour::Behaviour, invariants::TaskKey, scenario::Scenario, values};
 
@@ -92,6 +92,7 @@ impl Story {
         round.result = Some(verdict.clone());
         round.decided_us = at_us;
         let Some(tally) = machine.job(task.job).and_then(|job| job.tally(task.index)) else { return };
+        round.asked = asked(tally);
         let Verdict::Accepted(accepted) = verdict else { return };
         round.is_right = *accepted == values::truth(tally.terms().id);
         let said = |wins: bool| {
@@ -106,8 +107,8 @@ impl Story {
     pub(crate) fn finish(&mut self, machine: &Machine) {
         for (task, round) in &mut self.rounds {
             let Some(tally) = machine.job(task.job).and_then(|job| job.tally(task.index)) else { continue };
-            let asked: BTreeSet<_> = tally.issued().iter().map(|issued| issued.worker).collect();
-            round.asked = u32::try_from(asked.len()).unwrap_or(u32::MAX);
+            // After a crash of the coordinator only the ballots are known.
+            round.asked = round.asked.max(asked(tally));
             let two_faced = tally.equivocations().keys();
             let dissents = tally.ballots().iter().filter(|(_, cast)| {
                 tally.decision().is_some_and(|decision| decision.accepted != cast.ballot.ballot().digest)
@@ -116,4 +117,11 @@ impl Story {
             round.found.extend(&round.forgers);
         }
     }
+}
+
+/// How many workers were asked, or have voted.
+fn asked(tally: &Tally) -> u32 {
+    let leased = tally.issued().iter().map(|issued| issued.worker);
+    let asked: BTreeSet<_> = leased.chain(tally.ballots().keys().copied()).collect();
+    u32::try_from(asked.len()).unwrap_or(u32::MAX)
 }

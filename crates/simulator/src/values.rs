@@ -12,6 +12,13 @@ pub fn job_id(number: u32) -> JobId {
     JobId(bytes)
 }
 
+/// The number of a job that was named by [`job_id`].
+#[must_use]
+pub fn job_number(job: JobId) -> u32 {
+    let [a, b, c, d, ..] = job.0;
+    u32::from_be_bytes([a, b, c, d])
+}
+
 /// The task with this number in the job.
 #[must_use]
 pub fn task_id(job: JobId, index: u64) -> TaskId {

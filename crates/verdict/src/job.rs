@@ -36,6 +36,8 @@ pub struct Job {
     pub(crate) lost: BTreeSet<u64>,
     /// Corrections that are not settled.
     pub(crate) correcting: u64,
+    /// The number of every task's first replica.
+    first_number: u32,
     pub(crate) state: JobState,
     pub(crate) submitted_ms: u64,
     pub(crate) over_ms: Option<u64>,
@@ -58,10 +60,22 @@ impl Job {
             unheld: BTreeSet::new(),
             lost: BTreeSet::new(),
             correcting: 0,
+            first_number: 0,
             state: JobState::Running,
             submitted_ms: now_ms,
             over_ms: None,
         }
+    }
+
+    /// The same job, with this number for every task's first replica, except for tasks that have one.
+    pub(crate) fn numbered_from(mut self, first_number: u32) -> Self {
+        self.number_from(first_number);
+        self
+    }
+
+    pub(crate) fn number_from(&mut self, first_number: u32) {
+        self.first_number = first_number;
+        self.tallies.values_mut().for_each(|tally| tally.number_from(first_number));
     }
 
     /// How many tasks it has.
@@ -160,7 +174,8 @@ impl Job {
         };
         let ways = Ways { formulas: terms.formulas.len(), engines: terms.engines.len() };
         let spread = policy.distinct.iter().map(|axis| (*axis, axis.values_needed(quorum, ways))).collect();
-        Rules { quorum, seats, seats_max, spread, sealed: policy.sealed, lease_ms: policy.lease_ms }
+        let (sealed, lease_ms, first_number) = (policy.sealed, policy.lease_ms, self.first_number);
+        Rules { quorum, seats, seats_max, spread, sealed, lease_ms, first_number }
     }
 
     /// Whether every task is decided one way or the other.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{domain::Axis, policy::Electorate, verdict::Verdict};
+use protocol::{domain::Axis, ledger::Decided, policy::Electorate, verdict::Verdict};
 use verdict::Machine;
 
 use super::{TaskKey, TaskRecord, Violation};
@@ -16,12 +16,11 @@ const INVARIANT: &str = "quorum and majority";
 pub(super) fn check(
     task: TaskKey,
     record: &TaskRecord,
-    verdict: &Verdict,
+    decided: &Decided,
     scenario: &Scenario,
     machine: &Machine,
-    out: usize,
 ) -> Result<(), Violation> {
-    let Verdict::Accepted(accepted) = verdict else { return Ok(()) };
+    let Verdict::Accepted(accepted) = &decided.verdict else { return Ok(()) };
     let index = task.index;
     let agreeing: BTreeSet<u32> =
         record.ballots().filter(|(_, digest)| digest == accepted).map(|(worker, _)| worker).collect();
@@ -31,6 +30,9 @@ pub(super) fn check(
     if votes < quorum {
         return fail(format!("task {index} is accepted with {votes} ballots, and the quorum is {quorum}"));
     }
+    let tally = machine.job(task.job).and_then(|job| job.tally(index));
+    // A replica that is run after the verdict, for its outcome, changes no vote.
+    let out = tally.filter(|tally| tally.is_open()).map_or(0, |tally| tally.outstanding().count());
     if 2 * votes <= all + out {
         let what =
             format!("task {index} is accepted with {votes} of {all} ballots, and {out} may still come");
@@ -50,6 +52,10 @@ pub(super) fn check(
             ));
         }
     }
+    let written = decided.ballots.len();
+    if written != all {
+        return fail(format!("the log has {written} ballots on task {index}, and {all} were counted"));
+    }
     let Some(certificate) = machine.certificate(task.job, index) else {
         return fail(format!("task {index} is accepted without a certificate"));
     };
@@ -57,7 +63,7 @@ pub(super) fn check(
     if certificate.accepted != *accepted || winning != votes || winning + dissenting != all {
         return fail(format!(
             "the certificate of task {index} has {winning} ballots for and {dissenting} against; {votes} of {all} were \
-             cast for what is announced"
+             cast for what is accepted"
         ));
     }
     Ok(())

@@ -1,23 +1,36 @@
 //! What must hold in every world, whatever goes wrong; each has a file of its own.
 //!
-//! They look at what a world did from outside: at ballots that were taken, at verdicts that were announced, at what
+//! They look at what a world did from outside: at ballots that were taken, at what was written down, synced and told, at what
 //! workers hold in the end. They keep a plain record of their own and believe no count of the machine's.
 
 mod bounded;
 mod corrected;
 mod decided;
+mod durable;
 mod majority;
+mod no_rerun;
 mod one_verdict;
+mod presence;
 mod record;
+mod replayable;
 mod truth;
 
-use protocol::{ballot::ReplicaId, digest::Digest, job::JobId, verdict::Verdict};
-use verdict::Machine;
+use protocol::{
+    ballot::ReplicaId,
+    digest::Digest,
+    identity::NodeId,
+    job::JobId,
+    ledger::{Decided, Entry},
+    report::{JobState, Liveness},
+    verdict::Verdict,
+};
+use verdict::{Machine, ReplayError};
 
+use presence::Presence;
 pub use record::{Record, TaskRecord};
 pub use truth::is_wrong;
 
-use crate::scenario::Scenario;
+use crate::{scenario::Scenario, values::worker_number};
 
 /// A task of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,8 +61,8 @@ pub struct Violation {
 
 /// How the workers of a world stand when it has come to rest.
 pub trait Members {
-    /// Whether the worker's process runs and the coordinator is connected to it.
-    fn is_connected(&self, worker: u32) -> bool;
+    /// Whether the worker's process runs, the coordinator is connected to it, and it is not on standby.
+    fn is_there(&self, worker: u32) -> bool;
     /// Whether it replaces what it stored when it is told to.
     fn obeys(&self, worker: u32) -> bool;
     /// What it has stored of a task.
@@ -60,31 +73,13 @@ pub trait Members {
 #[derive(Debug, Default)]
 pub struct Invariants {
     record: Record,
-    /// Leases that a ballot ended by what it decided: when it came, theirs could still come, too.
-    cancelled: Vec<ReplicaId>,
+    presence: Presence,
 }
 
 impl Invariants {
-    /// A replica is leased, over this session of the worker's link.
-    pub fn leased(&mut self, replica: &ReplicaId, worker: u32, session: Option<u64>) {
-        self.record.task_mut(TaskKey::of(replica)).lease(worker, replica.number, session);
-    }
-
-    /// A lease is over: its worker cannot run it, or let it expire.
-    pub fn lease_ended(&mut self, replica: &ReplicaId) {
-        self.record.task_mut(TaskKey::of(replica)).end_lease(replica.number);
-    }
-
-    /// A lease is taken back by what a ballot decided.
-    pub fn cancelled(&mut self, replica: ReplicaId) {
-        self.cancelled.push(replica);
-    }
-
-    /// Everything that was ordered is done.
-    pub fn orders_done(&mut self) {
-        for replica in std::mem::take(&mut self.cancelled) {
-            self.lease_ended(&replica);
-        }
+    /// The coordinator's clock shows this time, in milliseconds.
+    pub fn time(&mut self, now_ms: u64) {
+        self.presence.time(now_ms);
     }
 
     /// A ballot was taken.
@@ -92,32 +87,160 @@ impl Invariants {
         self.record.task_mut(task).take(worker, replica_number, digest);
     }
 
-    /// A verdict is announced, while these sessions of the workers' links are up.
+    /// A worker is connected; what it missed has time until `due_ms`.
+    pub fn joined(&mut self, worker: u32, due_ms: u64) {
+        self.presence.back(worker, &self.record, due_ms);
+    }
+
+    /// A worker's connection is gone.
+    pub fn gone(&mut self, worker: u32) {
+        self.presence.gone(worker);
+    }
+
+    /// The coordinator says how a worker is heard; one that is back has time until `due_ms` for what it missed.
+    pub fn noted(&mut self, worker: &NodeId, liveness: Liveness, due_ms: u64) {
+        self.presence.noted(worker_number(worker), liveness, &self.record, due_ms);
+    }
+
+    /// The coordinator has the accepted outcome of a task.
+    pub fn held(&mut self, task: TaskKey) {
+        self.record.task_mut(task).held = true;
+    }
+
+    /// A dissenter says that it has the accepted outcome.
+    pub fn acknowledged(&mut self, task: TaskKey, worker: u32) {
+        self.record.task_mut(task).acknowledged.push(worker);
+    }
+
+    /// A worker gets a lease.
     ///
     /// # Errors
     /// The [`Violation`] that this is.
-    pub fn announced(
+    pub fn leased(
         &mut self,
-        task: TaskKey,
-        verdict: &Verdict,
+        worker: &NodeId,
+        replica: &ReplicaId,
+        machine: &Machine,
+    ) -> Result<(), Violation> {
+        no_rerun::check(&self.record, replica)?;
+        self.presence.check(worker_number(worker), replica.index, &self.record, machine)
+    }
+
+    /// A verdict is written down; `held` says whether the coordinator has the outcome already.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn decided(
+        &mut self,
+        decided: &Decided,
+        held: bool,
         scenario: &Scenario,
         machine: &Machine,
-        sessions: &[Option<u64>],
     ) -> Result<(), Violation> {
+        let task = TaskKey { job: decided.job, index: decided.index };
         let record = self.record.task_mut(task);
-        one_verdict::check(task, record, verdict)?;
-        truth::check(task, verdict, scenario)?;
-        majority::check(task, record, verdict, scenario, machine, record.out(sessions))?;
-        record.announce(verdict.clone());
+        one_verdict::check_written(task, record, &decided.verdict)?;
+        truth::check(task, &decided.verdict, scenario)?;
+        majority::check(task, record, decided, scenario, machine)?;
+        record.decide(decided.verdict.clone());
+        record.held = held;
         Ok(())
     }
 
-    /// Something has happened, and everything that follows from it.
+    /// These entries survive every crash from now on.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn synced(&mut self, entries: &[Entry]) -> Result<(), Violation> {
+        durable::synced(&mut self.record, entries)
+    }
+
+    /// A client hears that its job is taken.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn taken(&self, job: JobId) -> Result<(), Violation> {
+        durable::check_taken(&self.record, job)
+    }
+
+    /// A verdict is announced.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn announced(&mut self, task: TaskKey, verdict: &Verdict) -> Result<(), Violation> {
+        durable::check_announced(&self.record, task, verdict)?;
+        let record = self.record.task_mut(task);
+        one_verdict::check_announced(task, record, verdict)?;
+        record.told = Some(verdict.clone());
+        Ok(())
+    }
+
+    /// A worker hears that its ballot is safe.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn counted(&self, worker: &NodeId, replica: &ReplicaId) -> Result<(), Violation> {
+        durable::check_counted(&self.record, worker, replica)
+    }
+
+    /// A dissenter hears what was accepted.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn corrected(&self, replica: &ReplicaId, accepted: Digest) -> Result<(), Violation> {
+        durable::check_corrected(&self.record, replica, accepted)
+    }
+
+    /// A client hears that its job is over.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn over(&self, job: JobId, state: JobState) -> Result<(), Violation> {
+        durable::check_over(&self.record, job, state)
+    }
+
+    /// The coordinator crashed. `entries` is what is left of its log, of which `kept` was not synced before; `keeps` says
+    /// which accepted outcomes it still has.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn crashed(
+        &mut self,
+        entries: &[Entry],
+        kept: &[Entry],
+        keeps: impl Fn(&Digest) -> bool,
+    ) -> Result<(), Violation> {
+        durable::synced(&mut self.record, kept)?;
+        self.presence.forget();
+        self.record.rebuild(entries, keeps);
+        Ok(())
+    }
+
+    /// The coordinator has read its log, to this end.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn restarted(
+        &self,
+        machine: &Machine,
+        replayed: Result<(), (usize, ReplayError)>,
+    ) -> Result<(), Violation> {
+        replayable::check(replayed)?;
+        durable::check_restarted(&self.record, machine)
+    }
+
+    /// Something has happened, and everything that follows from it: so much is planned, and so much waits for the disk.
     ///
     /// # Errors
     /// The [`Violation`] that the present state is.
-    pub fn step(&self, machine: &Machine, scenario: &Scenario, planned: usize) -> Result<(), Violation> {
-        bounded::check(machine, scenario, planned)
+    pub fn step(
+        &self,
+        machine: &Machine,
+        scenario: &Scenario,
+        planned: usize,
+        waiting: usize,
+    ) -> Result<(), Violation> {
+        bounded::check(machine, scenario, planned, waiting)
     }
 
     /// Nothing will happen any more.
@@ -131,7 +254,7 @@ impl Invariants {
         members: &impl Members,
     ) -> Result<(), Violation> {
         decided::check(&self.record, machine, scenario)?;
-        corrected::check(&self.record, members)
+        corrected::check(&self.record, machine, members)
     }
 
     /// What was seen of each task.

@@ -1,15 +1,27 @@
-//! The plain record of a world: for each task, who said what, in order, and what was announced.
+//! The plain record of a world: for each task, who said what, in order, what was decided, what of it is durable, and
+//! what was told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{digest::Digest, verdict::Verdict};
+use protocol::{
+    digest::Digest,
+    job::JobId,
+    ledger::{Decided, Entry, Record as Written},
+    report::JobState,
+    verdict::Verdict,
+};
 
 use super::TaskKey;
+use crate::values::worker_number;
 
 /// Everything that was seen.
 #[derive(Debug, Default)]
 pub struct Record {
     tasks: BTreeMap<TaskKey, TaskRecord>,
+    /// The jobs whose submission is synced.
+    pub(super) taken: BTreeSet<JobId>,
+    /// The jobs whose end is synced.
+    pub(super) over: BTreeMap<JobId, JobState>,
 }
 
 /// What was seen of one task.
@@ -17,21 +29,19 @@ pub struct Record {
 pub struct TaskRecord {
     /// Each worker's first ballot, with the number of its replica.
     ballots: Vec<(u32, u32, Digest)>,
-    /// Replicas that were leased.
-    leases: Vec<Leased>,
     /// Those who said two different things about one replica before the verdict.
     two_faced: Vec<u32>,
     verdict: Option<Verdict>,
-}
-
-/// A replica that was leased.
-#[derive(Debug, Clone, Copy)]
-struct Leased {
-    worker: u32,
-    number: u32,
-    /// Over which session of the worker's link: with it, the lease ends.
-    session: Option<u64>,
-    ended: bool,
+    /// Whether the coordinator has the accepted outcome.
+    pub(super) held: bool,
+    /// The dissenters who said that they have it now.
+    pub(super) acknowledged: Vec<u32>,
+    /// The verdict that is synced.
+    pub(super) durable: Option<Verdict>,
+    /// Those whose ballots are synced.
+    pub(super) durable_voters: Vec<u32>,
+    /// The verdict that somebody was told.
+    pub(super) told: Option<Verdict>,
 }
 
 impl Record {
@@ -39,9 +49,41 @@ impl Record {
         self.tasks.entry(task).or_default()
     }
 
+    pub(super) fn task(&self, task: TaskKey) -> Option<&TaskRecord> {
+        self.tasks.get(&task)
+    }
+
     /// All tasks of which anything was seen.
     pub fn tasks(&self) -> impl Iterator<Item = (TaskKey, &TaskRecord)> {
         self.tasks.iter().map(|(task, record)| (*task, record))
+    }
+
+    /// The coordinator crashed, and this is what is left in its log: whatever else was counted or decided did not happen,
+    /// except that it may have been told.
+    pub(super) fn rebuild(&mut self, entries: &[Entry], keeps: impl Fn(&Digest) -> bool) {
+        for seen in self.tasks.values_mut() {
+            let TaskRecord { durable, durable_voters, told, .. } = std::mem::take(seen);
+            *seen = TaskRecord { durable, durable_voters, told, ..TaskRecord::default() };
+        }
+        for entry in entries {
+            match &entry.record {
+                Written::Decided(decided) => {
+                    let seen = self.task_mut(TaskKey { job: decided.job, index: decided.index });
+                    seen.restore(decided);
+                    seen.held = matches!(&decided.verdict, Verdict::Accepted(digest) if keeps(digest));
+                }
+                Written::Late(counted) => {
+                    let said = &counted.ballot.ballot;
+                    let (voter, number) = (worker_number(&said.worker), said.replica.number);
+                    self.task_mut(TaskKey::of(&said.replica)).take(voter, number, said.digest);
+                }
+                Written::Corrected { job, index, worker, .. } => {
+                    let seen = self.task_mut(TaskKey { job: *job, index: *index });
+                    seen.acknowledged.push(worker_number(worker));
+                }
+                _ => {}
+            }
+        }
     }
 }
 
@@ -51,34 +93,13 @@ impl TaskRecord {
         self.ballots.iter().map(|(worker, _, digest)| (*worker, *digest))
     }
 
-    /// What was announced, once it was.
+    /// What was decided, once it was.
     pub fn verdict(&self) -> Option<&Verdict> {
         self.verdict.as_ref()
     }
 
-    /// How many replicas are out whose ballots may still come, as far as `sessions` of the workers' links are up.
-    pub(super) fn out(&self, sessions: &[Option<u64>]) -> usize {
-        let is_up = |lease: &&Leased| {
-            let session = sessions.get(lease.worker as usize).copied().flatten();
-            session.is_some() && session == lease.session
-        };
-        self.leases.iter().filter(|lease| !lease.ended).filter(is_up).count()
-    }
-
-    pub(super) fn lease(&mut self, worker: u32, number: u32, session: Option<u64>) {
-        self.leases.retain(|lease| lease.number != number);
-        self.leases.push(Leased { worker, number, session, ended: false });
-    }
-
-    pub(super) fn end_lease(&mut self, number: u32) {
-        if let Some(lease) = self.leases.iter_mut().find(|lease| lease.number == number) {
-            lease.ended = true;
-        }
-    }
-
     /// Takes a ballot: each worker's first counts, and none of one who contradicts itself while the vote is open.
     pub(super) fn take(&mut self, worker: u32, replica_number: u32, digest: Digest) {
-        self.end_lease(replica_number);
         if self.two_faced.contains(&worker) {
             return;
         }
@@ -92,7 +113,25 @@ impl TaskRecord {
         }
     }
 
-    pub(super) fn announce(&mut self, verdict: Verdict) {
+    pub(super) fn decide(&mut self, verdict: Verdict) {
         self.verdict = Some(verdict);
+    }
+
+    /// Whether this worker's ballot counts, and is against what was accepted.
+    pub(super) fn is_dissenter(&self, worker: u32) -> bool {
+        let Some(Verdict::Accepted(accepted)) = &self.verdict else { return false };
+        self.ballots().any(|(voter, digest)| voter == worker && digest != *accepted)
+    }
+
+    fn restore(&mut self, decided: &Decided) {
+        self.ballots = decided
+            .ballots
+            .iter()
+            .map(|counted| &counted.ballot.ballot)
+            .map(|said| (worker_number(&said.worker), said.replica.number, said.digest))
+            .collect();
+        self.two_faced =
+            decided.equivocations.iter().map(|[first, _]| worker_number(&first.ballot.worker)).collect();
+        self.verdict = Some(decided.verdict.clone());
     }
 }

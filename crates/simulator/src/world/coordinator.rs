@@ -1,12 +1,15 @@
 //! The coordinator of a world: it drives the decider with what arrives, and does what the decider says, as the real one
-//! does around the same machine.
+//! does around the same machine. What tells anybody that something is decided waits for the disk.
 
 use protocol::{
     ballot::{AuthenticBallot, SignedBallot},
+    commitment::Salt,
     constant::Formula,
     domain::Engine,
     job::JobId,
+    ledger::{Record, Submitted},
     message::EngineIntroduction,
+    report::Liveness,
     task::Weight,
 };
 use verdict::{Input, Output, TaskTerms, Tasks};
@@ -17,8 +20,10 @@ use super::{
 };
 use crate::{
     decider::Decider,
+    gate::Act,
     invariants::TaskKey,
     network::{Direction, Sent},
+    scenario::Scenario,
     values,
 };
 
@@ -28,6 +33,9 @@ const ENGINES: &[Engine] = &[Engine::Cpu, Engine::Gpu];
 const ONE_FORMULA: &[Formula] = &[Formula::Direct];
 /// The formulas of a task that has two.
 const TWO_FORMULAS: &[Formula] = &[Formula::Chudnovsky, Formula::GaussLegendre];
+
+/// How long a client waits before it submits its job again, in microseconds.
+const SUBMIT_AGAIN_US: u64 = 500_000;
 
 /// The tasks of a simulated job.
 struct SimulatedTasks {
@@ -51,6 +59,13 @@ impl Tasks for SimulatedTasks {
     }
 }
 
+/// The tasks of a job, as they are planned.
+pub(super) fn tasks(scenario: &Scenario, job: JobId) -> Box<dyn Tasks> {
+    let formulas = if scenario.two_formulas { TWO_FORMULAS } else { ONE_FORMULA };
+    let count = scenario.jobs.get(values::job_number(job) as usize).map_or(0, |planned| planned.tasks);
+    Box::new(SimulatedTasks { job, count, formulas })
+}
+
 impl<D: Decider> World<D> {
     /// What the coordinator's clock says.
     pub(super) fn coordinator_ms(&self) -> u64 {
@@ -59,38 +74,69 @@ impl<D: Decider> World<D> {
 
     /// When the decider wants to be woken, in the world's time.
     pub(super) fn wake_us(&self) -> Option<u64> {
-        let at_ms = self.decider.next_timeout_ms()?;
+        let at_ms = self.decider.next_timeout_ms().filter(|_| self.up)?;
         Some(at_ms.saturating_sub(self.clock_ahead_ms).saturating_mul(1000))
     }
 
+    /// A client submits a job, for the first time or because it never heard that it is taken.
     pub(super) fn submit(&mut self, number: u32) -> Result<(), Stopped> {
+        if !self.up {
+            self.network.plan(self.network.now_us() + SUBMIT_AGAIN_US, Event::Submit { job: number });
+            return Ok(());
+        }
         let job = values::job_id(number);
-        let formulas = if self.scenario.two_formulas { TWO_FORMULAS } else { ONE_FORMULA };
-        let count = self.scenario.jobs.get(number as usize).map_or(0, |planned| planned.tasks);
-        let tasks = Box::new(SimulatedTasks { job, count, formulas });
-        self.jobs_submitted += 1;
-        self.tell(Input::JobSubmitted { job, policy: self.scenario.policy.clone(), tasks })
+        self.jobs_submitted = self.jobs_submitted.max(number + 1);
+        if self.is_taken(job) {
+            return Ok(());
+        }
+        let policy = self.scenario.policy.clone();
+        let tasks = tasks(&self.scenario, job);
+        let record = Record::Submitted(Submitted {
+            job,
+            nonce: [0; 16],
+            submitter: values::node_id(u32::MAX),
+            policy: policy.clone(),
+            text: String::new(),
+            file: None,
+        });
+        self.write_down(record)?;
+        self.tell(Input::JobSubmitted { job, policy, tasks })?;
+        self.when_durable(Act::Taken(job))
     }
 
     /// Tells the decider, and does what follows. What cannot be was said by somebody faulty, or too late.
     pub(super) fn tell(&mut self, input: Input) -> Result<(), Stopped> {
-        let now_ms = self.coordinator_ms();
-        if self.decider.handle(input, now_ms).is_err() {
-            self.counts.rejected += 1;
+        self.tell_and(input, |_| ())
+    }
+
+    /// Tells the decider, notes what happened if it could be, and does what follows.
+    fn tell_and(&mut self, input: Input, note: impl FnOnce(&mut Self)) -> Result<(), Stopped> {
+        if !self.up {
+            return Ok(());
         }
-        self.obey(false)
+        let now_ms = self.coordinator_ms();
+        self.invariants.time(now_ms);
+        match self.decider.handle(input, now_ms) {
+            Ok(()) => note(self),
+            Err(_) => self.counts.rejected += 1,
+        }
+        self.obey()
     }
 
     /// Lets the decider do what is due.
     pub(super) fn wake(&mut self) -> Result<(), Stopped> {
-        self.decider.handle_timeout(self.coordinator_ms());
-        self.obey(false)
+        let now_ms = self.coordinator_ms();
+        self.invariants.time(now_ms);
+        self.decider.handle_timeout(now_ms);
+        self.obey()
     }
 
     /// A worker is connected over a new session; the one before, if any, is closed.
     pub(super) fn worker_in(&mut self, number: u32, session: u64) -> Result<(), Stopped> {
         self.sessions[number as usize] = Some(session);
         self.fail_fetches_of(number)?;
+        self.enrol(number)?;
+        self.invariants.joined(number, self.acknowledged_by_ms());
         let worker = &self.workers[number as usize];
         let engine = EngineIntroduction { engine: worker.member.engine, device: worker.device() };
         let joined = Input::WorkerJoined {
@@ -107,7 +153,13 @@ impl<D: Decider> World<D> {
     pub(super) fn worker_out(&mut self, number: u32) -> Result<(), Stopped> {
         self.sessions[number as usize] = None;
         self.fail_fetches_of(number)?;
+        self.invariants.gone(number);
         self.tell(Input::WorkerLost { worker: values::node_id(number) })
+    }
+
+    /// Until when a worker that is back can learn what it missed.
+    fn acknowledged_by_ms(&self) -> u64 {
+        self.coordinator_ms() + self.scenario.policy.lease_ms
     }
 
     /// What was asked of a worker over a link that is gone is not answered any more.
@@ -127,9 +179,13 @@ impl<D: Decider> World<D> {
     pub(super) fn hear(&mut self, number: u32, message: WorkerSays) -> Result<(), Stopped> {
         let worker = values::node_id(number);
         match message {
-            WorkerSays::Cast { ballot, signed_by } => self.hear_ballot(number, *ballot, signed_by),
+            WorkerSays::Cast { ballot, salt, signed_by } => {
+                self.hear_ballot(number, *ballot, salt, signed_by)
+            }
+            WorkerSays::Committed(replica, commitment) => {
+                self.tell(Input::Committed { worker, replica, commitment })
+            }
             WorkerSays::Failed(replica) => {
-                self.invariants.lease_ended(&replica);
                 self.tell(Input::ReplicaFailed { worker, replica, reason: "it fails".to_owned() })
             }
             WorkerSays::Beat(replicas) => {
@@ -137,23 +193,31 @@ impl<D: Decider> World<D> {
                 self.tell(Input::Heartbeat { worker, under_way })
             }
             WorkerSays::Corrected(replica, digest) => {
-                self.tell(Input::CorrectionAcknowledged { worker, replica, digest })
+                let input = Input::CorrectionAcknowledged { worker, replica, digest };
+                self.tell_and(input, |world| world.invariants.acknowledged(TaskKey::of(&replica), number))
             }
             WorkerSays::Outcome { job, index, given } => {
                 if !self.fetches.remove(&(number, job, index)) {
                     return Ok(());
                 }
-                self.tell(if given {
-                    Input::OutcomeHeld { job, index }
-                } else {
-                    Input::OutcomeWithheld { job, index, worker }
+                if !given {
+                    return self.tell(Input::OutcomeWithheld { job, index, worker });
+                }
+                self.tell_and(Input::OutcomeHeld { job, index }, |world| {
+                    world.invariants.held(TaskKey { job, index });
                 })
             }
         }
     }
 
     /// A ballot in another's name, or one that its worker has not signed, costs its sender the connection.
-    fn hear_ballot(&mut self, from: u32, signed: SignedBallot, signed_by: u32) -> Result<(), Stopped> {
+    fn hear_ballot(
+        &mut self,
+        from: u32,
+        signed: SignedBallot,
+        salt: Option<Box<Salt>>,
+        signed_by: u32,
+    ) -> Result<(), Stopped> {
         let ballot = &signed.ballot;
         if values::worker_number(&ballot.worker) != from || signed_by != from {
             self.counts.forgeries += 1;
@@ -163,22 +227,23 @@ impl<D: Decider> World<D> {
             return self.close(from);
         }
         let (replica, digest) = (ballot.replica, ballot.digest);
-        let now_ms = self.coordinator_ms();
         if let Some(story) = &mut self.story {
             story.ballot(replica, from, digest, self.network.now_us());
         }
-        let input = Input::BallotCast {
-            ballot: AuthenticBallot::assume_authentic(signed),
-            outcome_held: self.scenario.inline_outcomes,
-            compute_us: 10,
+        let (ballot, outcome_held) =
+            (AuthenticBallot::assume_authentic(signed), self.scenario.inline_outcomes);
+        let input = match salt {
+            Some(salt) => Input::BallotRevealed { ballot, salt: *salt, outcome_held, compute_us: 10 },
+            None => Input::BallotCast { ballot, outcome_held, compute_us: 10 },
         };
-        if self.decider.handle(input, now_ms).is_ok() {
-            self.counts.ballots += 1;
-            self.invariants.ballot_taken(TaskKey::of(&replica), from, replica.number, digest);
-        } else {
-            self.counts.rejected += 1;
-        }
-        self.obey(true)
+        self.tell_and(input, |world| {
+            // Taken in, but without a vote, is the ballot of a broken seal.
+            let tally = world.decider.machine().job(replica.job).and_then(|job| job.tally(replica.index));
+            if !tally.is_some_and(|tally| tally.broken_seals().contains_key(&values::node_id(from))) {
+                world.counts.ballots += 1;
+                world.invariants.ballot_taken(TaskKey::of(&replica), from, replica.number, digest);
+            }
+        })
     }
 
     /// Ends a worker's connection because of what it sent; it will try again.
@@ -190,57 +255,79 @@ impl<D: Decider> World<D> {
         self.worker_out(number)
     }
 
-    /// Does everything that the decider has ordered, because of a ballot or of something else.
-    fn obey(&mut self, by_ballot: bool) -> Result<(), Stopped> {
-        while let Some(output) = self.decider.poll_output() {
+    /// Does everything that the decider has ordered, or lets it wait for the disk.
+    pub(super) fn obey(&mut self) -> Result<(), Stopped> {
+        while self.up && !self.crashes_now()? {
+            let Some(output) = self.decider.poll_output() else { break };
             match output {
-                Output::Lease { worker, replica, engine, formula, .. } => {
-                    let work = super::message::Work { replica, engine, formula };
-                    let number = values::worker_number(&worker);
-                    self.counts.leases += 1;
-                    self.invariants.leased(&replica, number, self.sessions[number as usize]);
-                    self.say(number, CoordinatorSays::Lease(work));
-                }
-                Output::Cancel { worker, replica } => {
-                    if by_ballot {
-                        self.invariants.cancelled(replica);
-                    } else {
-                        self.invariants.lease_ended(&replica);
-                    }
-                    self.say(values::worker_number(&worker), CoordinatorSays::Cancel(replica));
-                }
-                Output::Counted { worker, replica } => {
-                    self.say(values::worker_number(&worker), CoordinatorSays::Counted(replica));
-                }
-                Output::Correct { worker, replica, accepted } => {
-                    self.counts.corrections += 1;
-                    self.say(values::worker_number(&worker), CoordinatorSays::Correct(replica, accepted));
-                }
-                Output::Fetch { worker, job, index, digest } => {
-                    let number = values::worker_number(&worker);
-                    if self.sessions[number as usize].is_some() {
-                        self.fetches.insert((number, job, index));
-                        self.say(number, CoordinatorSays::Fetch { job, index, digest });
-                    } else {
-                        // The real errand fails at once, too.
-                        self.tell(Input::OutcomeWithheld { job, index, worker })?;
-                    }
-                }
-                Output::Record(_)
-                | Output::Reveal { .. }
-                | Output::SealBroken { .. }
-                | Output::Note { .. } => {}
-                Output::Announce { job, index, verdict } => self.announced(job, index, &verdict)?,
-                Output::JobOver { .. } => {
-                    self.jobs_over += 1;
-                    if self.scenario.in_turn && self.jobs_submitted < self.jobs_planned() {
-                        self.network.plan(self.network.now_us(), Event::Submit { job: self.jobs_submitted });
-                    }
-                }
+                Output::Record(record) => self.write_down(*record)?,
+                telling @ (Output::Announce { .. }
+                | Output::Correct { .. }
+                | Output::Counted { .. }
+                | Output::JobOver { .. }) => self.when_durable(Act::Output(telling))?,
+                silent => self.execute(silent)?,
             }
         }
-        self.invariants.orders_done();
+        self.sync();
         Ok(())
+    }
+
+    /// Does what the decider has ordered.
+    pub(super) fn execute(&mut self, output: Output) -> Result<(), Stopped> {
+        match output {
+            Output::Record(record) => self.write_down(*record)?,
+            Output::Lease { worker, replica, engine, formula, sealed, .. } => {
+                let work = super::message::Work { replica, engine, formula, sealed };
+                self.counts.leases += 1;
+                self.invariants.leased(&worker, &replica, self.decider.machine())?;
+                self.say(values::worker_number(&worker), CoordinatorSays::Lease(work));
+            }
+            Output::Cancel { worker, replica } => {
+                self.say(values::worker_number(&worker), CoordinatorSays::Cancel(replica));
+            }
+            Output::Reveal { worker, replica } => {
+                self.say(values::worker_number(&worker), CoordinatorSays::Reveal(replica));
+            }
+            Output::Counted { worker, replica } => {
+                self.invariants.counted(&worker, &replica)?;
+                self.say(values::worker_number(&worker), CoordinatorSays::Counted(replica));
+            }
+            Output::Correct { worker, replica, accepted } => {
+                self.counts.corrections += 1;
+                self.invariants.corrected(&replica, accepted)?;
+                self.say(values::worker_number(&worker), CoordinatorSays::Correct(replica, accepted));
+            }
+            Output::Fetch { worker, job, index, digest } => {
+                let number = values::worker_number(&worker);
+                if self.sessions[number as usize].is_some() {
+                    self.fetches.insert((number, job, index));
+                    self.say(number, CoordinatorSays::Fetch { job, index, digest });
+                } else {
+                    // The real errand fails at once, too.
+                    self.tell(Input::OutcomeWithheld { job, index, worker })?;
+                }
+            }
+            Output::SealBroken { .. } => self.counts.broken_seals += 1,
+            Output::Note { worker, liveness } => {
+                self.counts.standbys += u64::from(liveness == Liveness::Standby);
+                self.invariants.noted(&worker, liveness, self.acknowledged_by_ms());
+            }
+            Output::Announce { job, index, verdict } => {
+                self.invariants.announced(TaskKey { job, index }, &verdict)?;
+            }
+            Output::JobOver { job, state } => {
+                self.invariants.over(job, state)?;
+                self.submit_next();
+            }
+        }
+        Ok(())
+    }
+
+    /// Where jobs come in turn, the next one comes when those before it are over.
+    pub(super) fn submit_next(&mut self) {
+        if self.scenario.in_turn && self.jobs_submitted < self.jobs_planned() {
+            self.network.plan(self.network.now_us(), Event::Submit { job: self.jobs_submitted });
+        }
     }
 
     fn say(&mut self, number: u32, message: CoordinatorSays) {

@@ -2,6 +2,7 @@
 
 use protocol::{
     ballot::{ReplicaId, SignedBallot},
+    commitment::{Commitment, Salt},
     constant::Formula,
     digest::Digest,
     domain::Engine,
@@ -13,8 +14,11 @@ use crate::scenario::Mishap;
 /// What a worker says.
 #[derive(Debug, Clone)]
 pub(super) enum WorkerSays {
-    /// A ballot, and who really signed it: in this network that stands in for the signature.
-    Cast { ballot: Box<SignedBallot>, signed_by: u32 },
+    /// A ballot, what opens the commitment to it on a sealed task, and who really signed it: in this network that stands
+    /// in for the signature.
+    Cast { ballot: Box<SignedBallot>, salt: Option<Box<Salt>>, signed_by: u32 },
+    /// It has computed a replica of a sealed task.
+    Committed(ReplicaId, Commitment),
     /// It cannot run a replica.
     Failed(ReplicaId),
     /// These replicas are under way.
@@ -30,6 +34,7 @@ pub(super) enum WorkerSays {
 pub(super) enum CoordinatorSays {
     Lease(Work),
     Cancel(ReplicaId),
+    Reveal(ReplicaId),
     Counted(ReplicaId),
     Correct(ReplicaId, Digest),
     Fetch { job: JobId, index: u64, digest: Digest },
@@ -41,9 +46,11 @@ pub(super) struct Work {
     pub(super) replica: ReplicaId,
     pub(super) engine: Engine,
     pub(super) formula: Formula,
+    /// Whether a commitment comes before the ballot.
+    pub(super) sealed: bool,
 }
 
-/// Something that happens. A worker's `life` changes when it crashes, and what its former life had planned is void; so is
+/// Something that happens. A `life`, of a worker or the coordinator, ends when it crashes, and what its former life had planned is void; so is
 /// what was sent over an earlier `session` of its link.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
@@ -77,6 +84,14 @@ pub(super) enum Event {
     Silence {
         worker: u32,
         session: u64,
+    },
+    /// A sync of the coordinator's disk ends.
+    Synced {
+        life: u32,
+    },
+    /// The coordinator is back after a crash.
+    CoordinatorBack {
+        life: u32,
     },
     /// A job comes in.
     Submit {

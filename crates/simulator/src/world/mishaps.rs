@@ -85,13 +85,15 @@ impl<D: Decider> World<D> {
             self.network.plan(worker.stalled_until_us, Event::Connect { worker: number, life });
             return Ok(());
         }
-        if !self.network.connect(number) {
+        if !self.up || !self.network.connect(number) {
             self.try_later(number);
             return Ok(());
         }
         self.sessions_made += 1;
         let session = self.sessions_made;
-        self.workers[number as usize].session = Some(session);
+        let worker = &mut self.workers[number as usize];
+        worker.session = Some(session);
+        worker.sealed_leases.clear();
         self.worker_in(number, session)?;
         self.cast_again(number);
         Ok(())
@@ -100,6 +102,7 @@ impl<D: Decider> World<D> {
     /// From now on nothing goes wrong: partitions are lifted, and whoever stalled or crashed is back.
     pub(super) fn calm(&mut self) {
         let now_us = self.network.now_us();
+        self.is_calm = true;
         self.network.calm();
         for worker in &mut self.workers {
             worker.stalled_until_us = now_us;

@@ -4,6 +4,8 @@
 //! checked. A world ends when nothing will happen any more, or when an invariant is violated.
 
 mod coordinator;
+mod durability;
+mod envelopes;
 mod message;
 mod mishaps;
 mod node;
@@ -11,18 +13,21 @@ mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{ballot::SignedBallot, digest::Digest, job::JobId, verdict::Verdict};
+use protocol::{ballot::SignedBallot, commitment::Commitment, digest::Digest, job::JobId, report::Liveness};
 use verdict::{Config, Machine};
 
 use self::{message::Event, worker::Worker};
 use crate::{
     behaviour::Behaviour,
-    chance::{Chance, Purpose, seed_bytes},
+    chance::{Chance, Purpose, machine_seed},
     decider::Decider,
-    invariants::{Invariants, Members, TaskKey, Violation, is_wrong},
+    disk::Disk,
+    gate::Gate,
+    invariants::{Invariants, Members, TaskKey, Violation},
     network::Network,
-    scenario::Scenario,
+    scenario::{CoordinatorCrash, Scenario},
     story::Story,
+    values::worker_number,
 };
 
 /// How many leases long a world may go on after everything is calm.
@@ -33,7 +38,7 @@ const LEASES_AFTER_CALM: u64 = 30;
 pub struct Counts {
     /// Things that happened.
     pub steps: u64,
-    /// Tasks accepted.
+    /// Tasks accepted, and synced as such.
     pub accepted: u64,
     /// Of those, with a wrong value.
     pub wrong: u64,
@@ -59,6 +64,20 @@ pub struct Counts {
     pub doubled: u64,
     /// Workers that crashed.
     pub crashes: u64,
+    /// How often a worker was put on standby because it was silent.
+    pub standbys: u64,
+    /// Seals that were broken.
+    pub broken_seals: u64,
+    /// Crashes of the coordinator.
+    pub coordinator_crashes: u64,
+    /// Records that were written down.
+    pub records: u64,
+    /// Syncs of the coordinator's disk.
+    pub syncs: u64,
+    /// Records that a crash lost, because they were not synced.
+    pub records_lost: u64,
+    /// Records that were read again after a crash.
+    pub replayed: u64,
 }
 
 /// How a world ended.
@@ -90,10 +109,29 @@ impl From<Violation> for Stopped {
     }
 }
 
+/// Makes the decider of each life of the coordinator.
+type Make<D> = Box<dyn Fn(Config, [u8; 32]) -> D>;
+
 /// A world.
 pub struct World<D> {
     scenario: Scenario,
+    make: Make<D>,
     decider: D,
+    /// Whether the coordinator runs.
+    up: bool,
+    /// Counts its crashes.
+    life: u32,
+    /// How much it did in this life: where it crashes is counted in that.
+    acts: u64,
+    /// The crashes that are to come, the next one last.
+    crashes: Vec<CoordinatorCrash>,
+    disk: Disk,
+    gate: Gate,
+    /// The workers whose enrolment is written down.
+    enrolled: BTreeSet<u32>,
+    /// The accepted outcomes that it still had after the last crash.
+    outcomes_kept: BTreeSet<Digest>,
+    disk_chance: Chance,
     network: Network<Event>,
     workers: Vec<Worker>,
     /// The coordinator's end of each worker's link.
@@ -103,7 +141,9 @@ pub struct World<D> {
     fetches: BTreeSet<(u32, JobId, u64)>,
     clock_ahead_ms: u64,
     jobs_submitted: u32,
-    jobs_over: u32,
+    /// Heartbeats that are to come: where workers are watched, there are always some.
+    beats_planned: usize,
+    is_calm: bool,
     invariants: Invariants,
     counts: Counts,
     chance: Chance,
@@ -111,6 +151,8 @@ pub struct World<D> {
     has_eavesdroppers: bool,
     /// The first ballot on each task, for those who copy it.
     overheard: BTreeMap<TaskKey, Digest>,
+    /// The first commitment on each task, for those who copy it.
+    overheard_commitments: BTreeMap<TaskKey, Commitment>,
     /// The last ballot of anybody, for those who send it again.
     last_sent: Option<Box<SignedBallot>>,
     story: Option<Story>,
@@ -125,9 +167,10 @@ impl World<Machine> {
 }
 
 impl<D: Decider> World<D> {
-    /// The world of a scenario, with the decider that `make` makes of its configuration and its seed.
-    pub fn with_decider(scenario: Scenario, make: impl FnOnce(Config, [u8; 32]) -> D) -> Self {
-        let decider = make(Config::default(), seed_bytes(scenario.seed, Purpose::Machine));
+    /// The world of a scenario, with the decider that `make` makes of its configuration and its seed: at first, and after
+    /// each crash of the coordinator.
+    pub fn with_decider(scenario: Scenario, make: impl Fn(Config, [u8; 32]) -> D + 'static) -> Self {
+        let decider = make(config(&scenario), machine_seed(scenario.seed, 0));
         let mut network = Network::new(scenario.seed, scenario.weather, scenario.members.len());
         let workers: Vec<Worker> = (0..)
             .zip(&scenario.members)
@@ -158,12 +201,24 @@ impl<D: Decider> World<D> {
             fetches: BTreeSet::new(),
             clock_ahead_ms: 0,
             jobs_submitted: 0,
-            jobs_over: 0,
+            beats_planned: 0,
+            is_calm: false,
             invariants: Invariants::default(),
             counts: Counts::default(),
             overheard: BTreeMap::new(),
+            overheard_commitments: BTreeMap::new(),
             last_sent: None,
             story: None,
+            make: Box::new(make),
+            up: true,
+            life: 0,
+            acts: 0,
+            crashes: scenario.coordinator_crashes.iter().rev().copied().collect(),
+            disk: Disk::default(),
+            gate: Gate::default(),
+            enrolled: BTreeSet::new(),
+            outcomes_kept: BTreeSet::new(),
+            disk_chance: Chance::new(scenario.seed, Purpose::Disk),
             scenario,
             decider,
             network,
@@ -205,16 +260,29 @@ impl<D: Decider> World<D> {
         if self.scenario.in_turn {
             end_us += u64::from(self.jobs_planned()) * LEASES_AFTER_CALM * lease_us;
         }
-        while self.network.now_us() <= end_us && self.step()? {
+        while self.network.now_us() <= end_us && !self.only_beats_are_left() && self.step()? {
             self.counts.steps += 1;
-            self.invariants.step(self.decider.machine(), &self.scenario, self.network.planned())?;
+            if self.up {
+                let (machine, waiting) = (self.decider.machine(), self.gate.len());
+                self.invariants.step(machine, &self.scenario, self.network.planned(), waiting)?;
+            }
         }
-        self.invariants.at_rest(
-            self.decider.machine(),
-            &self.scenario,
-            &Crew(&self.workers, &self.sessions),
-        )?;
+        let crew = Crew::new(self);
+        self.invariants.at_rest(self.decider.machine(), &self.scenario, &crew)?;
         Ok(())
+    }
+
+    /// Where workers are watched they are heard for ever: a world is at rest when nothing else is to come, and whoever is
+    /// there was heard.
+    fn only_beats_are_left(&self) -> bool {
+        let Some(rhythm) = self.scenario.rhythm else { return false };
+        let settled_us =
+            self.scenario.calm_us + self.scenario.weather.silence_us + 3000 * rhythm.heartbeat_ms();
+        self.network.planned() == self.beats_planned
+            && self.network.now_us() >= settled_us
+            && self.up
+            && self.jobs_submitted == self.jobs_planned()
+            && self.decider.machine().jobs().all(|(_, job)| job.state().is_over())
     }
 
     /// The next thing that happens; false when there is none.
@@ -249,6 +317,8 @@ impl<D: Decider> World<D> {
             Event::Beat { worker, life } => self.beat(worker, life),
             Event::Connect { worker, life } => return self.connect(worker, life),
             Event::Silence { worker, session } => return self.silence(worker, session),
+            Event::Synced { life } => return self.synced(life),
+            Event::CoordinatorBack { life } => return self.coordinator_back(life),
             Event::Submit { job } => return self.submit(job),
             Event::Mishap { worker, mishap } => self.mishap(worker, mishap),
             Event::Restart { worker, life } => self.restart(worker, life),
@@ -263,26 +333,6 @@ impl<D: Decider> World<D> {
         u32::try_from(self.scenario.jobs.len()).unwrap_or(u32::MAX)
     }
 
-    /// A verdict is announced.
-    fn announced(&mut self, job: JobId, index: u64, verdict: &Verdict) -> Result<(), Stopped> {
-        let task = TaskKey { job, index };
-        match verdict {
-            Verdict::Accepted(_) => self.counts.accepted += 1,
-            Verdict::Undecided | Verdict::Failed(_) => self.counts.undecided += 1,
-        }
-        self.counts.wrong += u64::from(is_wrong(task, verdict));
-        if let Some(story) = &mut self.story {
-            story.verdict(task, verdict, self.decider.machine(), self.network.now_us());
-        }
-        Ok(self.invariants.announced(
-            task,
-            verdict,
-            &self.scenario,
-            self.decider.machine(),
-            &self.sessions,
-        )?)
-    }
-
     fn count_tallies(&mut self) {
         for (_, job) in self.decider.machine().jobs() {
             let tallies = (0..job.task_count()).filter_map(|index| job.tally(index));
@@ -293,21 +343,39 @@ impl<D: Decider> World<D> {
     }
 }
 
+fn config(scenario: &Scenario) -> Config {
+    Config { liveness: scenario.rhythm, ..Config::default() }
+}
+
 /// The workers, for the invariants.
-struct Crew<'w>(&'w [Worker], &'w [Option<u64>]);
+struct Crew<'w> {
+    workers: &'w [Worker],
+    sessions: &'w [Option<u64>],
+    standby: BTreeSet<u32>,
+}
+
+impl<'w> Crew<'w> {
+    fn new<D: Decider>(world: &'w World<D>) -> Self {
+        let records = world.decider.machine().workers();
+        let standby = records.filter(|(_, record)| record.liveness == Liveness::Standby);
+        let standby = standby.map(|(id, _)| worker_number(&id)).collect();
+        Self { workers: &world.workers, sessions: &world.sessions, standby }
+    }
+}
 
 impl Members for Crew<'_> {
-    fn is_connected(&self, worker: u32) -> bool {
+    fn is_there(&self, worker: u32) -> bool {
         let of = |worker: &Worker| worker.runs && worker.session.is_some();
-        self.0.get(worker as usize).is_some_and(of)
-            && self.1.get(worker as usize).is_some_and(Option::is_some)
+        self.workers.get(worker as usize).is_some_and(of)
+            && self.sessions.get(worker as usize).is_some_and(Option::is_some)
+            && !self.standby.contains(&worker)
     }
 
     fn obeys(&self, worker: u32) -> bool {
-        self.0.get(worker as usize).is_some_and(|worker| worker.member.obeys)
+        self.workers.get(worker as usize).is_some_and(|worker| worker.member.obeys)
     }
 
     fn stored(&self, worker: u32, task: TaskKey) -> Option<Digest> {
-        self.0.get(worker as usize)?.stored.get(&(task.job, task.index)).map(|stored| stored.digest)
+        self.workers.get(worker as usize)?.stored.get(&(task.job, task.index)).map(|stored| stored.digest)
     }
 }

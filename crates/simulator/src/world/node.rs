@@ -1,7 +1,7 @@
 //! What a simulated worker does when something reaches it: takes leases, computes, casts, obeys, and lies as it was
 //! planned to.
 
-use protocol::ballot::ReplicaId;
+use protocol::{ballot::ReplicaId, commitment::Salt};
 
 use super::{
     World,
@@ -23,10 +23,14 @@ impl<D: Decider> World<D> {
             CoordinatorSays::Lease(work) => self.start(number, work),
             CoordinatorSays::Cancel(replica) => {
                 worker.under_way.remove(&replica);
+                worker.uncounted.remove(&replica);
+                worker.envelopes.remove(&replica);
             }
             CoordinatorSays::Counted(replica) => {
                 worker.uncounted.remove(&replica);
+                worker.envelopes.remove(&replica);
             }
+            CoordinatorSays::Reveal(replica) => self.reveal(number, replica),
             CoordinatorSays::Correct(replica, accepted) => {
                 if worker.member.obeys {
                     let stored = Stored { digest: accepted, corrected: true };
@@ -46,8 +50,12 @@ impl<D: Decider> World<D> {
         let worker = &mut self.workers[number as usize];
         match worker.member.behaviour {
             Behaviour::Silent => return,
+            Behaviour::Conceals if !work.sealed => return,
             Behaviour::Fails => return self.say_to_coordinator(number, WorkerSays::Failed(work.replica)),
             _ => {}
+        }
+        if work.sealed && !worker.sealed_leases.insert(work.replica) {
+            return;
         }
         if worker.under_way.insert(work.replica, work).is_some() {
             return;
@@ -84,26 +92,33 @@ impl<D: Decider> World<D> {
             Behaviour::LiesAlone | Behaviour::Forges => (wrong(number + 1), None),
             Behaviour::LiesTogether => (wrong(0), None),
             Behaviour::Equivocates => (truth, Some(wrong(number + 1))),
-            Behaviour::Copies => match self.overheard.get(&task) {
+            Behaviour::Copies if !work.sealed => match self.overheard.get(&task) {
                 Some(digest) => (*digest, None),
                 // It has nothing to copy yet, and looks again later.
                 None => return self.compute(number, work),
             },
-            Behaviour::Honest | Behaviour::Replays | Behaviour::Withholds => (truth, None),
+            Behaviour::Honest
+            | Behaviour::Copies
+            | Behaviour::Replays
+            | Behaviour::Withholds
+            | Behaviour::Conceals => (truth, None),
             Behaviour::Silent | Behaviour::Pretends | Behaviour::Fails => return,
         };
         worker.under_way.remove(&work.replica);
         worker.store((task.job, task.index), digest);
         let said = Said { work, digest, contradiction };
+        if work.sealed {
+            return self.commit(number, said);
+        }
         // Who forges is thrown out for it, and would be for ever if it tried the same again.
         if worker.member.behaviour != Behaviour::Forges {
             worker.uncounted.insert(work.replica, said);
         }
-        self.cast(number, said);
+        self.cast(number, said, None);
     }
 
-    /// Casts what is to be cast about a replica, and whatever else the worker is up to.
-    fn cast(&mut self, number: u32, said: Said) {
+    /// Casts what is to be cast about a replica, and whatever else the worker is up to. `salt` opens a commitment to it.
+    pub(super) fn cast(&mut self, number: u32, said: Said, salt: Option<&Salt>) {
         let behaviour = self.workers[number as usize].member.behaviour;
         let members = self.workers.len() as u64;
         let voter = match behaviour {
@@ -120,51 +135,69 @@ impl<D: Decider> World<D> {
                 let of_another = self.last_sent.clone().filter(|_| self.chance.happens(50_000));
                 for old in earlier.into_iter().chain(of_another) {
                     let signed_by = values::worker_number(&old.ballot.worker);
-                    self.say_to_coordinator(number, WorkerSays::Cast { ballot: old, signed_by });
+                    self.say_to_coordinator(number, WorkerSays::Cast { ballot: old, salt: None, signed_by });
                 }
             }
             if self.has_eavesdroppers {
                 self.last_sent = Some(ballot.clone());
             }
-            self.say_to_coordinator(number, WorkerSays::Cast { ballot, signed_by: number });
+            let salt = salt.copied().map(Box::new);
+            self.say_to_coordinator(number, WorkerSays::Cast { ballot, salt, signed_by: number });
         }
     }
 
-    fn plan_beat(&mut self, number: u32) {
+    /// Heartbeats come in the rhythm by which workers are watched, or else as leases need them. Who is silent is silent.
+    pub(super) fn plan_beat(&mut self, number: u32) {
         let worker = &mut self.workers[number as usize];
-        if !worker.beats {
+        if !worker.beats && worker.member.behaviour != Behaviour::Silent {
             worker.beats = true;
-            let at_us = self.network.now_us() + self.scenario.policy.lease_ms * 1000 / 4;
+            self.beats_planned += 1;
+            let pause_ms = match self.scenario.rhythm {
+                Some(rhythm) => rhythm.heartbeat_ms(),
+                None => self.scenario.policy.lease_ms / 4,
+            };
+            let at_us = self.network.now_us() + pause_ms * 1000;
             self.network.plan(at_us, Event::Beat { worker: number, life: worker.life });
         }
     }
 
-    /// Says what is under way, as long as anything is.
+    /// Says what is under way; where nobody is watched, only as long as anything is.
     pub(super) fn beat(&mut self, number: u32, life: u32) {
         let worker = &mut self.workers[number as usize];
+        if worker.life == life && worker.stalled_until_us > self.network.now_us() {
+            return self.network.plan(worker.stalled_until_us, Event::Beat { worker: number, life });
+        }
+        self.beats_planned -= 1;
         if worker.life != life {
             return;
         }
-        if worker.stalled_until_us > self.network.now_us() {
-            return self.network.plan(worker.stalled_until_us, Event::Beat { worker: number, life });
-        }
         worker.beats = false;
+        let is_watched = self.scenario.rhythm.is_some() && worker.session.is_some();
         let under_way: Vec<ReplicaId> = worker.under_way.keys().copied().collect();
-        if !under_way.is_empty() {
+        if is_watched || !under_way.is_empty() {
             self.say_to_coordinator(number, WorkerSays::Beat(under_way));
             self.plan_beat(number);
         }
     }
 
-    /// The link is up again: what nobody counted is cast again.
+    /// The link is up again: what nobody counted is cast again, and what nobody asked for is committed to again.
     pub(super) fn cast_again(&mut self, number: u32) {
-        let uncounted: Vec<Said> = self.workers[number as usize].uncounted.values().copied().collect();
+        let worker = &self.workers[number as usize];
+        let uncounted: Vec<Said> = worker.uncounted.values().copied().collect();
+        let sealed = worker.envelopes.iter().map(|(replica, envelope)| (*replica, envelope.commitment));
+        let sealed: Vec<_> = sealed.collect();
         for said in uncounted {
-            self.cast(number, said);
+            self.cast(number, said, None);
+        }
+        for (replica, commitment) in sealed {
+            self.say_to_coordinator(number, WorkerSays::Committed(replica, commitment));
+        }
+        if self.scenario.rhythm.is_some() {
+            self.plan_beat(number);
         }
     }
 
-    fn say_to_coordinator(&mut self, number: u32, message: WorkerSays) {
+    pub(super) fn say_to_coordinator(&mut self, number: u32, message: WorkerSays) {
         let Some(session) = self.workers[number as usize].session else { return };
         let event = Event::ToCoordinator { worker: number, session, message };
         let sent = self.network.send(number, Direction::ToCoordinator, event);

@@ -1,12 +1,14 @@
-//! A simulated worker: what it has under way, what nobody counted yet, and what it stored.
+//! A simulated worker: what it has under way, what it committed to, what nobody counted yet, and what it
+//! stored.
 //!
 //! It keeps to what the real one does: a broken link stops no computation, ballots are cast again until they are counted,
 //! and a restart forgets everything but the stored outcomes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
     ballot::{Ballot, ReplicaId, SignedBallot},
+    commitment::{Commitment, Salt},
     digest::Digest,
     domain::FailureDomain,
     identity::Signature,
@@ -27,6 +29,15 @@ pub(super) struct Said {
     pub(super) digest: Digest,
     /// What else it said about the same replica.
     pub(super) contradiction: Option<Digest>,
+}
+
+/// A ballot of a sealed task, until it is counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Envelope {
+    pub(super) said: Said,
+    pub(super) salt: Salt,
+    /// What it sent: not always that which the ballot and the salt would open.
+    pub(super) commitment: Commitment,
 }
 
 /// An outcome on a worker's disk.
@@ -51,6 +62,11 @@ pub(super) struct Worker {
     pub(super) stalled_until_us: u64,
     pub(super) under_way: BTreeMap<ReplicaId, Work>,
     pub(super) uncounted: BTreeMap<ReplicaId, Said>,
+    pub(super) envelopes: BTreeMap<ReplicaId, Envelope>,
+    /// The leases of sealed tasks that came over this link: one that the network doubled must not make it commit twice.
+    pub(super) sealed_leases: BTreeSet<ReplicaId>,
+    /// The first commitment that it ever made, for those who use it again.
+    pub(super) first_commitment: Option<Commitment>,
     /// The outcomes on its disk; a correction is never overwritten by what it computes itself.
     pub(super) stored: BTreeMap<(JobId, u64), Stored>,
     /// Whether a heartbeat is planned.
@@ -70,6 +86,9 @@ impl Worker {
             stalled_until_us: 0,
             under_way: BTreeMap::new(),
             uncounted: BTreeMap::new(),
+            envelopes: BTreeMap::new(),
+            sealed_leases: BTreeSet::new(),
+            first_commitment: None,
             stored: BTreeMap::new(),
             beats: false,
             last_sent: None,
@@ -89,6 +108,7 @@ impl Worker {
         self.stalled_until_us = 0;
         self.under_way.clear();
         self.uncounted.clear();
+        self.envelopes.clear();
         self.beats = false;
         self.last_sent = None;
     }
@@ -103,7 +123,8 @@ impl Worker {
 
     /// The replicas that it names when it is connected again.
     pub(super) fn resumes(&self) -> Vec<ReplicaId> {
-        self.uncounted.keys().chain(self.under_way.keys()).copied().take(RESUMES_MAX).collect()
+        let replicas = self.uncounted.keys().chain(self.under_way.keys()).chain(self.envelopes.keys());
+        replicas.copied().take(RESUMES_MAX).collect()
     }
 
     /// A ballot in the name of `voter`. The signature is empty: the network says who has signed.

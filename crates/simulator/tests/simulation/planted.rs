@@ -1,13 +1,22 @@
 //! Bugs that are planted in front of the machine, each of which the invariants must find, and by the right one.
 //!
-//! The decider here passes everything on to the real machine, and does one thing wrong: it announces by a count of its
-//! own that has a bug, or loses or repeats an order. Without a bug it changes nothing, which is tested as well.
+//! The decider here passes everything on to the real machine, and does one thing wrong: it decides by a count of its own
+//! that has a bug, or loses, repeats or misplaces an order. Without a bug it changes nothing, which is tested as well.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use protocol::{digest::Digest, identity::NodeId, job::JobId, policy::Policy, verdict::Verdict};
+use protocol::{
+    ballot::SignedBallot,
+    digest::Digest,
+    identity::NodeId,
+    job::JobId,
+    ledger::{CountedBallot, Decided, Entry, Record, Submitted},
+    policy::Policy,
+    report::Liveness,
+    verdict::Verdict,
+};
 use simulator::{Campaign, Decider, Options, Violation, options::Faults};
-use verdict::{Config, Input, Machine, Output, Rejected};
+use verdict::{Config, Input, Machine, Output, Rejected, ReplayError, Tasks, tally::Tally};
 
 /// What is wrong with the decider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +32,18 @@ enum Bug {
     AnnouncesAgain,
     /// Dissenters are not told.
     CorrectsNobody,
-    /// Every seventh lease is lost, and the machine does not know.
+    /// Six of seven leases are lost, and the machine does not know.
     LosesLeases,
+    /// What is decided is announced before it is written down.
+    AnnouncesBeforeTheSync,
+    /// Verdicts are announced and not written down at all.
+    WritesNothing,
+    /// A restart forgets what became of each job's first task.
+    ForgetsVerdicts,
+    /// When a job is over, its last replica is leased once more.
+    LeasesDecidedTasks,
+    /// Workers on standby get leases.
+    LeasesToTheSilent,
 }
 
 struct Planted {
@@ -32,8 +51,12 @@ struct Planted {
     machine: Machine,
     policies: BTreeMap<JobId, Policy>,
     /// The naive count: every ballot that was taken, in order.
-    counted: BTreeMap<(JobId, u64), Vec<(NodeId, Digest)>>,
-    announced: BTreeSet<(JobId, u64)>,
+    counted: BTreeMap<(JobId, u64), Vec<SignedBallot>>,
+    /// The tasks that it decided before the machine did.
+    decided: BTreeSet<(JobId, u64)>,
+    /// The last lease that was given out, and who was noted as being on standby since.
+    last_lease: Option<Output>,
+    standby: Option<NodeId>,
     outputs: VecDeque<Output>,
     leases: u64,
 }
@@ -45,30 +68,105 @@ impl Planted {
             machine: Machine::new(config, seed),
             policies: BTreeMap::new(),
             counted: BTreeMap::new(),
-            announced: BTreeSet::new(),
+            decided: BTreeSet::new(),
+            last_lease: None,
+            standby: None,
             outputs: VecDeque::new(),
             leases: 0,
         }
     }
 
     /// Whether a digest has won, by the count with the bug.
-    fn wins(&self, job: JobId, ballots: &[(NodeId, Digest)], digest: Digest) -> bool {
+    fn wins(&self, job: JobId, ballots: &[SignedBallot], digest: Digest) -> bool {
         let Some(policy) = self.policies.get(&job) else { return false };
-        let agreeing = || ballots.iter().filter(|(_, said)| *said == digest);
+        let agreeing = || ballots.iter().map(|signed| &signed.ballot).filter(|said| said.digest == digest);
         let votes = agreeing().count();
-        let different = agreeing().map(|(worker, _)| worker).collect::<BTreeSet<_>>().len();
+        let heads = agreeing().map(|said| said.worker).collect::<BTreeSet<_>>().len();
         let quorum = policy.quorum as usize;
         match self.bug {
-            Bug::QuorumOffByOne => different + 1 >= quorum,
+            Bug::QuorumOffByOne => heads + 1 >= quorum,
             Bug::CountsTwice => votes >= quorum && 2 * votes > policy.replicas as usize,
-            Bug::BarDoesNotGrow => different >= quorum && 2 * different > policy.replicas as usize,
-            Bug::None | Bug::AnnouncesAgain | Bug::CorrectsNobody | Bug::LosesLeases => false,
+            Bug::BarDoesNotGrow => heads >= quorum && 2 * heads > policy.replicas as usize,
+            _ => false,
         }
     }
 
-    fn announce(&mut self, job: JobId, index: u64, verdict: Verdict) {
-        if self.announced.insert((job, index)) {
-            self.outputs.push_back(Output::Announce { job, index, verdict });
+    /// Decides by the count with the bug, and orders what the machine would.
+    fn decide(&mut self, ballots: Vec<SignedBallot>, accepted: Digest) {
+        let Some(replica) = ballots.first().map(|signed| signed.ballot.replica) else { return };
+        let (job, index) = (replica.job, replica.index);
+        let is_open = self.machine.job(job).and_then(|job| job.tally(index)).is_some_and(Tally::is_open);
+        if !is_open || !self.decided.insert((job, index)) {
+            return;
+        }
+        let verdict = Verdict::Accepted(accepted);
+        let ballots = ballots.into_iter().map(|ballot| CountedBallot { ballot, compute_us: 10 }).collect();
+        let decided = Decided {
+            job,
+            index,
+            task: replica.task,
+            verdict: verdict.clone(),
+            quorum: 1,
+            opened_ms: 0,
+            disputed: false,
+            ballots,
+            equivocations: Vec::new(),
+        };
+        self.outputs.push_back(Output::Record(Box::new(Record::Decided(decided))));
+        self.outputs.push_back(Output::Announce { job, index, verdict });
+    }
+
+    /// Does the one thing wrong with an order of the machine.
+    fn pass_on(&mut self, output: Output) {
+        let is_decided = match &output {
+            Output::Announce { job, index, .. } => self.decided.contains(&(*job, *index)),
+            Output::Record(record) => match &**record {
+                Record::Decided(Decided { job, index, .. }) => self.decided.contains(&(*job, *index)),
+                _ => false,
+            },
+            _ => false,
+        };
+        if is_decided {
+            return;
+        }
+        match (self.bug, &output) {
+            (Bug::AnnouncesAgain, Output::Announce { .. }) => self.outputs.push_back(output.clone()),
+            (Bug::CorrectsNobody, Output::Correct { .. })
+            | (Bug::AnnouncesBeforeTheSync, Output::Announce { .. }) => return,
+            (Bug::LosesLeases, Output::Lease { .. }) => {
+                self.leases += 1;
+                if !self.leases.is_multiple_of(7) {
+                    return;
+                }
+            }
+            (Bug::AnnouncesBeforeTheSync, Output::Record(record)) => {
+                if let Record::Decided(Decided { job, index, verdict, .. }) = &**record {
+                    let (job, index, verdict) = (*job, *index, verdict.clone());
+                    self.outputs.push_back(Output::Announce { job, index, verdict });
+                }
+            }
+            (Bug::WritesNothing, Output::Record(record)) if matches!(**record, Record::Decided(_)) => return,
+            (Bug::LeasesToTheSilent, Output::Note { worker, liveness: Liveness::Standby }) => {
+                self.standby = Some(*worker);
+            }
+            (Bug::LeasesToTheSilent, Output::Lease { replica, engine, formula, .. }) => {
+                if let Some(worker) = self.standby.take() {
+                    let (replica, engine, formula) = (*replica, *engine, *formula);
+                    let (lease_ms, quorum, sealed) = (1000, 1, false);
+                    let lease = Output::Lease { worker, replica, engine, formula, lease_ms, quorum, sealed };
+                    self.outputs.push_back(lease);
+                }
+            }
+            _ => {}
+        }
+        if let Output::Lease { .. } = output {
+            self.last_lease = Some(output.clone());
+        }
+        self.outputs.push_back(output);
+        if self.bug == Bug::LeasesDecidedTasks
+            && let Some(Output::JobOver { .. }) = self.outputs.back()
+        {
+            self.outputs.extend(self.last_lease.take());
         }
     }
 }
@@ -80,19 +178,17 @@ impl Decider for Planted {
             Input::JobSubmitted { job, policy, .. } => {
                 self.policies.insert(*job, policy.clone());
             }
-            Input::BallotCast { ballot, .. } => {
-                let said = ballot.ballot();
-                counted = Some(((said.replica.job, said.replica.index), (said.worker, said.digest)));
-            }
+            Input::BallotCast { ballot, .. } => counted = Some(ballot.signed().clone()),
             _ => {}
         }
         self.machine.handle(input, now_ms)?;
-        if let Some(((job, index), said)) = counted {
-            let ballots = self.counted.entry((job, index)).or_default();
-            ballots.push(said);
+        if let Some(signed) = counted {
+            let (replica, digest) = (signed.ballot.replica, signed.ballot.digest);
+            let ballots = self.counted.entry((replica.job, replica.index)).or_default();
+            ballots.push(signed);
             let ballots = ballots.clone();
-            if self.wins(job, &ballots, said.1) {
-                self.announce(job, index, Verdict::Accepted(said.1));
+            if self.wins(replica.job, &ballots, digest) {
+                self.decide(ballots, digest);
             }
         }
         Ok(())
@@ -108,24 +204,31 @@ impl Decider for Planted {
 
     fn poll_output(&mut self) -> Option<Output> {
         while let Some(output) = self.machine.poll_output() {
-            match output {
-                Output::Announce { job, index, verdict } => {
-                    if self.bug == Bug::AnnouncesAgain {
-                        self.outputs.push_back(Output::Announce { job, index, verdict: verdict.clone() });
-                    }
-                    self.announce(job, index, verdict);
-                }
-                Output::Correct { .. } if self.bug == Bug::CorrectsNobody => {}
-                Output::Lease { .. } if self.bug == Bug::LosesLeases => {
-                    self.leases += 1;
-                    if !self.leases.is_multiple_of(7) {
-                        self.outputs.push_back(output);
-                    }
-                }
-                output => self.outputs.push_back(output),
-            }
+            self.pass_on(output);
         }
         self.outputs.pop_front()
+    }
+
+    fn replay(
+        &mut self,
+        entry: &Entry,
+        tasks: impl FnOnce(&Submitted) -> Option<Box<dyn Tasks>>,
+    ) -> Result<(), ReplayError> {
+        let is_of_first_task = match &entry.record {
+            Record::Decided(decided) => decided.index == 0,
+            Record::Late(counted) => counted.ballot.ballot.replica.index == 0,
+            Record::Corrected { index, .. } => *index == 0,
+            Record::Over { .. } => true,
+            _ => false,
+        };
+        if self.bug == Bug::ForgetsVerdicts && is_of_first_task {
+            return Ok(());
+        }
+        self.machine.replay(entry, tasks)
+    }
+
+    fn resume(&mut self, holds: impl Fn(JobId, &Digest) -> bool, now_ms: u64) {
+        self.machine.resume(holds, now_ms);
     }
 
     fn machine(&self) -> &Machine {
@@ -137,7 +240,7 @@ impl Decider for Planted {
 fn first_violation(bug: Bug, options: Options) -> Option<Violation> {
     let mut campaign = Campaign::new(options, 5, 64 * 200);
     while campaign.totals().failures.is_empty()
-        && campaign.run_next_with(|config, seed| Planted::new(bug, config, seed))
+        && campaign.run_next_with(move |config, seed| Planted::new(bug, config, seed))
     {}
     campaign.totals().failures.first().map(|failure| failure.violation.clone())
 }
@@ -176,8 +279,8 @@ fn a_quorum_that_is_off_by_one_lets_a_lie_pass_within_the_fault_bound() {
 
 #[test]
 fn a_ballot_that_is_counted_twice_is_found() {
-    let options = Options { faults: Faults::Network, replicas: Some(3), ..Options::default() };
-    assert_found(Bug::CountsTwice, options, "quorum and majority", "with 1 ballots, and the quorum is 2");
+    let options = Options { faults: Faults::Network, ..Options::default() };
+    assert_found(Bug::CountsTwice, options, "quorum and majority", "is accepted with");
 }
 
 #[test]
@@ -207,4 +310,54 @@ fn a_dissenter_that_nobody_corrects_is_found() {
 fn leases_that_go_astray_are_found_once_they_leave_tasks_open() {
     let options = Options { nodes: Some(3), faulty: Some(1), faults: Faults::None, ..Options::default() };
     assert_found(Bug::LosesLeases, options, "every task is decided", "tasks open");
+}
+
+#[test]
+fn an_announcement_before_the_sync_is_found() {
+    for faults in [Faults::None, Faults::Network, Faults::All] {
+        let options = Options { faults, ..Options::default() };
+        assert_found(
+            Bug::AnnouncesBeforeTheSync,
+            options,
+            "accepted means durable",
+            "what is synced of it is None",
+        );
+    }
+}
+
+#[test]
+fn a_verdict_that_is_not_written_down_is_found() {
+    let options = Options { faults: Faults::None, ..Options::default() };
+    assert_found(Bug::WritesNothing, options, "accepted means durable", "is not synced");
+}
+
+#[test]
+fn a_coordinator_that_comes_back_without_a_verdict_is_found() {
+    assert_found(
+        Bug::ForgetsVerdicts,
+        Options::default(),
+        "accepted means durable",
+        "came back without that",
+    );
+}
+
+#[test]
+fn a_decided_task_that_is_leased_again_is_found() {
+    let options = Options { faults: Faults::None, ..Options::default() };
+    assert_found(
+        Bug::LeasesDecidedTasks,
+        options,
+        "what is decided is not computed again",
+        "its outcome is held",
+    );
+}
+
+#[test]
+fn a_lease_for_a_worker_on_standby_is_found() {
+    assert_found(
+        Bug::LeasesToTheSilent,
+        Options::default(),
+        "who is on standby gets no lease",
+        "is on standby",
+    );
 }

@@ -152,7 +152,7 @@ impl Machine {
             self.timers.insert((expires_ms, Timer::Lease(replica)));
             return;
         }
-        let Some(worker) = tally.issued().get(replica.number as usize).map(|issued| issued.worker) else {
+        let Some(worker) = tally.replica(replica.number).map(|issued| issued.worker) else {
             return;
         };
         tally.note_expired(worker);

@@ -116,6 +116,8 @@ pub struct Machine {
     owed: BTreeMap<NodeId, BTreeSet<(JobId, u64)>>,
     timers: BTreeSet<(u64, Timer)>,
     outputs: VecDeque<Output>,
+    /// The number of every task's first replica.
+    first_number: u32,
     /// Who is asked next, and for which of the open tasks.
     lots: Lots,
 }
@@ -138,6 +140,7 @@ impl Machine {
             owed: BTreeMap::new(),
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
+            first_number: 0,
             lots: Lots::new(seed),
         }
     }
@@ -161,7 +164,8 @@ impl Machine {
                 if tasks.count() == 0 {
                     return Err(Rejected::EmptyJob(job));
                 }
-                self.jobs.insert(job, Job::new(policy, tasks, now_ms));
+                let first_number = self.first_number;
+                self.jobs.insert(job, Job::new(policy, tasks, now_ms).numbered_from(first_number));
                 self.queue.push(job);
                 self.running.push(job);
             }
@@ -285,7 +289,6 @@ impl Machine {
         worker.liveness = Liveness::Standby;
         self.unwatch(id);
         self.stand_by(id, now_ms);
-        self.pardon_where_nobody_is_left();
         Ok(())
     }
 
@@ -345,7 +348,7 @@ impl Machine {
     ) -> Result<(), Rejected> {
         let said = ballot.ballot().clone();
         let (worker, replica) = (said.worker, said.replica);
-        let leased = self.leased_tally(worker, replica)?.issued().get(replica.number as usize);
+        let leased = self.leased_tally(worker, replica)?.replica(replica.number);
         let leased = leased.map(|issued| issued.formula);
         let record = self.workers.get(&worker).ok_or(Rejected::UnknownWorker(worker))?;
         let domain = &said.domain;

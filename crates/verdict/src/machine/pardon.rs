@@ -10,19 +10,19 @@ use super::Machine;
 use crate::dispatch;
 
 impl Machine {
-    /// A task has a vacant seat: where no connected worker may take it, those whose leases expired may once more.
+    /// A task has a vacant seat: where no worker that is alive may take it, those whose leases expired may once more.
     pub(super) fn pardon_if_nobody_is_left(&mut self, job: JobId, index: u64) {
         let Some(tally) = self.jobs.get_mut(&job).and_then(|job| job.tallies.get_mut(&index)) else { return };
         while tally.may_pardon() {
-            let mut connected = self.workers.iter().filter(|(_, worker)| worker.connected);
-            if connected.any(|(id, worker)| dispatch::place(tally, id, worker).is_ok()) {
+            let mut asked = self.workers.iter().filter(|(_, worker)| worker.is_alive());
+            if asked.any(|(id, worker)| dispatch::place(tally, id, worker).is_ok()) {
                 return;
             }
             tally.pardon();
         }
     }
 
-    /// A worker has left, which may have been the last one for some task.
+    /// A worker has left or fallen silent, which may have been the last one for some task.
     pub(super) fn pardon_where_nobody_is_left(&mut self) {
         let hungry: Vec<(JobId, u64)> = self
             .running

@@ -98,6 +98,7 @@ impl Machine {
         self.look_at_seals();
         self.free_leases_of(id, now_ms);
         self.lost_while_settling(id, now_ms);
+        self.pardon_where_nobody_is_left();
     }
 
     /// A worker that was on standby says what it still computes: it keeps what nobody took over, and stops the rest.

@@ -22,6 +22,9 @@ use crate::{
     worker::Worker,
 };
 
+/// The first replica of a task is numbered at most so after a restart: two lives have the same numbers so rarely.
+const FIRST_NUMBER_MAX: u64 = 1 << 31;
+
 /// An entry that cannot follow those before it; the ledger was not written by this program, or is damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
@@ -193,6 +196,10 @@ impl Machine {
 
     /// Starts the clock after the last entry. `holds` says which accepted outcomes the driver still has.
     pub fn resume(&mut self, holds: impl Fn(JobId, &Digest) -> bool, now_ms: u64) {
+        // Workers still speak about replicas of the former life: no new one has the number of one of those.
+        let first_number = u32::try_from(1 + self.lots.below(FIRST_NUMBER_MAX)).unwrap_or(1);
+        self.first_number = first_number;
+        self.jobs.values_mut().for_each(|job| job.number_from(first_number));
         let ids = self.queue.clone();
         for id in ids {
             let Some(job) = self.jobs.get(&id) else { continue };

@@ -197,7 +197,12 @@ impl Machine {
         now_ms: u64,
     ) -> Result<(), Rejected> {
         let (id, index) = (replica.job, replica.index);
-        let tally = self.leased_tally(worker, replica)?;
+        if !self.workers.contains_key(&worker) {
+            return Err(Rejected::UnknownWorker(worker));
+        }
+        // After a restart nobody knows what was leased; that it dissented is known.
+        let job = self.jobs.get(&id).ok_or(Rejected::UnknownJob(id))?;
+        let tally = job.tally(index).ok_or(Rejected::UnknownTask { job: id, index })?;
         let Some(decision) = tally.decision() else { return Err(Rejected::WrongAcknowledgement(worker)) };
         if decision.accepted != digest || !decision.corrections.contains_key(&worker) {
             return Err(Rejected::WrongAcknowledgement(worker));

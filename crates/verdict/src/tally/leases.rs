@@ -18,7 +18,8 @@ impl Tally {
         let (engine, device) = engine;
         let expires_ms = now_ms + self.rules.lease_ms;
         let lease = Some(Lease::until(Stage::Computing, expires_ms));
-        let again = self.issued.iter_mut().zip(0..).find(|(issued, _)| {
+        let first_number = self.rules.first_number;
+        let again = self.issued.iter_mut().zip(first_number..).find(|(issued, _)| {
             issued.interrupted
                 && issued.commitment.is_none()
                 && (issued.worker, issued.engine, issued.formula) == (worker, engine, formula)
@@ -29,7 +30,7 @@ impl Tally {
             issued.interrupted = false;
             return (number, expires_ms);
         }
-        let number = u32::try_from(self.issued.len()).unwrap_or(u32::MAX);
+        let number = first_number.saturating_add(self.attempts());
         self.issued.push(Issued {
             worker,
             operator,
@@ -46,14 +47,14 @@ impl Tally {
 
     /// A lease that is out ends with its worker's connection.
     pub(crate) fn interrupt(&mut self, number: u32) {
-        if let Some(issued) = self.issued.get_mut(number as usize) {
+        if let Some(issued) = self.replica_mut(number) {
             issued.interrupted = issued.lease.is_some();
         }
     }
 
     /// The worker is told that replica `number` is over for it.
     pub(crate) fn dismiss(&mut self, number: u32) {
-        if let Some(issued) = self.issued.get_mut(number as usize) {
+        if let Some(issued) = self.replica_mut(number) {
             issued.interrupted = false;
         }
     }
@@ -61,10 +62,10 @@ impl Tally {
     /// Puts an earlier lease of replica `number` out again; returns when it expires, which one that is committed to does
     /// not.
     pub(crate) fn resume(&mut self, number: u32, now_ms: u64) -> Option<u64> {
-        let expires_ms = now_ms + self.rules.lease_ms;
-        let issued = self.issued.get_mut(number as usize)?;
+        let (expires_ms, is_sealed) = (now_ms + self.rules.lease_ms, self.rules.sealed);
+        let issued = self.replica_mut(number)?;
         issued.interrupted = false;
-        let is_committed = issued.commitment.is_some() && self.rules.sealed;
+        let is_committed = issued.commitment.is_some() && is_sealed;
         let lease =
             if is_committed { Lease::committed() } else { Lease::until(Stage::Computing, expires_ms) };
         issued.lease.insert(lease).timer_ms
@@ -72,17 +73,17 @@ impl Tally {
 
     /// Whether replica `number` was ever leased to `worker`.
     pub(crate) fn was_leased(&self, number: u32, worker: &NodeId) -> bool {
-        self.issued.get(number as usize).is_some_and(|issued| issued.worker == *worker)
+        self.replica(number).is_some_and(|issued| issued.worker == *worker)
     }
 
     /// Ends a lease, if it is out; returns when its timer would go off.
     pub(crate) fn end_lease(&mut self, number: u32) -> Option<u64> {
-        self.issued.get_mut(number as usize)?.lease.take()?.timer_ms
+        self.replica_mut(number)?.lease.take()?.timer_ms
     }
 
     /// The timer of a lease that is out was set anew.
     pub(crate) fn note_timer(&mut self, number: u32, timer_ms: u64) {
-        if let Some(lease) = self.issued.get_mut(number as usize).and_then(|issued| issued.lease.as_mut()) {
+        if let Some(lease) = self.replica_mut(number).and_then(|issued| issued.lease.as_mut()) {
             lease.timer_ms = Some(timer_ms);
         }
     }
@@ -90,7 +91,7 @@ impl Tally {
     /// Renews a lease that is out.
     pub(crate) fn renew(&mut self, number: u32, permille: u16, now_ms: u64) {
         let lease_ms = self.rules.lease_ms;
-        if let Some(lease) = self.issued.get_mut(number as usize).and_then(|issued| issued.lease.as_mut())
+        if let Some(lease) = self.replica_mut(number).and_then(|issued| issued.lease.as_mut())
             && lease.renewals < LEASE_RENEWALS_MAX
             && lease.stage == Stage::Computing
         {
@@ -102,7 +103,7 @@ impl Tally {
 
     /// When a lease that is out expires, in milliseconds.
     pub(crate) fn lease_expires_ms(&self, number: u32) -> Option<u64> {
-        self.issued.get(number as usize)?.lease.as_ref().map(|lease| lease.expires_ms)
+        self.replica(number)?.lease.as_ref().map(|lease| lease.expires_ms)
     }
 
     /// A worker has let its lease expire: others are asked before it.

@@ -8,6 +8,7 @@
 
 mod count;
 mod leases;
+mod numbers;
 mod record;
 mod seal;
 
@@ -34,6 +35,9 @@ const PARDONS_MAX: u32 = 3;
 /// How many replicas of one task there may be for each ballot that it may have at most.
 const ATTEMPTS_PER_SEAT_MAX: u32 = 8;
 
+/// A task may be leased as often as if it had at least so many seats: one worker cannot use that up.
+const SEATS_FOR_ATTEMPTS_MIN: u32 = 4;
+
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -49,6 +53,8 @@ pub struct Rules {
     pub sealed: bool,
     /// How long a lease lasts without a heartbeat, in milliseconds.
     pub lease_ms: u64,
+    /// The number of the first replica: after a restart not that of one which was leased before.
+    pub first_number: u32,
 }
 
 /// A replica that was leased.
@@ -244,7 +250,7 @@ impl Tally {
         &self.equivocations
     }
 
-    /// Every replica that was ever leased, by number.
+    /// Every replica that was ever leased, in the order of their numbers.
     pub fn issued(&self) -> &[Issued] {
         &self.issued
     }
@@ -283,7 +289,7 @@ impl Tally {
 
     /// The numbers of the replicas under lease.
     pub fn outstanding(&self) -> impl Iterator<Item = (u32, &Issued)> {
-        (0..).zip(&self.issued).filter(|(_, issued)| issued.lease.is_some())
+        (self.rules.first_number..).zip(&self.issued).filter(|(_, issued)| issued.lease.is_some())
     }
 
     fn outstanding_count(&self) -> u32 {
@@ -317,7 +323,7 @@ impl Tally {
 
     /// A cluster that answers nothing must not be asked for ever.
     fn attempts_max(&self) -> u32 {
-        self.rules.seats_max.saturating_mul(ATTEMPTS_PER_SEAT_MAX)
+        self.rules.seats_max.max(SEATS_FOR_ATTEMPTS_MIN).saturating_mul(ATTEMPTS_PER_SEAT_MAX)
     }
 
     /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before, nor let more

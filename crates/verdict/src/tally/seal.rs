@@ -49,18 +49,18 @@ impl Tally {
 
     /// What replica `number` was committed to.
     pub(crate) fn commitment(&self, number: u32) -> Option<Commitment> {
-        self.issued.get(number as usize)?.commitment
+        self.replica(number)?.commitment
     }
 
     /// Whether the lease of replica `number` is out.
     pub(crate) fn is_out(&self, number: u32) -> bool {
-        self.issued.get(number as usize).is_some_and(|issued| issued.lease.is_some())
+        self.replica(number).is_some_and(|issued| issued.lease.is_some())
     }
 
     /// The worker of replica `number`, which is under lease, has committed; returns when the timer would have gone off
     /// that looked after its lease.
     pub(crate) fn commit(&mut self, number: u32, commitment: Commitment) -> Option<u64> {
-        let issued = self.issued.get_mut(number as usize)?;
+        let issued = self.replica_mut(number)?;
         issued.commitment = Some(commitment);
         issued.lease.replace(Lease::committed())?.timer_ms
     }
@@ -106,7 +106,7 @@ impl Tally {
     pub(crate) fn reveal(&mut self, now_ms: u64) -> Vec<(NodeId, u32, u64)> {
         let expires_ms = now_ms + self.rules.lease_ms;
         let mut asked = Vec::new();
-        for (number, issued) in (0..).zip(&mut self.issued) {
+        for (number, issued) in (self.rules.first_number..).zip(&mut self.issued) {
             if issued.lease.as_ref().is_some_and(|lease| lease.stage == Stage::Committed) {
                 issued.lease = Some(Lease::until(Stage::Revealing, expires_ms));
                 issued.reveal_asked = true;
@@ -118,7 +118,7 @@ impl Tally {
 
     /// Whether a worker that reveals replica `number` was asked to.
     pub(crate) fn was_asked_to_reveal(&self, number: u32) -> bool {
-        self.issued.get(number as usize).is_some_and(|issued| issued.reveal_asked)
+        self.replica(number).is_some_and(|issued| issued.reveal_asked)
     }
 
     /// Whether the ballot contradicts one of the same worker for the same replica that is counted: proof of

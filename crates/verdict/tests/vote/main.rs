@@ -4,6 +4,7 @@ mod cluster;
 mod liveness;
 mod lots;
 mod properties;
+mod restarts;
 mod sealed;
 
 use cluster::{Behaviour, Cluster, JOB, lie, truth};

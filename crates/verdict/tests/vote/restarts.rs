@@ -1,0 +1,77 @@
+//! A coordinator that comes back from its records: whatever workers still say about its former life does no harm, and
+//! workers that come and go use up nobody else's leases.
+
+use protocol::{
+    ledger::Record,
+    policy::{Electorate, Policy},
+    verdict::Verdict,
+};
+
+use super::cluster::{Behaviour, Cluster, JOB, truth};
+
+fn cluster(behaviours: &[Behaviour]) -> Cluster {
+    let mut cluster = Cluster::new(false, 5);
+    for (number, behaviour) in behaviours.iter().enumerate() {
+        cluster.add(&format!("operator {number}"), *behaviour);
+    }
+    cluster
+}
+
+/// A worker that hears late of the crash speaks about replicas of the former life. Were their numbers given out again, an
+/// honest worker could seem to change its mind about one replica.
+#[test]
+fn no_replica_of_a_former_life_has_the_number_of_one_that_is_leased_after_it() {
+    let mut cluster = cluster(&[Behaviour::Honest; 3]);
+    cluster.submit(Policy::default(), 20);
+    for _ in 0..10 {
+        cluster.deliver_one();
+    }
+    let before = cluster.leases.clone();
+    cluster.crash(false);
+    cluster.run();
+    let after = &cluster.leases[before.len()..];
+    assert!(after.len() >= 20, "open tasks are leased anew");
+    for (_, replica, _) in after {
+        assert!(before.iter().all(|(_, earlier, _)| earlier != replica), "{replica:?}");
+    }
+}
+
+#[test]
+fn a_correction_is_acknowledged_after_a_restart_and_not_owed_for_ever() {
+    let mut cluster = cluster(&[Behaviour::Honest, Behaviour::Honest, Behaviour::Lies(1)]);
+    let liar = cluster.workers[2].key.node_id();
+    cluster.submit(Policy { replicas: 3, ..Policy::default() }, 1);
+    let dissented = |cluster: &Cluster| {
+        let tally = cluster.machine.job(JOB).and_then(|job| job.tally(0)).expect("it is open");
+        tally.decision().is_some_and(|decision| decision.corrections.contains_key(&liar))
+    };
+    // The liar is heard, and its acknowledgement is not.
+    while !dissented(&cluster) {
+        assert!(cluster.deliver_one(), "the liar casts a ballot");
+    }
+    cluster.crash(true);
+    cluster.run();
+    assert_eq!(cluster.worker(liar).stored[&0], truth(0));
+    let acknowledged =
+        |record: &Record| matches!(record, Record::Corrected { worker, .. } if *worker == liar);
+    assert!(cluster.records.iter().any(|entry| acknowledged(&entry.record)), "{:?}", cluster.told);
+    cluster.lose(liar);
+    let told = cluster.told.len();
+    cluster.join(liar);
+    assert_eq!(cluster.told.len(), told, "it is told once");
+}
+
+#[test]
+fn a_task_of_one_seat_outlives_the_worker_that_comes_and_goes() {
+    let mut cluster = cluster(&[Behaviour::Silent]);
+    let flapping = cluster.workers[0].key.node_id();
+    cluster.submit(Policy { electorate: Electorate::All, ..Policy::tolerating(0) }, 1);
+    for _ in 0..20 {
+        cluster.lose(flapping);
+        cluster.join(flapping);
+    }
+    assert_eq!(cluster.verdicts.get(&0), None, "others may come");
+    cluster.add("another", Behaviour::Honest);
+    cluster.run();
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+}
