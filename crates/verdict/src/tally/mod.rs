@@ -27,16 +27,11 @@ use protocol::{
 use crate::input::{SealFault, TaskTerms};
 
 pub use count::Count;
+use numbers::LEASES_PER_WORKER_MAX;
 use seal::Stage;
 
 /// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
 const PARDONS_MAX: u32 = 3;
-
-/// How many leases of one task a worker may have: one that comes and goes must not use up those of the others.
-const LEASES_PER_WORKER_MAX: u32 = 8;
-
-/// A task may be leased as often as if it had at least so many seats: one worker cannot use that up.
-const SEATS_FOR_ATTEMPTS_MIN: u32 = 4;
 
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -312,20 +307,6 @@ impl Tally {
             }
             State::Decided(_) | State::Reconciled(_) | State::Exhausted(_) => 0,
         }
-    }
-
-    fn attempts(&self) -> u32 {
-        u32::try_from(self.issued.len()).unwrap_or(u32::MAX)
-    }
-
-    /// A flapping cluster must not lease one task for ever.
-    fn attempts_max(&self) -> u32 {
-        self.rules.seats_max.max(SEATS_FOR_ATTEMPTS_MIN).saturating_mul(LEASES_PER_WORKER_MAX)
-    }
-
-    fn leases_of(&self, worker: &NodeId) -> u32 {
-        let leases = self.issued.iter().filter(|issued| issued.worker == *worker).count();
-        u32::try_from(leases).unwrap_or(u32::MAX)
     }
 
     /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before, nor let more
