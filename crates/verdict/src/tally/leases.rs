@@ -45,6 +45,12 @@ impl Tally {
         (number, expires_ms)
     }
 
+    /// Whether a replica was lost with its worker's connection, which the worker may have again.
+    pub(super) fn may_have_again(&self, worker: &NodeId) -> bool {
+        let lost = |issued: &Issued| issued.interrupted && issued.commitment.is_none();
+        self.issued.iter().any(|issued| issued.worker == *worker && lost(issued))
+    }
+
     /// A lease that is out ends with its worker's connection.
     pub(crate) fn interrupt(&mut self, number: u32) {
         if let Some(issued) = self.replica_mut(number) {

@@ -27,16 +27,11 @@ use protocol::{
 use crate::input::{SealFault, TaskTerms};
 
 pub use count::Count;
+use numbers::LEASES_PER_WORKER_MAX;
 use seal::Stage;
 
 /// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
 const PARDONS_MAX: u32 = 3;
-
-/// How many replicas of one task there may be for each ballot that it may have at most.
-const ATTEMPTS_PER_SEAT_MAX: u32 = 8;
-
-/// A task may be leased as often as if it had at least so many seats: one worker cannot use that up.
-const SEATS_FOR_ATTEMPTS_MIN: u32 = 4;
 
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -317,22 +312,14 @@ impl Tally {
         }
     }
 
-    fn attempts(&self) -> u32 {
-        u32::try_from(self.issued.len()).unwrap_or(u32::MAX)
-    }
-
-    /// A cluster that answers nothing must not be asked for ever.
-    fn attempts_max(&self) -> u32 {
-        self.rules.seats_max.max(SEATS_FOR_ATTEMPTS_MIN).saturating_mul(ATTEMPTS_PER_SEAT_MAX)
-    }
-
     /// Whether this worker may be asked at all: it has not voted, has no lease, and did not fail here before, nor let more
-    /// leases expire than are overlooked.
+    /// leases expire than are overlooked, nor lose too many with its connection.
     pub fn may_ask(&self, worker: &NodeId) -> bool {
         !self.ballots.contains_key(worker)
             && !self.excused.contains(worker)
             && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
             && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
+            && (self.leases_of(worker) < LEASES_PER_WORKER_MAX || self.may_have_again(worker))
     }
 
     /// How far the furthest replica under lease is, in thousandths.

@@ -1,9 +1,17 @@
-//! The numbers of a task's replicas: consecutive, from one that differs in each life of the coordinator.
+//! The replicas of a task, how many there may be, and their numbers: consecutive, from one that differs in each life of the coordinator.
 //!
 //! A machine that is made again from its ledger does not know what it had leased, and workers may still speak about that.
 //! With other numbers they cannot be taken to speak about what is leased now.
 
+use protocol::identity::NodeId;
+
 use super::{Issued, Tally};
+
+/// How many leases of one task a worker may have: one that comes and goes must not use up those of the others.
+pub(super) const LEASES_PER_WORKER_MAX: u32 = 8;
+
+/// A task may be leased as often as if it had at least so many seats: one worker cannot use that up.
+const SEATS_FOR_ATTEMPTS_MIN: u32 = 4;
 
 impl Tally {
     fn place(&self, number: u32) -> Option<usize> {
@@ -25,5 +33,19 @@ impl Tally {
         if self.issued.is_empty() {
             self.rules.first_number = first_number;
         }
+    }
+
+    pub(super) fn attempts(&self) -> u32 {
+        u32::try_from(self.issued.len()).unwrap_or(u32::MAX)
+    }
+
+    /// A flapping cluster must not lease one task for ever.
+    pub(super) fn attempts_max(&self) -> u32 {
+        self.rules.seats_max.max(SEATS_FOR_ATTEMPTS_MIN).saturating_mul(LEASES_PER_WORKER_MAX)
+    }
+
+    pub(super) fn leases_of(&self, worker: &NodeId) -> u32 {
+        let leases = self.issued.iter().filter(|issued| issued.worker == *worker).count();
+        u32::try_from(leases).unwrap_or(u32::MAX)
     }
 }
