@@ -31,7 +31,7 @@ use numbers::LEASES_PER_WORKER_MAX;
 use seal::Stage;
 
 /// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
-const PARDONS_MAX: u32 = 3;
+const PARDONS_MAX: u32 = 8;
 
 /// The rules that hold for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
