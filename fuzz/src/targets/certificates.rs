@@ -57,7 +57,7 @@ fn lie_seeds() -> Vec<Vec<u8>> {
     vec![framed(seeds::decided::story())]
 }
 
-/// The input of [`SIGNED_LIES`] that tells this story.
+/// The input of the target of signed lies that tells this story.
 #[must_use]
 pub fn framed(story: seeds::decided::Story) -> Vec<u8> {
     let mut parts = vec![story.file.as_bytes().to_vec(), vec![0; story.records.len()]];

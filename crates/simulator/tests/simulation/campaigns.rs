@@ -40,8 +40,8 @@ fn ten_thousand_crashes_of_the_coordinator_lose_nothing_that_was_told() {
     assert_eq!((counts.accepted, totals.wrong_within_bound), (220_000, 0));
 }
 
+/// A million votes with everything going wrong.
 #[test]
-#[ignore = "long: a minute"]
 fn a_million_referendums_with_every_fault_violate_nothing() {
     let campaign = run(Options::default(), 4_000_000, 1_000_000);
     let totals = campaign.totals();

@@ -108,6 +108,8 @@ impl Machine {
             sealed: tally.asks_for_seals(),
         });
         self.suspect(job_id, index);
+        // It may have been the last one that could be asked: its answer must not be waited for alone.
+        self.pardon_if_nobody_is_left(job_id, index);
     }
 
     /// A worker that came back keeps the leases that nobody took over meanwhile; the others are cancelled.

@@ -270,6 +270,23 @@ fn workers_whose_leases_all_expired_are_asked_again_when_nobody_else_is_left() {
 }
 
 #[test]
+fn workers_whose_leases_expired_are_asked_again_beside_the_last_one_that_was_left() {
+    for sealed in [false, true] {
+        let mut cluster = Cluster::new(false, 1);
+        let ids = ["a", "b", "c", "d"].map(|operator| cluster.add(operator, Behaviour::Silent));
+        cluster.submit(Policy { sealed, ..Policy::default() }, 1);
+        assert_eq!(cluster.leases.len(), 3);
+        cluster.now_ms += 2 * Policy::default().lease_ms;
+        cluster.machine.handle_timeout(cluster.now_ms);
+        // The fourth worker is asked now, and may never answer.
+        for _ in 0..2 {
+            cluster.tell(Input::Heartbeat { worker: ids[0], under_way: Vec::new() }).expect("it is welcome");
+        }
+        assert_eq!(cluster.leases.len(), 6, "two of the first three are asked again beside it");
+    }
+}
+
+#[test]
 fn a_worker_whose_lease_expired_is_asked_again_when_the_others_have_left() {
     let mut cluster = Cluster::new(false, 1);
     let slow = cluster.add("a", Behaviour::Silent);
