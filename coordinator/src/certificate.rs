@@ -94,7 +94,7 @@ fn outcomes(submitted: &Submitted, file: Option<Vec<u8>>) -> Option<u64> {
 /// Writes the certificate of a job to a nameless file, to be sent from its beginning; returns its length as well.
 ///
 /// # Errors
-/// As [`write`], and when there is no room for a temporary file.
+/// As [`write()`], and when there is no room for a temporary file.
 pub fn write_to_file(
     ledger: &Reader,
     key: &SecretKey,

@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &Compute) -> Result<ExitCode, AloneError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Computes one task as [`run`] does, by the fastest formula, with as many threads as this machine has; returns the
+/// Computes one task as `worker compute` does, by the fastest formula, with as many threads as this machine has; returns the
 /// canonical bytes of its outcome.
 ///
 /// # Errors
