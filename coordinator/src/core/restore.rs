@@ -103,7 +103,10 @@ impl Core {
         let (jobs, now_ms) = (&self.jobs, self.now_ms());
         let holds =
             |job: JobId, digest: &Digest| jobs.get(&job).is_some_and(|record| record.kept.contains(digest));
-        self.machine.resume(holds, now_ms);
+        // A ledger that was only founded belongs to no earlier life.
+        if reader.head()?.head.tree.size > 1 {
+            self.machine.resume(holds, now_ms);
+        }
         let open = self.machine.jobs().filter(|(_, job)| !job.state().is_over()).count();
         if open > 0 {
             info!(jobs = open, "going on with the jobs that were not over");
