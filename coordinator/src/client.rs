@@ -136,15 +136,41 @@ impl Client {
     /// # Errors
     /// As [`Client::ask`].
     pub async fn submit(&self, text: &str, file: Option<Vec<u8>>) -> Result<JobId, CommandError> {
+        let (job, _) = self.submit_with(text, file, false).await?;
+        Ok(job)
+    }
+
+    /// Submits a job, follows its progress to its end, and starts to collect its results: one request for all of it.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn run(
+        &self,
+        text: &str,
+        file: Option<Vec<u8>>,
+        show: impl FnMut(&JobProgress),
+    ) -> Result<(JobId, JobProgress, ResultStream), CommandError> {
+        let (job, mut stream) = self.submit_with(text, file, true).await?;
+        let progress = progress_to_the_end(&mut stream, show).await?;
+        Ok((job, progress, ResultStream::begin(stream).await?))
+    }
+
+    async fn submit_with(
+        &self,
+        text: &str,
+        file: Option<Vec<u8>>,
+        follow: bool,
+    ) -> Result<(JobId, Stream), CommandError> {
         let request = Request::Submit {
             job_bytes: text.len() as u64,
             file_bytes: file.as_ref().map(|bytes| bytes.len() as u64),
+            follow,
         };
         let mut parts = vec![Bytes::copy_from_slice(text.as_bytes())];
         parts.extend(file.map(Bytes::from));
         let mut stream = self.send(request, parts).await?;
         match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
-            Response::Submitted(job) => Ok(job),
+            Response::Submitted(job) => Ok((job, stream)),
             other => Err(unexpected(&other)),
         }
     }
@@ -156,20 +182,10 @@ impl Client {
     pub async fn watch(
         &self,
         job: JobId,
-        mut show: impl FnMut(&JobProgress),
+        show: impl FnMut(&JobProgress),
     ) -> Result<JobProgress, CommandError> {
         let mut stream = self.open(Request::Watch(job)).await?;
-        loop {
-            match accepted(stream.reader.require().await?)? {
-                Response::Progress(progress) => {
-                    show(&progress);
-                    if progress.state.is_over() {
-                        return Ok(progress);
-                    }
-                }
-                other => return Err(unexpected(&other)),
-            }
-        }
+        progress_to_the_end(&mut stream, show).await
     }
 
     /// Starts to collect the results of a job.
@@ -177,24 +193,7 @@ impl Client {
     /// # Errors
     /// As [`Client::ask`].
     pub async fn result(&self, job: JobId) -> Result<ResultStream, CommandError> {
-        let mut stream = self.open(Request::Result(job)).await?;
-        let header = accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)?;
-        let Response::Result { report_bytes, ballots_bytes, job_bytes, file_bytes, tasks } = header else {
-            return Err(unexpected(&header));
-        };
-        let mut part =
-            async |count| stream.reader.exact_bytes(count, RESULT_PART_BYTES_MAX, ANSWER_TIMEOUT).await;
-        let (report, ballots, text) =
-            (part(report_bytes).await?, part(ballots_bytes).await?, part(job_bytes).await?);
-        let file = match file_bytes {
-            Some(count) => Some(part(count).await?),
-            None => None,
-        };
-        let utf8 = |bytes| {
-            String::from_utf8(bytes).map_err(|_| CommandError::Broken("the job's text is damaged".to_owned()))
-        };
-        let (text, file) = (utf8(text)?, file.map(utf8).transpose()?);
-        Ok(ResultStream { report, ballots, text, file, tasks, stream })
+        ResultStream::begin(self.open(Request::Result(job)).await?).await
     }
 
     /// Starts to collect the certificate of a job.
@@ -239,6 +238,26 @@ pub struct ResultStream {
 }
 
 impl ResultStream {
+    async fn begin(mut stream: Stream) -> Result<Self, CommandError> {
+        let header = accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)?;
+        let Response::Result { report_bytes, ballots_bytes, job_bytes, file_bytes, tasks } = header else {
+            return Err(unexpected(&header));
+        };
+        let mut part =
+            async |count| stream.reader.exact_bytes(count, RESULT_PART_BYTES_MAX, ANSWER_TIMEOUT).await;
+        let (report, ballots, text) =
+            (part(report_bytes).await?, part(ballots_bytes).await?, part(job_bytes).await?);
+        let file = match file_bytes {
+            Some(count) => Some(part(count).await?),
+            None => None,
+        };
+        let utf8 = |bytes| {
+            String::from_utf8(bytes).map_err(|_| CommandError::Broken("the job's text is damaged".to_owned()))
+        };
+        let (text, file) = (utf8(text)?, file.map(utf8).transpose()?);
+        Ok(Self { report, ballots, text, file, tasks, stream })
+    }
+
     /// The next task's accepted outcome, if it has one.
     ///
     /// # Errors
@@ -273,6 +292,23 @@ impl CertificateStream {
         self.left_bytes -= bytes;
         let reader = &mut self.stream.reader;
         Ok(Some(reader.exact_bytes(bytes, CERTIFICATE_PIECE_BYTES_MAX, ANSWER_TIMEOUT).await?))
+    }
+}
+
+async fn progress_to_the_end(
+    stream: &mut Stream,
+    mut show: impl FnMut(&JobProgress),
+) -> Result<JobProgress, CommandError> {
+    loop {
+        match accepted(stream.reader.require().await?)? {
+            Response::Progress(progress) => {
+                show(&progress);
+                if progress.state.is_over() {
+                    return Ok(progress);
+                }
+            }
+            other => return Err(unexpected(&other)),
+        }
     }
 }
 

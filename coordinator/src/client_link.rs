@@ -91,11 +91,21 @@ async fn answer(
 ) -> Result<(), Unanswered> {
     let is_owner = shared.admission.is_owner(client);
     let response = match request {
-        Request::Submit { job_bytes, file_bytes } => {
-            submit(stream, (job_bytes, file_bytes), client, shared).await?
+        Request::Submit { job_bytes, file_bytes, follow } => {
+            let response = submit(stream, (job_bytes, file_bytes), client, shared).await?;
+            match response {
+                Response::Submitted(job) if follow => return follow_job(stream, job, shared).await,
+                response => response,
+            }
         }
-        Request::Watch(job) => return watch_job(stream, job, shared).await,
-        Request::Result(job) => return send_result(stream, job, shared).await,
+        Request::Watch(job) => {
+            watch_job(stream, job, shared).await?;
+            return Ok(stream.writer.finish().await?);
+        }
+        Request::Result(job) => {
+            send_result(stream, job, shared).await?;
+            return Ok(stream.writer.finish().await?);
+        }
         Request::Certificate(job) => return send_certificate(stream, job, shared).await,
         Request::Abandon(job) => {
             let by = (!is_owner).then_some(client);
@@ -215,17 +225,24 @@ fn plan(text: Vec<u8>, file: Option<Vec<u8>>, client: NodeId) -> Result<Submissi
     Ok(Submission { submitted, file, spec, plan: Arc::new(plan) })
 }
 
+/// Tells whoever submitted a job all of it, to its result.
+async fn follow_job(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
+    stream.writer.send(&Response::Submitted(job)).await?;
+    watch_job(stream, job, shared).await?;
+    send_result(stream, job, shared).await?;
+    Ok(stream.writer.finish().await?)
+}
+
 async fn watch_job(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
     let Some(mut progress) = ask(shared, |reply| Asked::Watch { job, reply }).await? else {
-        stream.writer.send(&unknown_job(job)).await?;
-        return Ok(stream.writer.finish().await?);
+        return Ok(stream.writer.send(&unknown_job(job)).await?);
     };
     loop {
         let now = progress.borrow_and_update().clone();
         let over = now.state.is_over();
         stream.writer.send(&Response::Progress(now)).await?;
         if over {
-            return Ok(stream.writer.finish().await?);
+            return Ok(());
         }
         next_progress(&mut progress).await?;
     }
@@ -272,10 +289,7 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
     let result = ask(shared, |reply| Asked::Result { job, reply }).await?;
     let result = match result {
         Ok(result) => *result,
-        Err(reason) => {
-            stream.writer.send(&Response::Error(reason)).await?;
-            return Ok(stream.writer.finish().await?);
-        }
+        Err(reason) => return Ok(stream.writer.send(&Response::Error(reason)).await?),
     };
     let JobResult { text, file, report, ballots, outcomes } = result;
     let few = outcomes.len() <= ENCODE_AT_ONCE_TASKS_MAX;
@@ -328,6 +342,5 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
             stream.writer.send_bytes(Bytes::from(std::mem::take(&mut together))).await?;
         }
     }
-    stream.writer.send_bytes(Bytes::from(together)).await?;
-    Ok(stream.writer.finish().await?)
+    Ok(stream.writer.send_bytes(Bytes::from(together)).await?)
 }

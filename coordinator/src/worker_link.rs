@@ -1,8 +1,8 @@
 //! One worker's connection: what it says is checked here, on its own task, before the owner hears of it.
 
 use protocol::{
-    ballot::SignedBallot,
-    commitment::Salt,
+    ballot::AuthenticBallot,
+    bundle::{BallotBundle, Said},
     identity::NodeId,
     limits::{FRAME_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, PEER_QUEUE_MAX, TEXT_BYTES_MAX},
     message::{BlobName, CoordinatorMessage, WorkerIntroduction, WorkerMessage},
@@ -83,13 +83,8 @@ async fn read(mut reader: FrameReader, connection: &Connection, shared: &Shared)
 /// Checks whatever can be checked without the owner: signatures, digests, lengths.
 fn checked(worker: NodeId, message: WorkerMessage) -> Result<Option<Word>, String> {
     Ok(Some(match message {
-        WorkerMessage::Cast { ballot, outcome, compute_us } => {
-            checked_ballot(worker, ballot, None, outcome, compute_us)?
-        }
-        WorkerMessage::Reveal { ballot, salt, outcome, compute_us } => {
-            checked_ballot(worker, ballot, Some(salt), outcome, compute_us)?
-        }
-        WorkerMessage::Commit { replica, commitment } => Word::Commit { replica, commitment },
+        WorkerMessage::Cast(bundle) => Word::Cast(checked_ballots(worker, bundle)?),
+        WorkerMessage::Commit { commitments } => Word::Commit(commitments),
         WorkerMessage::Failed { replica, mut reason } => {
             reason.truncate(reason.floor_char_boundary(TEXT_BYTES_MAX));
             // It is printed in logs and reports.
@@ -102,32 +97,25 @@ fn checked(worker: NodeId, message: WorkerMessage) -> Result<Option<Word>, Strin
     }))
 }
 
-/// Checks a ballot and the outcome that came with it.
-fn checked_ballot(
-    worker: NodeId,
-    ballot: SignedBallot,
-    salt: Option<Salt>,
-    outcome: Option<Vec<u8>>,
-    compute_us: u64,
-) -> Result<Word, String> {
-    if ballot.ballot.worker != worker {
-        return Err(format!("it cast a ballot in the name of {}", ballot.ballot.worker.short()));
-    }
-    let domain = &ballot.ballot.domain;
-    if ![&domain.operator, &domain.device, &domain.build].into_iter().all(|name| fits_on_a_line(name)) {
-        return Err("a name in its ballot is too long or has a control character".to_owned());
-    }
-    if let Some(bytes) = &outcome {
+/// Checks ballots, their one signature, and the outcomes that came with them.
+fn checked_ballots(worker: NodeId, bundle: BallotBundle) -> Result<Vec<Said<AuthenticBallot>>, String> {
+    let said = bundle.open(worker).map_err(|error| error.to_string())?;
+    for Said { ballot, outcome, .. } in &said {
+        let ballot = ballot.ballot();
+        let domain = &ballot.domain;
+        if ![&domain.operator, &domain.device, &domain.build].into_iter().all(|name| fits_on_a_line(name)) {
+            return Err("a name in its ballot is too long or has a control character".to_owned());
+        }
+        let Some(bytes) = outcome else { continue };
         let (length, limit) = (bytes.len(), INLINE_OUTCOME_BYTES_MAX);
         if length > limit {
             return Err(format!("an outcome of {length} bytes came with its ballot, the limit is {limit}"));
         }
-        if Outcome::digest_of_bytes(bytes) != ballot.ballot.digest {
+        if Outcome::digest_of_bytes(bytes) != ballot.digest {
             return Err("an outcome does not have the digest of its ballot".to_owned());
         }
     }
-    let ballot = ballot.authenticate().map_err(|forged| forged.to_string())?;
-    Ok(Word::Cast { ballot: Box::new(ballot), salt, outcome, compute_us })
+    Ok(said)
 }
 
 async fn write(mut writer: FrameWriter, mut messages: mpsc::Receiver<CoordinatorMessage>) -> End {

@@ -1,7 +1,8 @@
 //! Peers that speak the protocol and mean harm: each is told what is wrong with it, and nobody else notices.
 
 use protocol::{
-    ballot::{Ballot, ReplicaId, SignedBallot},
+    ballot::{Ballot, ReplicaId},
+    bundle::{BallotBundle, Said},
     constant::Formula,
     digest::Digest,
     domain::{Engine, FailureDomain},
@@ -53,7 +54,7 @@ impl Intruder {
         intruder
     }
 
-    fn ballot(&self, replica: ReplicaId) -> SignedBallot {
+    fn ballot(&self, replica: ReplicaId) -> Ballot {
         let domain = FailureDomain {
             operator: "mallory".to_owned(),
             engine: Engine::Cpu,
@@ -61,7 +62,7 @@ impl Intruder {
             device: "a CPU".to_owned(),
             build: "1".to_owned(),
         };
-        Ballot { replica, worker: self.key.node_id(), digest: Digest([7; 32]), domain }.sign(&self.key)
+        Ballot { replica, worker: self.key.node_id(), digest: Digest([7; 32]), domain }
     }
 
     async fn ask(&self, request: Request) -> Response {
@@ -103,8 +104,9 @@ fn replica(job: JobId, index: u64) -> ReplicaId {
     ReplicaId { job, index, task: TaskId(Digest([9; 32])), number: 0 }
 }
 
-fn cast(ballot: SignedBallot, outcome: Option<Vec<u8>>) -> WorkerMessage {
-    WorkerMessage::Cast { ballot, outcome, compute_us: 1 }
+fn cast(key: &SecretKey, ballot: Ballot, outcome: Option<Vec<u8>>) -> WorkerMessage {
+    let said = Said { ballot, salt: None, outcome, compute_us: 1 };
+    WorkerMessage::Cast(BallotBundle::sign(vec![said], key))
 }
 
 fn run(work: impl Future<Output = ()>) {
@@ -127,7 +129,7 @@ fn a_worker_that_says_what_it_must_not_is_dropped_with_the_reason() {
     run(async {
         let nowhere = replica(JobId([1; 16]), 0);
         for (what, reason) in [
-            ("another's name", "in the name of"),
+            ("a ballot in another's name", "does not carry its signature"),
             ("another's signature", "does not carry its signature"),
             ("another outcome", "does not have the digest of its ballot"),
             ("a long outcome", "outcome of 5000 bytes came with its ballot"),
@@ -135,21 +137,21 @@ fn a_worker_that_says_what_it_must_not_is_dropped_with_the_reason() {
             ("a client's message", "frame"),
         ] {
             let mut mallory = Intruder::enter(&token, worker()).await;
-            let mut ballot = mallory.ballot(nowhere);
+            let (mut ballot, mut key) = (mallory.ballot(nowhere), mallory.key.clone());
             let mut outcome = None;
             match what {
-                "another's name" => ballot.ballot.worker = SecretKey::from_seed(&[1; 32]).node_id(),
-                "another's signature" => ballot.signature.0[5] ^= 1,
+                "a ballot in another's name" => ballot.worker = SecretKey::from_seed(&[1; 32]).node_id(),
+                "another's signature" => key = SecretKey::from_seed(&[1; 32]),
                 "another outcome" => outcome = Some(vec![1, 2, 3]),
                 "a long outcome" => outcome = Some(vec![0; 5000]),
-                "a long build" => ballot.ballot.domain.build = "b".repeat(30_000),
+                "a long build" => ballot.domain.build = "b".repeat(30_000),
                 _ => {}
             }
             if what == "a client's message" {
                 let text = "x".repeat(300);
                 mallory.control.writer.send(&text).await.expect("it is sent");
             } else {
-                mallory.control.writer.send(&cast(ballot, outcome)).await.expect("it is sent");
+                mallory.control.writer.send(&cast(&key, ballot, outcome)).await.expect("it is sent");
             }
             let (code, said) = mallory.dismissal().await;
             assert_eq!(code, CloseCode::BadInput, "{what}: {said}");
@@ -180,7 +182,8 @@ fn a_flood_of_words_about_other_peoples_work_ends_the_connection_and_changes_not
             let heartbeat = WorkerMessage::Heartbeat { under_way: vec![(elsewhere, 65_535); 100] };
             let failed = WorkerMessage::Failed { replica: elsewhere, reason: "no\n".repeat(5000) };
             let corrected = WorkerMessage::Corrected { replica: elsewhere, digest: Digest([7; 32]) };
-            for message in [heartbeat, failed, corrected, cast(mallory.ballot(elsewhere), None)] {
+            for message in [heartbeat, failed, corrected, cast(&mallory.key, mallory.ballot(elsewhere), None)]
+            {
                 if mallory.control.writer.feed(&message).await.is_err() {
                     break 'flood;
                 }
@@ -202,8 +205,8 @@ fn a_client_that_claims_what_is_not_there_is_answered_in_words() {
         let mallory = Intruder::enter(&token, Introduction::Client).await;
         let nowhere = JobId([1; 16]);
         let claims = [
-            (Request::Submit { job_bytes: 1 << 60, file_bytes: None }, "job file: "),
-            (Request::Submit { job_bytes: 0, file_bytes: Some(1 << 60) }, "expression file: "),
+            (Request::Submit { job_bytes: 1 << 60, file_bytes: None, follow: false }, "job file: "),
+            (Request::Submit { job_bytes: 0, file_bytes: Some(1 << 60), follow: true }, "expression file: "),
             (Request::Watch(nowhere), "is not known here"),
             (Request::Result(nowhere), "is not known here"),
             (Request::Abandon(nowhere), "is not known here"),
@@ -216,7 +219,7 @@ fn a_client_that_claims_what_is_not_there_is_answered_in_words() {
             );
         }
         let text = "name = \"x\"\nkind = \"expressions\"\n[expressions]\nfile = \"lines.txt\"\n";
-        let submit = Request::Submit { job_bytes: text.len() as u64, file_bytes: None };
+        let submit = Request::Submit { job_bytes: text.len() as u64, file_bytes: None, follow: false };
         let mut stream = mallory.connection.open_stream(&Opening::Request(submit)).await.expect("a stream");
         stream.writer.send_bytes(text.into()).await.expect("it is sent");
         let response: Response = stream.reader.require_within(PATIENCE).await.expect("an answer");
@@ -224,7 +227,7 @@ fn a_client_that_claims_what_is_not_there_is_answered_in_words() {
         // Submissions that never come to an end hold up nobody else.
         let mut stalled = Vec::new();
         for _ in 0..32 {
-            let submit = Request::Submit { job_bytes: 1000, file_bytes: None };
+            let submit = Request::Submit { job_bytes: 1000, file_bytes: None, follow: false };
             stalled.push(mallory.connection.open_stream(&Opening::Request(submit)).await.expect("a stream"));
         }
         assert!(matches!(mallory.ask(Request::Status).await, Response::Status(_)));
@@ -273,9 +276,9 @@ fn outcomes_of_ballots_that_do_not_count_are_not_held() {
             let mut mallory = Intruder::enter(&token, worker()).await;
             for number in visit * CASTS / VISITS..(visit + 1) * CASTS / VISITS {
                 let (digest, bytes) = junk(number);
-                let mut ballot = mallory.ballot(replica(id, u64::from(number))).ballot;
+                let mut ballot = mallory.ballot(replica(id, u64::from(number)));
                 ballot.digest = digest;
-                let message = cast(ballot.sign(&mallory.key), Some(bytes));
+                let message = cast(&mallory.key, ballot, Some(bytes));
                 mallory.control.writer.feed(&message).await.expect("it is taken");
             }
             mallory.control.writer.flush().await.expect("it is sent");

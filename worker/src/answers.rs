@@ -5,13 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use protocol::{
-    ballot::{Ballot, ReplicaId},
-    constant::Formula,
-    domain::Engine,
-    job::JobId,
-    message::{Lease, WorkerMessage},
-};
+use protocol::{ballot::Ballot, bundle::Said, constant::Formula, domain::Engine, job::JobId, message::Lease};
 
 /// Most answers that are kept; the oldest go first.
 const ANSWERS_MAX: usize = 4096;
@@ -22,17 +16,16 @@ type Question = (JobId, u64, Engine, Formula);
 /// What was said and not recorded.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
-    by_question: BTreeMap<Question, WorkerMessage>,
+    by_question: BTreeMap<Question, Said<Ballot>>,
     order: VecDeque<Question>,
 }
 
 impl Answers {
     /// Keeps a ballot that was cast for a replica that the coordinator no longer knows.
-    pub(crate) fn keep(&mut self, message: WorkerMessage) {
-        let WorkerMessage::Cast { ballot, .. } = &message else { return };
-        let said = &ballot.ballot;
-        let question = (said.replica.job, said.replica.index, said.domain.engine, said.domain.formula);
-        if self.by_question.insert(question, message).is_none() {
+    pub(crate) fn keep(&mut self, said: Said<Ballot>) {
+        let Ballot { replica, domain, .. } = &said.ballot;
+        let question = (replica.job, replica.index, domain.engine, domain.formula);
+        if self.by_question.insert(question, said).is_none() {
             self.order.push_back(question);
         }
         if self.order.len() > ANSWERS_MAX
@@ -42,51 +35,31 @@ impl Answers {
         }
     }
 
-    /// The answer to a lease, if it was given before: what to say for the new replica, not signed yet. A coordinator leases
-    /// a task again only after it has lost what was said, so an answer is used once.
-    pub(crate) fn take(&mut self, lease: &Lease) -> Option<Answer> {
+    /// The answer to a lease, if it was given before: what to say for the new replica. A coordinator leases a task again
+    /// only after it has lost what was said, so an answer is used once.
+    pub(crate) fn take(&mut self, lease: &Lease) -> Option<Said<Ballot>> {
         let question = (lease.replica.job, lease.replica.index, lease.engine, lease.formula);
-        let kept = self.by_question.get(&question)?;
-        let WorkerMessage::Cast { ballot, .. } = kept else { return None };
-        if ballot.ballot.replica.task != lease.replica.task {
+        if self.by_question.get(&question)?.ballot.replica.task != lease.replica.task {
             return None;
         }
-        let WorkerMessage::Cast { ballot, outcome, compute_us } = self.by_question.remove(&question)? else {
-            return None;
-        };
+        let mut said = self.by_question.remove(&question)?;
         self.order.retain(|other| *other != question);
-        Some(Answer { ballot: Ballot { replica: lease.replica, ..ballot.ballot }, outcome, compute_us })
+        said.ballot.replica = lease.replica;
+        Some(said)
     }
 
     /// Forgets what `stands` no longer vouches for.
-    pub(crate) fn retain(&mut self, stands: impl Fn(&WorkerMessage) -> bool) {
-        self.by_question.retain(|_, message| stands(message));
+    pub(crate) fn retain(&mut self, stands: impl Fn(&Said<Ballot>) -> bool) {
+        self.by_question.retain(|_, said| stands(said));
         let by_question = &self.by_question;
         self.order.retain(|question| by_question.contains_key(question));
-    }
-}
-
-/// An answer for a new replica.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// To be signed.
-    pub(crate) ballot: Ballot,
-    /// The outcome, where it is short.
-    pub(crate) outcome: Option<Vec<u8>>,
-    /// How long it took when it was computed, in microseconds.
-    pub(crate) compute_us: u64,
-}
-
-impl Answer {
-    /// For which replica it is.
-    pub(crate) fn replica(&self) -> ReplicaId {
-        self.ballot.replica
     }
 }
 
 #[cfg(test)]
 mod tests {
     use protocol::{
+        ballot::ReplicaId,
         digest::{Digest, Domain},
         domain::FailureDomain,
         identity::SecretKey,
@@ -99,7 +72,7 @@ mod tests {
         ReplicaId { job: JobId([1; 16]), index, task: TaskId::of_bytes(&index.to_le_bytes()), number }
     }
 
-    fn cast(index: u64) -> WorkerMessage {
+    fn cast(index: u64) -> Said<Ballot> {
         let key = SecretKey::from_seed(&[3; 32]);
         let domain = FailureDomain {
             operator: "alice".to_owned(),
@@ -109,8 +82,8 @@ mod tests {
             build: "1".to_owned(),
         };
         let digest = Digest::of(Domain::Outcome, &index.to_le_bytes());
-        let ballot = Ballot { replica: replica(index, 0), worker: key.node_id(), digest, domain }.sign(&key);
-        WorkerMessage::Cast { ballot, outcome: Some(vec![7]), compute_us: 5 }
+        let ballot = Ballot { replica: replica(index, 0), worker: key.node_id(), digest, domain };
+        Said { ballot, salt: None, outcome: Some(vec![7]), compute_us: 5 }
     }
 
     fn lease(index: u64, number: u32, engine: Engine) -> Lease {
@@ -133,7 +106,7 @@ mod tests {
         assert!(answers.take(&lease(5, 1, Engine::Cpu)).is_none());
         assert!(answers.take(&lease(4, 1, Engine::Gpu)).is_none());
         let answer = answers.take(&lease(4, 1, Engine::Cpu)).expect("it was kept");
-        assert_eq!(answer.replica(), replica(4, 1));
+        assert_eq!(answer.ballot.replica, replica(4, 1));
         assert_eq!((answer.outcome, answer.compute_us), (Some(vec![7]), 5));
         assert!(answers.take(&lease(4, 2, Engine::Cpu)).is_none());
     }

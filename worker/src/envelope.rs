@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    ballot::ReplicaId,
+    ballot::{Ballot, ReplicaId},
+    bundle::Said,
     commitment::{Commitment, Salt},
-    message::WorkerMessage,
 };
 
-/// A ballot that was committed to, and what opens it.
+/// A ballot that was committed to, with what opens it.
 #[derive(Debug)]
 struct Envelope {
-    /// As they would be cast: one, or the two of a worker that equivocates as a drill.
-    ballots: Vec<WorkerMessage>,
-    salt: Salt,
+    /// As they will be cast: one, or the two of a worker that equivocates as a drill.
+    ballots: Vec<Said<Ballot>>,
     commitment: Commitment,
 }
 
@@ -35,29 +34,23 @@ impl Envelopes {
     pub fn close(
         &mut self,
         replica: ReplicaId,
-        ballots: Vec<WorkerMessage>,
+        mut ballots: Vec<Said<Ballot>>,
         replays: bool,
-    ) -> Result<Option<WorkerMessage>, getrandom::Error> {
-        let Some(WorkerMessage::Cast { ballot, .. }) = ballots.first() else { return Ok(None) };
+    ) -> Result<Option<Commitment>, getrandom::Error> {
+        let Some(first_said) = ballots.first() else { return Ok(None) };
         let mut salt = Salt([0; 32]);
         getrandom::fill(&mut salt.0)?;
-        let own = Commitment::to(&ballot.ballot, &salt);
+        let own = Commitment::to(&first_said.ballot, &salt);
         let first = *self.first.get_or_insert(own);
         let commitment = if replays { first } else { own };
-        self.closed.insert(replica, Envelope { ballots, salt, commitment });
-        Ok(Some(WorkerMessage::Commit { replica, commitment }))
+        ballots.iter_mut().for_each(|said| said.salt = Some(salt));
+        self.closed.insert(replica, Envelope { ballots, commitment });
+        Ok(Some(commitment))
     }
 
     /// What is said when an envelope is opened; none where it is not here. It is kept until it is dropped.
-    pub fn open(&self, replica: &ReplicaId) -> Option<Vec<WorkerMessage>> {
-        let Envelope { ballots, salt, .. } = self.closed.get(replica)?;
-        let reveal = |message: &WorkerMessage| match message.clone() {
-            WorkerMessage::Cast { ballot, outcome, compute_us } => {
-                WorkerMessage::Reveal { ballot, salt: *salt, outcome, compute_us }
-            }
-            other => other,
-        };
-        Some(ballots.iter().map(reveal).collect())
+    pub fn open(&self, replica: &ReplicaId) -> Option<&[Said<Ballot>]> {
+        Some(&self.closed.get(replica)?.ballots)
     }
 
     /// Throws an envelope away: its ballot is counted, or nobody wants it any more.
@@ -66,7 +59,7 @@ impl Envelopes {
     }
 
     /// Keeps the envelopes whose ballots all stand.
-    pub fn retain(&mut self, stands: impl Fn(&WorkerMessage) -> bool) {
+    pub fn retain(&mut self, stands: impl Fn(&Said<Ballot>) -> bool) {
         self.closed.retain(|_, envelope| envelope.ballots.iter().all(&stands));
     }
 
@@ -76,19 +69,14 @@ impl Envelopes {
     }
 
     /// The commitments, to be said again on a new connection.
-    pub fn commitments(&self) -> Vec<WorkerMessage> {
-        let said = |(replica, envelope): (&ReplicaId, &Envelope)| WorkerMessage::Commit {
-            replica: *replica,
-            commitment: envelope.commitment,
-        };
-        self.closed.iter().map(said).collect()
+    pub fn commitments(&self) -> Vec<(ReplicaId, Commitment)> {
+        self.closed.iter().map(|(replica, envelope)| (*replica, envelope.commitment)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use protocol::{
-        ballot::Ballot,
         constant::Formula,
         digest::Digest,
         domain::{Engine, FailureDomain},
@@ -99,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    fn cast(number: u32) -> (ReplicaId, Vec<WorkerMessage>) {
+    fn cast(number: u32) -> (ReplicaId, Vec<Said<Ballot>>) {
         let replica = ReplicaId { job: JobId([1; 16]), index: 0, task: TaskId(Digest([2; 32])), number };
         let key = SecretKey::from_seed(&[3; 32]);
         let domain = FailureDomain {
@@ -109,8 +97,8 @@ mod tests {
             device: "d".to_owned(),
             build: "b".to_owned(),
         };
-        let ballot = Ballot { replica, worker: key.node_id(), digest: Digest([4; 32]), domain }.sign(&key);
-        (replica, vec![WorkerMessage::Cast { ballot, outcome: None, compute_us: 1 }])
+        let ballot = Ballot { replica, worker: key.node_id(), digest: Digest([4; 32]), domain };
+        (replica, vec![Said { ballot, salt: None, outcome: None, compute_us: 1 }])
     }
 
     #[test]
@@ -118,13 +106,12 @@ mod tests {
         let mut envelopes = Envelopes::default();
         let (replica, ballots) = cast(0);
         let said = envelopes.close(replica, ballots, false).expect("random bytes").expect("a ballot");
-        let WorkerMessage::Commit { commitment, .. } = said else { panic!("{said:?}") };
         for _ in 0..2 {
             let opened = envelopes.open(&replica).expect("it is kept");
-            let [WorkerMessage::Reveal { ballot, salt, .. }] = &opened[..] else { panic!("{opened:?}") };
-            assert!(commitment.opens_to(&ballot.ballot, salt));
+            let [Said { ballot, salt: Some(salt), .. }] = opened else { panic!("{opened:?}") };
+            assert!(said.opens_to(ballot, salt));
         }
-        assert_eq!(envelopes.commitments(), [WorkerMessage::Commit { replica, commitment }]);
+        assert_eq!(envelopes.commitments(), [(replica, said)]);
         envelopes.drop_one(&replica);
         assert_eq!(envelopes.open(&replica), None);
     }
@@ -135,9 +122,7 @@ mod tests {
         let mut said = Vec::new();
         for (number, replays) in [(0, false), (0, false), (1, true)] {
             let (replica, ballots) = cast(number);
-            let message = envelopes.close(replica, ballots, replays).expect("random bytes");
-            let Some(WorkerMessage::Commit { commitment, .. }) = message else { panic!("{message:?}") };
-            said.push(commitment);
+            said.push(envelopes.close(replica, ballots, replays).expect("random bytes").expect("a ballot"));
         }
         assert_ne!(said[0], said[1], "the same ballot twice");
         assert_eq!(said[0], said[2], "the drill");

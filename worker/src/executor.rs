@@ -1,7 +1,10 @@
 //! Computing: leases wait for a slot, run on the worker's own thread pool, and come back as outcomes to be signed.
 //!
-//! A task goes straight to the pool's queue and its end straight back: a small task costs less than a thread's sleep
-//! and waking, so light tasks share a slot and the pool finds the next one waiting.
+//! A small task costs less than a thread's sleep and waking, so light tasks stand in one line ([`line`]) from which the
+//! threads of the pool take them, and what they found is handed on in bundles. A heavy task, one for a GPU, and one that is
+//! too long for a lease each has a tokio task that waits for what it needs.
+
+mod line;
 
 use std::{
     sync::Arc,
@@ -22,8 +25,13 @@ use protocol::{
     outcome::Outcome,
     task::{Task, TaskId, Weight},
 };
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc, oneshot},
+};
 use transport::{Connection, blob};
+
+use line::Line;
 
 use crate::{
     config::WorkerConfig,
@@ -70,6 +78,25 @@ pub enum NotComputed {
     Failed(String),
 }
 
+/// A replica that is to be computed, beside its task.
+#[derive(Debug)]
+struct Work {
+    replica: ReplicaId,
+    way: (Engine, Formula),
+    control: Control,
+}
+
+fn read_task(id: TaskId, bytes: &[u8]) -> Result<Task, NotComputed> {
+    if TaskId::of_bytes(bytes) != id {
+        return Err(NotComputed::Failed("the task's bytes do not have the task's id".to_owned()));
+    }
+    Task::from_bytes(bytes).map_err(|error| NotComputed::Failed(error.to_string()))
+}
+
+fn panicked() -> NotComputed {
+    NotComputed::Failed("the computation panicked; please report this task".to_owned())
+}
+
 /// Runs leases.
 #[derive(Debug, Clone)]
 pub struct Executor {
@@ -78,19 +105,22 @@ pub struct Executor {
     store: Arc<OutcomeStore>,
     gpus: Arc<Gpus>,
     misbehaviour: Option<Misbehaviour>,
-    completed: mpsc::Sender<Completed>,
+    completed: mpsc::Sender<Vec<Completed>>,
+    line: Arc<Line>,
+    runtime: Handle,
 }
 
 impl Executor {
     /// An executor with the configuration's threads and GPUs that takes at most as many heavy tasks at once as it has
-    /// slots, or [`LIGHT_PER_HEAVY`] light ones in the place of each.
+    /// slots, or [`LIGHT_PER_HEAVY`] light ones in the place of each. Waiting happens on `runtime`.
     ///
     /// # Errors
     /// When the threads cannot be started.
     pub fn new(
         config: &WorkerConfig,
         store: Arc<OutcomeStore>,
-        completed: mpsc::Sender<Completed>,
+        completed: mpsc::Sender<Vec<Completed>>,
+        runtime: Handle,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(config.threads.get())
@@ -100,59 +130,88 @@ impl Executor {
             .build()?;
         let slots = Arc::new(Semaphore::new((config.slots() * LIGHT_PER_HEAVY) as usize));
         let gpus = Arc::clone(&config.gpus);
-        Ok(Self { pool: Arc::new(pool), slots, store, gpus, misbehaviour: config.misbehaviour, completed })
+        let line = Arc::new(Line::new(config.threads));
+        let (pool, misbehaviour) = (Arc::new(pool), config.misbehaviour);
+        Ok(Self { pool, slots, store, gpus, misbehaviour, completed, line, runtime })
     }
 
-    /// Starts on a lease; its end arrives on the channel. `connection` is asked for a task that is too long for a
+    /// Starts on leases; their ends arrive on the channel. `connection` is asked for a task that is too long for a
     /// lease.
-    pub fn start(&self, lease: Lease, control: Control, connection: Connection) {
-        let executor = self.clone();
-        tokio::spawn(async move {
-            let replica = lease.replica;
-            let result = executor.execute(lease, control, connection).await;
+    pub fn start(&self, leases: Vec<(Lease, Control)>, connection: &Connection) {
+        let (mut in_line, mut alone) = (Vec::with_capacity(leases.len()), Vec::new());
+        let is_delayed = matches!(self.misbehaviour, Some(Misbehaviour::Slow(_)));
+        for (lease, control) in leases {
+            let Lease { replica, engine, formula, task, .. } = lease;
+            let work = Work { replica, way: (engine, formula), control };
+            match task {
+                Some(bytes) if engine == Engine::Cpu && !is_delayed => in_line.push((work, bytes)),
+                task => alone.push((work, task)),
+            }
+        }
+        for (work, bytes) in alone {
+            let (executor, connection) = (self.clone(), connection.clone());
+            self.end_alone(
+                work,
+                |work| async move { executor.fetch_and_execute(work, bytes, connection).await },
+            );
+        }
+        for _ in 0..self.line.join(in_line) {
+            let executor = self.clone();
+            self.pool.spawn_fifo(move || line::run(executor));
+        }
+    }
+
+    /// Hands on what one computation has ended with, once it has.
+    fn end_alone<F>(&self, work: Work, end: impl FnOnce(Work) -> F)
+    where
+        F: Future<Output = Result<Computed, NotComputed>> + Send + 'static,
+    {
+        let (replica, completed) = (work.replica, self.completed.clone());
+        let end = end(work);
+        self.runtime.spawn(async move {
+            let result = end.await;
             // The owner is gone only when the worker stops.
-            let _ = executor.completed.send(Completed { replica, result }).await;
+            let _ = completed.send(vec![Completed { replica, result }]).await;
         });
     }
 
-    async fn execute(
+    async fn fetch_and_execute(
         &self,
-        lease: Lease,
-        control: Control,
+        work: Work,
+        bytes: Option<Vec<u8>>,
         connection: Connection,
     ) -> Result<Computed, NotComputed> {
-        let failed = |reason: String| NotComputed::Failed(reason);
-        let id = lease.replica.task;
-        let bytes = match lease.task {
+        let id = work.replica.task;
+        let bytes = match bytes {
             Some(bytes) => bytes,
             None => blob::fetch(&connection, BlobName::Task(id.0), TASK_BYTES_MAX as u64)
                 .await
-                .map_err(|error| failed(format!("the task did not arrive: {error}")))?,
+                .map_err(|error| NotComputed::Failed(format!("the task did not arrive: {error}")))?,
         };
         drop(connection);
-        if TaskId::of_bytes(&bytes) != id {
-            return Err(failed("the task's bytes do not have the task's id".to_owned()));
-        }
-        let task = Task::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
+        self.execute(read_task(id, &bytes)?, work).await
+    }
+
+    /// Computes a task as soon as there is a slot for it.
+    async fn execute(&self, task: Task, work: Work) -> Result<Computed, NotComputed> {
         let share = match task.weight() {
             Weight::Light => 1,
             Weight::Heavy => LIGHT_PER_HEAVY,
         };
         let _slot = self.slots.acquire_many(share).await.map_err(|_| NotComputed::Cancelled)?;
         let executor = self.clone();
-        let way = (lease.engine, lease.formula);
+        let Work { replica, way, control } = work;
         let (done, computed) = oneshot::channel();
         let work = move || {
             // Whoever waited is gone only when the worker stops.
-            let _ = done.send(executor.compute(&task, id, way, &control));
+            let _ = done.send(executor.compute(&task, replica.task, way, &control));
         };
-        match lease.engine {
+        match way.0 {
             Engine::Cpu => self.pool.spawn_fifo(work),
             // Waiting for a GPU is no work for a computing thread.
             Engine::Gpu => drop(tokio::task::spawn_blocking(work)),
         }
-        let panicked = |_| failed("the computation panicked; please report this task".to_owned());
-        let computed = computed.await.map_err(panicked)??;
+        let computed = computed.await.map_err(|_| panicked())??;
         if let Some(Misbehaviour::Slow(delay)) = self.misbehaviour {
             tokio::time::sleep(delay).await;
         }

@@ -22,3 +22,4 @@ mod residue_rates;
 pub mod service;
 pub mod store;
 pub mod survey;
+mod voice;

@@ -12,6 +12,7 @@ use std::{
 use compute::control::Control;
 use protocol::{
     ballot::{Ballot, ReplicaId},
+    bundle::Said,
     constant::Formula,
     digest::Digest,
     domain::{Engine, FailureDomain},
@@ -25,7 +26,7 @@ use tracing::{debug, info, warn};
 use transport::{Connection, identity, identity::IdentityError};
 
 use crate::{
-    answers::{Answer, Answers},
+    answers::Answers,
     config::{self, WorkerConfig},
     correction,
     envelope::Envelopes,
@@ -34,6 +35,7 @@ use crate::{
     link::{self, LinkEvent},
     misbehave::Misbehaviour,
     store::{OutcomeStore, StoreError},
+    voice::Voice,
 };
 
 /// Most replicas that a coordinator may have under way here: what its leases may fill, and as much again.
@@ -68,7 +70,8 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
     let key = identity::load_or_create(&config.state_dir)?;
     let store = Arc::new(OutcomeStore::open(&config.state_dir)?);
     let (completed, completions) = mpsc::channel(PEER_QUEUE_MAX);
-    let executor = Executor::new(&config, Arc::clone(&store), completed)?;
+    let runtime = tokio::runtime::Handle::current();
+    let executor = Executor::new(&config, Arc::clone(&store), completed, runtime)?;
     if let Some(kind) = config.misbehaviour {
         warn!(%kind, "this worker misbehaves on purpose (a drill)");
     }
@@ -96,6 +99,7 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
         },
         under_way: BTreeMap::new(),
         uncounted: BTreeMap::new(),
+        voice: Voice::default(),
         answers: Answers::default(),
         envelopes: Envelopes::default(),
         quorums: Quorums::default(),
@@ -125,7 +129,9 @@ struct Service {
     domain: FailureDomain,
     under_way: BTreeMap<ReplicaId, UnderWay>,
     /// Ballots that were cast, or wait to be, and were not counted yet.
-    uncounted: BTreeMap<ReplicaId, Vec<WorkerMessage>>,
+    uncounted: BTreeMap<ReplicaId, Vec<Said<Ballot>>>,
+    /// What is said at the end of this turn.
+    voice: Voice,
     /// What was cast for replicas that the coordinator forgot when it crashed.
     answers: Answers,
     /// Ballots of sealed tasks that were not counted yet.
@@ -175,7 +181,7 @@ impl Service {
     async fn own(
         mut self,
         mut link_events: mpsc::Receiver<LinkEvent>,
-        mut completions: mpsc::Receiver<Completed>,
+        mut completions: mpsc::Receiver<Vec<Completed>>,
         mut corrections: mpsc::Receiver<(ReplicaId, Digest)>,
         mut returns: mpsc::Receiver<()>,
         stop: &CancellationToken,
@@ -211,12 +217,18 @@ impl Service {
                     // First, so that a ballot goes where its engine was introduced.
                     self.join_again_if_gpus_changed();
                     self.complete(completed).await;
+                    while !self.voice.is_full() && let Ok(more) = completions.try_recv() {
+                        self.complete(more).await;
+                    }
                 }
                 Some((replica, digest)) = corrections.recv() => {
                     self.say(WorkerMessage::Corrected { replica, digest }).await;
                 }
                 Some(()) = returns.recv() => self.join_again_if_gpus_changed(),
                 _ = heartbeat.tick() => self.beat().await,
+            }
+            for message in self.voice.take(&self.key) {
+                self.say(message).await;
             }
         }
     }
@@ -247,10 +259,8 @@ impl Service {
             LinkEvent::Up { outbox, connection, operator, heartbeat } => {
                 self.peer = Some(Peer { outbox, connection, heartbeat });
                 self.domain.operator = operator;
-                let again: Vec<WorkerMessage> = self.uncounted.values().flatten().cloned().collect();
-                for message in again.into_iter().chain(self.envelopes.commitments()) {
-                    self.say(message).await;
-                }
+                self.voice.cast(self.uncounted.values().flatten().cloned());
+                self.voice.commit(self.envelopes.commitments());
             }
             LinkEvent::Down => self.peer = None,
             LinkEvent::Message(message) => self.handle_message(message).await,
@@ -260,79 +270,90 @@ impl Service {
 
     async fn handle_message(&mut self, message: CoordinatorMessage) {
         match message {
-            CoordinatorMessage::Lease(lease) => self.start(lease).await,
-            CoordinatorMessage::Cancel { replica } => {
-                if let Some(under_way) = self.under_way.remove(&replica) {
-                    under_way.control.cancel();
-                }
-                for message in self.uncounted.remove(&replica).into_iter().flatten() {
-                    self.answers.keep(message);
-                }
-                self.envelopes.drop_one(&replica);
+            CoordinatorMessage::Lease(leases) => self.start(leases).await,
+            CoordinatorMessage::Cancel { replicas } => {
+                replicas.iter().for_each(|replica| self.cancelled(replica));
             }
-            CoordinatorMessage::Counted { replica } => {
-                self.uncounted.remove(&replica);
-                self.envelopes.drop_one(&replica);
+            CoordinatorMessage::Counted { replicas } => {
+                for replica in &replicas {
+                    self.uncounted.remove(replica);
+                    self.envelopes.drop_one(replica);
+                }
             }
-            CoordinatorMessage::Reveal { replica } => self.reveal(replica).await,
+            CoordinatorMessage::Reveal { replicas } => {
+                for replica in replicas {
+                    self.reveal(replica).await;
+                }
+            }
             CoordinatorMessage::Correct { replica, accepted } => self.correct(replica, accepted),
         }
     }
 
-    async fn start(&mut self, lease: Lease) {
-        let replica = lease.replica;
-        let refusal = if self.under_way.len() >= UNDER_WAY_MAX {
+    fn cancelled(&mut self, replica: &ReplicaId) {
+        if let Some(under_way) = self.under_way.remove(replica) {
+            under_way.control.cancel();
+        }
+        for said in self.uncounted.remove(replica).into_iter().flatten() {
+            self.answers.keep(said);
+        }
+        self.envelopes.drop_one(replica);
+    }
+
+    async fn start(&mut self, leases: Vec<Lease>) {
+        let Some(connection) = self.peer.as_ref().map(|peer| peer.connection.clone()) else { return };
+        let mut to_compute = Vec::with_capacity(leases.len());
+        for lease in leases {
+            let replica = lease.replica;
+            if let Some(reason) = self.refusal(&lease) {
+                self.say(WorkerMessage::Failed { replica, reason }).await;
+                continue;
+            }
+            self.quorums.note(replica, lease.quorum);
+            if !lease.sealed
+                && let Some(said) = self.answers.take(&lease)
+            {
+                self.answer_again(said);
+                continue;
+            }
+            let control = Control::default();
+            let under_way = UnderWay { control: control.clone(), sealed: lease.sealed };
+            if self.under_way.insert(replica, under_way).is_none() {
+                debug!(task = %replica.task, number = replica.number, formula = %lease.formula, "leased");
+                to_compute.push((lease, control));
+            }
+        }
+        self.executor.start(to_compute, &connection);
+    }
+
+    /// Why a lease is not taken.
+    fn refusal(&self, lease: &Lease) -> Option<String> {
+        if self.under_way.len() >= UNDER_WAY_MAX {
             Some(format!("{UNDER_WAY_MAX} replicas are under way here, which is the limit"))
         } else if !self.engines.iter().any(|known| known.engine == lease.engine) {
             Some(format!("this worker introduced no engine of the kind {}", lease.engine))
         } else {
             None
-        };
-        if let Some(reason) = refusal {
-            return self.say(WorkerMessage::Failed { replica, reason }).await;
-        }
-        if !lease.sealed
-            && let Some(answer) = self.answers.take(&lease)
-        {
-            self.quorums.note(replica, lease.quorum);
-            return self.answer_again(answer).await;
-        }
-        let Some(peer) = &self.peer else { return };
-        let control = Control::default();
-        let under_way = UnderWay { control: control.clone(), sealed: lease.sealed };
-        if self.under_way.insert(replica, under_way).is_none() {
-            self.quorums.note(replica, lease.quorum);
-            debug!(task = %replica.task, number = replica.number, formula = %lease.formula, "leased");
-            self.executor.start(lease, control, peer.connection.clone());
         }
     }
 
     /// Says again, for a new replica, what was computed before.
-    async fn answer_again(&mut self, answer: Answer) {
-        let replica = answer.replica();
+    fn answer_again(&mut self, mut said: Said<Ballot>) {
+        let replica = said.ballot.replica;
         debug!(task = %replica.task, number = replica.number, "computed before: the answer is signed again");
-        let Answer { ballot, outcome, compute_us } = answer;
-        let ballot = Ballot {
-            domain: FailureDomain { operator: self.domain.operator.clone(), ..ballot.domain },
-            ..ballot
-        };
-        let message = WorkerMessage::Cast { ballot: ballot.sign(&self.key), outcome, compute_us };
-        self.uncounted.insert(replica, vec![message.clone()]);
-        self.say(message).await;
+        said.ballot.domain.operator.clone_from(&self.domain.operator);
+        self.uncounted.insert(replica, vec![said.clone()]);
+        self.voice.cast([said]);
     }
 
     /// A ballot of a GPU that has failed since, and that nobody counted, is withdrawn: it may be as wrong as the GPU.
     fn note_engines(&mut self) {
         self.engines = config::engines(&self.gpus);
         let engines = &self.engines;
-        let stands = |message: &WorkerMessage| match message {
-            WorkerMessage::Cast { ballot, .. } => {
-                let domain = &ballot.ballot.domain;
-                engines.iter().any(|known| known.engine == domain.engine && known.device == domain.device)
-            }
-            _ => true,
+        let stands = |said: &Said<Ballot>| {
+            let domain = &said.ballot.domain;
+            engines.iter().any(|known| known.engine == domain.engine && known.device == domain.device)
         };
-        self.uncounted.retain(|_, messages| messages.iter().all(stands));
+        self.uncounted.retain(|_, said| said.iter().all(stands));
         self.answers.retain(stands);
         self.envelopes.retain(stands);
     }
@@ -349,35 +370,36 @@ impl Service {
         }
     }
 
-    async fn complete(&mut self, completed: Completed) {
-        let Completed { replica, result } = completed;
-        // A cancelled replica is no longer under way, and its ballot is not missed.
-        let under_way = self.under_way.remove(&replica);
-        if self.misbehaviour == Some(Misbehaviour::Silent) {
-            return;
+    async fn complete(&mut self, completed: Vec<Completed>) {
+        for Completed { replica, result } in completed {
+            // A cancelled replica is no longer under way, and its ballot is not missed.
+            let under_way = self.under_way.remove(&replica);
+            if self.misbehaviour == Some(Misbehaviour::Silent) {
+                continue;
+            }
+            match (result, under_way) {
+                (Ok(computed), Some(UnderWay { sealed: true, .. })) => self.seal(replica, computed).await,
+                (Ok(computed), Some(UnderWay { sealed: false, .. })) => {
+                    let said = self.ballots(replica, computed);
+                    self.uncounted.insert(replica, said.clone());
+                    self.voice.cast(said);
+                }
+                (Ok(_), None) | (Err(NotComputed::Cancelled), _) => {}
+                (Err(NotComputed::Failed(reason)), _) => self.fail(replica, reason).await,
+            }
         }
-        match (result, under_way) {
-            (Ok(computed), Some(UnderWay { sealed: true, .. })) => {
-                let messages = self.ballots(replica, computed);
-                let replays = self.misbehaviour == Some(Misbehaviour::Replay);
-                match self.envelopes.close(replica, messages, replays) {
-                    Ok(Some(commitment)) => {
-                        debug!(task = %replica.task, number = replica.number, "committed");
-                        self.say(commitment).await;
-                    }
-                    Ok(None) => {}
-                    Err(error) => self.fail(replica, format!("no random bytes for a salt: {error}")).await,
-                }
+    }
+
+    /// Commits to what was computed for a sealed task.
+    async fn seal(&mut self, replica: ReplicaId, computed: Computed) {
+        let said = self.ballots(replica, computed);
+        let replays = self.misbehaviour == Some(Misbehaviour::Replay);
+        match self.envelopes.close(replica, said, replays) {
+            Ok(commitment) => {
+                debug!(task = %replica.task, number = replica.number, "committed");
+                self.voice.commit(commitment.map(|commitment| (replica, commitment)));
             }
-            (Ok(computed), Some(UnderWay { sealed: false, .. })) => {
-                let messages = self.ballots(replica, computed);
-                self.uncounted.insert(replica, messages.clone());
-                for message in messages {
-                    self.say(message).await;
-                }
-            }
-            (Ok(_), None) | (Err(NotComputed::Cancelled), _) => {}
-            (Err(NotComputed::Failed(reason)), _) => self.fail(replica, reason).await,
+            Err(error) => self.fail(replica, format!("no random bytes for a salt: {error}")).await,
         }
     }
 
@@ -389,32 +411,28 @@ impl Service {
     }
 
     /// Opens the envelope of a sealed task.
-    async fn reveal(&self, replica: ReplicaId) {
+    async fn reveal(&mut self, replica: ReplicaId) {
         match self.envelopes.open(&replica) {
-            Some(messages) => {
-                for message in messages {
-                    self.say(message).await;
-                }
-            }
+            Some(said) => self.voice.cast(said.iter().cloned()),
             None => {
                 self.fail(replica, "the ballot that was committed to is not here any more".to_owned()).await;
             }
         }
     }
 
-    fn ballots(&self, replica: ReplicaId, computed: Computed) -> Vec<WorkerMessage> {
+    fn ballots(&self, replica: ReplicaId, computed: Computed) -> Vec<Said<Ballot>> {
         let Computed { bytes, digest, contradiction, formula, engine, elapsed } = computed;
-        let domain =
-            FailureDomain { engine: engine.engine, formula, device: engine.device, ..self.domain.clone() };
+        let FailureDomain { operator, build, .. } = self.domain.clone();
+        let domain = FailureDomain { operator, engine: engine.engine, formula, device: engine.device, build };
         let compute_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        let cast = |digest, outcome| {
+        let said = |digest, outcome| {
             let ballot = Ballot { replica, worker: self.key.node_id(), digest, domain: domain.clone() };
-            WorkerMessage::Cast { ballot: ballot.sign(&self.key), outcome, compute_us }
+            Said { ballot, salt: None, outcome, compute_us }
         };
         let outcome = (bytes.len() <= INLINE_OUTCOME_BYTES_MAX).then_some(bytes);
-        let mut messages = vec![cast(digest, outcome)];
-        messages.extend(contradiction.map(|digest| cast(digest, None)));
-        messages
+        let mut all = vec![said(digest, outcome)];
+        all.extend(contradiction.map(|digest| said(digest, None)));
+        all
     }
 
     fn correct(&mut self, replica: ReplicaId, accepted: Digest) {

@@ -151,9 +151,7 @@ async fn latency(client: &Client, items: u32) -> Result<Latency, CommandError> {
         .map_err(|error| CommandError::Broken(error.to_string()))?;
     for _ in 0..items {
         let started = Instant::now();
-        let job = client.submit(&text, None).await?;
-        client.watch(job, |_| {}).await?;
-        let mut result = client.result(job).await?;
+        let (_, _, mut result) = client.run(&text, None, |_| {}).await?;
         for _ in 0..result.tasks {
             let outcome = result.next_outcome(1 << 16).await?;
             outcome.ok_or_else(|| CommandError::Broken("a verdict came without its outcome".to_owned()))?;

@@ -65,9 +65,7 @@ async fn ask_on(target: &Target, arguments: &Ask) -> Result<u8, CommandError> {
     let text = ask_job_text(&arguments.expression);
     let client = Client::connect(target).await?;
     let started = Instant::now();
-    let id = client.submit(&text, None).await?;
-    client.watch(id, |_| {}).await?;
-    let mut stream = client.result(id).await?;
+    let (_, _, mut stream) = client.run(&text, None, |_| {}).await?;
     let elapsed = started.elapsed();
     let report: JobReport = serde_json::from_slice(&stream.report)
         .map_err(|error| CommandError::Broken(format!("the report is damaged: {error}")))?;

@@ -3,17 +3,12 @@
 use std::sync::Arc;
 
 use protocol::{
-    ballot::ReplicaId,
-    digest::Digest,
-    identity::NodeId,
-    job::JobId,
-    message::{BlobName, CoordinatorMessage},
-    outcome::Outcome,
+    ballot::ReplicaId, digest::Digest, identity::NodeId, job::JobId, message::BlobName, outcome::Outcome,
     plan::Plan,
 };
 use transport::{Connection, blob};
 
-use super::{Core, Event};
+use super::{Core, Event, outbox::Order};
 use crate::outcomes::AcceptedOutcomes;
 
 impl Core {
@@ -42,7 +37,7 @@ impl Core {
         let (Some(record), Some(said), Some(sender)) =
             (self.jobs.get_mut(&replica.job), said, self.sender.upgrade())
         else {
-            return self.send(worker, CoordinatorMessage::Correct { replica, accepted });
+            return self.order(worker, Order::correct(replica, accepted));
         };
         let inline = record.inline.get(&index).and_then(|outcomes| outcomes.get(&said)).cloned();
         let connection = self.peers.get(&worker).map(|peer| peer.connection.clone());

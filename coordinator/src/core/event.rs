@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use protocol::{
     ballot::{AuthenticBallot, ReplicaId},
-    commitment::{Commitment, Salt},
+    bundle::Said,
+    commitment::Commitment,
     digest::Digest,
     identity::NodeId,
     job::{JobId, JobSpec},
@@ -84,24 +85,10 @@ pub struct WorkerIn {
 /// What a worker said, as far as it was checked on its connection.
 #[derive(Debug)]
 pub enum Word {
-    /// A ballot whose signature is its own, with an outcome that has the ballot's digest.
-    Cast {
-        /// The ballot.
-        ballot: Box<AuthenticBallot>,
-        /// What opens the commitment to it, on a sealed task.
-        salt: Option<Salt>,
-        /// The outcome's bytes, where they came along.
-        outcome: Option<Vec<u8>>,
-        /// How long it computed, in microseconds.
-        compute_us: u64,
-    },
-    /// It committed to a ballot on a sealed task.
-    Commit {
-        /// For which replica.
-        replica: ReplicaId,
-        /// To what.
-        commitment: Commitment,
-    },
+    /// Ballots whose signature is its own, each outcome with its ballot's digest.
+    Cast(Vec<Said<AuthenticBallot>>),
+    /// It committed to ballots on sealed tasks.
+    Commit(Vec<(ReplicaId, Commitment)>),
     /// It cannot run a replica.
     Failed {
         /// Which.

@@ -9,6 +9,7 @@ mod durable;
 mod errands;
 mod event;
 mod gate;
+mod outbox;
 mod reporting;
 mod restore;
 mod result;
@@ -22,13 +23,13 @@ use std::{
 
 use protocol::{
     ballot::{AuthenticBallot, ReplicaId},
-    commitment::Salt,
+    bundle::Said,
     digest::Digest,
     identity::NodeId,
     job::JobId,
     ledger::{Enrolment, Record},
     limits::{INLINE_TASK_BYTES_MAX, REJECTED_WORDS_MAX},
-    message::{CoordinatorMessage, EngineIntroduction, Lease},
+    message::{EngineIntroduction, Lease},
     report::Liveness,
     verdict::Verdict,
 };
@@ -47,6 +48,7 @@ use crate::{
     outcomes::AcceptedOutcomes,
 };
 use gate::{Act, Gate};
+use outbox::{Order, Outbox};
 use submission::JobRecord;
 
 /// Most events that are handled before watchers are told.
@@ -63,6 +65,8 @@ pub struct Core {
     outcomes: Arc<AcceptedOutcomes>,
     long_tasks: LongTasks,
     peers: BTreeMap<NodeId, Peer>,
+    /// Those for whom orders have gathered.
+    addressed: BTreeSet<NodeId>,
     /// Everybody who was ever here, for reports.
     known: BTreeMap<NodeId, Known>,
     jobs: BTreeMap<JobId, JobRecord>,
@@ -76,7 +80,7 @@ pub struct Core {
 
 /// A worker that is connected.
 struct Peer {
-    outbox: mpsc::Sender<CoordinatorMessage>,
+    outbox: Outbox,
     connection: Connection,
     session: u64,
     /// How many of its words on this connection could not be.
@@ -130,6 +134,7 @@ impl Core {
             }
             self.tell_watchers();
             self.write_down();
+            self.send_orders();
         }
     }
 
@@ -167,7 +172,7 @@ impl Core {
                 if let (Some(record), Some(place)) = (self.jobs.get_mut(&replica.job), place) {
                     record.places.insert((replica.index, worker), place);
                 }
-                self.send(worker, CoordinatorMessage::Correct { replica, accepted });
+                self.order(worker, Order::correct(replica, accepted));
             }
             Event::Asked(asked) => self.asked(asked),
         }
@@ -212,6 +217,7 @@ impl Core {
             self.record(Record::Enrolled(known.enrolment(worker)));
             self.known.insert(worker, known);
         }
+        let outbox = Outbox::new(outbox);
         if let Some(before) = self.peers.insert(worker, Peer { outbox, connection, session, rejected: 0 }) {
             before.connection.close(CloseCode::Finished, "the same worker has connected again");
         }
@@ -226,9 +232,12 @@ impl Core {
 
     fn heard(&mut self, worker: NodeId, word: Word) {
         let said = match word {
-            Word::Cast { ballot, salt, outcome, compute_us } => self.cast(*ballot, salt, outcome, compute_us),
-            Word::Commit { replica, commitment } => {
-                self.tell(Input::Committed { worker, replica, commitment })
+            Word::Cast(said) => return said.into_iter().for_each(|said| self.cast(worker, said)),
+            Word::Commit(commitments) => {
+                for (replica, commitment) in commitments {
+                    self.tell_or_note(worker, Input::Committed { worker, replica, commitment });
+                }
+                return;
             }
             Word::Failed { replica, reason } => {
                 let failed = Input::ReplicaFailed { worker, replica, reason: reason.clone() };
@@ -242,6 +251,15 @@ impl Core {
                 self.tell(Input::CorrectionAcknowledged { worker, replica, digest })
             }
         };
+        self.note_if_rejected(worker, said);
+    }
+
+    fn tell_or_note(&mut self, worker: NodeId, input: Input) {
+        let said = self.tell(input);
+        self.note_if_rejected(worker, said);
+    }
+
+    fn note_if_rejected(&mut self, worker: NodeId, said: Result<(), Rejected>) {
         if let Err(rejected) = said {
             debug!(worker = %worker.short(), %rejected, "rejected");
             self.note_rejection(worker, &rejected.to_string());
@@ -250,22 +268,18 @@ impl Core {
 
     /// A ballot. An outcome that came with it is held only if the ballot counts: no worker can make the coordinator
     /// hold more than one short outcome for each replica that it was leased.
-    fn cast(
-        &mut self,
-        ballot: AuthenticBallot,
-        salt: Option<Salt>,
-        outcome: Option<Vec<u8>>,
-        compute_us: u64,
-    ) -> Result<(), Rejected> {
-        let said = ballot.ballot();
-        let (worker, replica, digest) = (said.worker, said.replica, said.digest);
+    fn cast(&mut self, worker: NodeId, said: Said<AuthenticBallot>) {
+        let Said { ballot, salt, outcome, compute_us } = said;
+        let (replica, digest) = (ballot.ballot().replica, ballot.ballot().digest);
         let outcome_held = outcome.is_some();
         let input = match salt {
             Some(salt) => Input::BallotRevealed { ballot, salt, outcome_held, compute_us },
             None => Input::BallotCast { ballot, outcome_held, compute_us },
         };
         let now_ms = self.now_ms();
-        self.machine.handle(input, now_ms)?;
+        if let Err(rejected) = self.machine.handle(input, now_ms) {
+            return self.note_if_rejected(worker, Err(rejected));
+        }
         let tally = self.machine.job(replica.job).and_then(|job| job.tally(replica.index));
         if let (Some(bytes), Some(tally), Some(record)) = (outcome, tally, self.jobs.get_mut(&replica.job)) {
             let counted = tally.ballots().get(&worker).map(|cast| cast.ballot.ballot().digest);
@@ -278,7 +292,6 @@ impl Core {
             }
         }
         self.obey();
-        Ok(())
     }
 
     /// Does everything that the machine has ordered, or lets it wait for the ledger.
@@ -306,14 +319,14 @@ impl Core {
                 self.lease(worker, lease);
             }
             Output::Reveal { worker, replica } => {
-                self.send(worker, CoordinatorMessage::Reveal { replica });
+                self.order(worker, Order::Reveal(replica));
             }
             Output::SealBroken { worker, replica, fault } => self.seal_broken(worker, replica, fault),
             Output::Cancel { worker, replica } => {
-                self.send(worker, CoordinatorMessage::Cancel { replica });
+                self.order(worker, Order::Cancel(replica));
             }
             Output::Counted { worker, replica } => {
-                self.send(worker, CoordinatorMessage::Counted { replica });
+                self.order(worker, Order::Counted(replica));
             }
             Output::Announce { job, index, verdict } => self.announce(job, index, &verdict),
             Output::Fetch { worker, job, index, digest } => self.fetch(worker, job, index, digest),
@@ -362,13 +375,22 @@ impl Core {
         }
     }
 
-    /// Queues a message for a worker. A worker whose queue is full has stopped reading: it is dropped, and what was
-    /// leased to it goes to others.
-    fn send(&mut self, worker: NodeId, message: CoordinatorMessage) {
-        let Some(peer) = self.peers.get(&worker) else { return };
-        if let Err(mpsc::error::TrySendError::Full(_)) = peer.outbox.try_send(message) {
-            warn!(worker = %worker.short(), "a worker does not read what it is told; dropping its connection");
-            peer.connection.close(CloseCode::Full, "the worker does not read what it is told");
+    /// Has something told to a worker at the end of this turn.
+    fn order(&mut self, worker: NodeId, order: Order) {
+        let Some(peer) = self.peers.get_mut(&worker) else { return };
+        peer.outbox.add(order);
+        self.addressed.insert(worker);
+    }
+
+    /// Queues what has gathered. A worker whose queue is full has stopped reading: it is dropped, and what was leased to it
+    /// goes to others.
+    fn send_orders(&mut self) {
+        for worker in std::mem::take(&mut self.addressed) {
+            let Some(peer) = self.peers.get_mut(&worker) else { continue };
+            if peer.outbox.flush().is_err() {
+                warn!(worker = %worker.short(), "a worker does not read what it is told; dropping its connection");
+                peer.connection.close(CloseCode::Full, "the worker does not read what it is told");
+            }
         }
     }
 
@@ -383,7 +405,7 @@ impl Core {
             long.insert(replica.task.0, bytes);
             None
         };
-        self.send(worker, CoordinatorMessage::Lease(lease));
+        self.order(worker, Order::Lease(lease));
     }
 
     fn announce(&self, job: JobId, index: u64, verdict: &Verdict) {

@@ -1,6 +1,10 @@
 //! The owner as its ledger remembers it: jobs that were not over go on, and those that are can still be asked about.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use protocol::{
     digest::Digest,
@@ -63,6 +67,7 @@ impl Core {
             outcomes,
             long_tasks,
             peers: BTreeMap::new(),
+            addressed: BTreeSet::new(),
             known: BTreeMap::new(),
             jobs: BTreeMap::new(),
             events,

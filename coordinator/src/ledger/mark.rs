@@ -1,9 +1,10 @@
 //! The mark: the last acknowledged head, in a small file of its own beside the database.
 //!
 //! After a crash the database goes back to its last whole commit, and it cannot tell a commit that a crash cut short
-//! from one that was damaged later. The mark can: it is written after a commit is durable and before anybody is told,
-//! so a database that holds less than the mark says has lost something. Two slots take turns, each with its checksum:
-//! a write that is cut short leaves the other one.
+//! from one that was damaged later. The mark can: it is written after a commit is durable and before the next one begins,
+//! so a database that holds less than the mark says has lost something. What was acknowledged and not yet marked is the
+//! last commit at most, for the moment that the mark takes. Two slots take turns, each with its checksum: a write that is
+//! cut short leaves the other one.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,7 @@ impl Mark {
         Ok((Self { file, path: path.to_owned(), next }, head))
     }
 
-    /// Writes down that `head` is about to be acknowledged; durable when it returns.
+    /// Writes down that the database holds what `head` names; durable when it returns.
     ///
     /// # Errors
     /// When the disk refuses.

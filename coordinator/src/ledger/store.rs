@@ -1,7 +1,7 @@
 //! Appending: one commit for whatever has come, and a signed head that is durable before anybody hears of it.
 //!
 //! A commit writes the entries, the nodes of the tree that they complete, the index, and the new head, in one
-//! transaction of the database; then the mark. Of the heads the last 64 stay, and from before that the first of every
+//! transaction of the database. The mark follows before the next commit, while others go on with what is durable already. Of the heads the last 64 stay, and from before that the first of every
 //! 1024 entries: enough to show an auditor how the log grew, without a row for each commit of its life.
 
 use std::{
@@ -101,6 +101,8 @@ pub struct Ledger {
     key: SecretKey,
     frontier: Frontier,
     head: SignedHead,
+    /// What the mark says.
+    vouched: SignedHead,
     /// A write failed: what the disk holds is known again when it is opened anew.
     stopped: bool,
 }
@@ -159,7 +161,8 @@ impl Ledger {
             }
             let reader = Reader { database: Arc::new(database), path: path.into(), files };
             let (frontier, head) = check(&reader, Some(key.node_id()), marked.as_ref())?;
-            let mut ledger = Self { reader, mark, key: key.clone(), frontier, head, stopped: false };
+            let mut ledger =
+                Self { reader, mark, key: key.clone(), frontier, head, vouched: head, stopped: false };
             if marked != Some(head) {
                 ledger.mark.set(&head)?;
             }
@@ -177,13 +180,23 @@ impl Ledger {
         self.head
     }
 
+    /// [`Ledger::commit`], then [`Ledger::vouch`].
+    ///
+    /// # Errors
+    /// As either; after the first, nothing of the batch counts as written.
+    pub fn append(&mut self, batch: &Batch) -> Result<Appended, LedgerError> {
+        let appended = self.commit(batch)?;
+        self.vouch()?;
+        Ok(appended)
+    }
+
     /// Writes a batch in one commit; it is durable when this returns. The time of an entry that would be before the
     /// last one's becomes the last one's. A batch that is refused for what it holds changes nothing; after the disk
     /// has refused, the ledger takes no more. Blocks on the disk.
     ///
     /// # Errors
     /// [`LedgerError`]; then nothing of the batch counts as written.
-    pub fn append(&mut self, batch: &Batch) -> Result<Appended, LedgerError> {
+    pub fn commit(&mut self, batch: &Batch) -> Result<Appended, LedgerError> {
         if self.stopped {
             return Err(LedgerError::Stopped { path: self.reader.path().to_owned() });
         }
@@ -198,11 +211,23 @@ impl Ledger {
             commit.transaction.commit().map_err(LedgerError::database("write", &path))?;
             Ok(written)
         })?;
-        if head != self.head {
-            self.mark.set(&head)?;
-        }
         (self.frontier, self.head, self.stopped) = (frontier, head, false);
         Ok(Appended { first, head })
+    }
+
+    /// Writes down beside the database what it holds, so that a loss of it shows when it is opened again. Whoever appends
+    /// does so before the next batch; nobody needs to wait for it. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the disk refuses; the ledger takes no more then.
+    pub fn vouch(&mut self) -> Result<(), LedgerError> {
+        if self.stopped || self.vouched == self.head {
+            return Ok(());
+        }
+        self.stopped = true;
+        self.mark.set(&self.head)?;
+        (self.vouched, self.stopped) = (self.head, false);
+        Ok(())
     }
 }
 

@@ -126,11 +126,14 @@ fn write(mut ledger: Ledger, batches: &Receiver<Batch>, told: &watch::Sender<Pro
             gathered.forget.extend(batch.forget);
             count += 1;
         }
-        match ledger.append(&gathered) {
-            Ok(appended) => told.send_modify(|progress| {
+        let committed = ledger.commit(&gathered).map(|appended| {
+            told.send_modify(|progress| {
                 progress.batches += count;
                 progress.head = appended.head;
-            }),
+            });
+        });
+        match committed.and_then(|()| ledger.vouch()) {
+            Ok(()) => {}
             Err(error) => {
                 told.send_modify(|progress| progress.failed = Some(Arc::new(error)));
                 break;

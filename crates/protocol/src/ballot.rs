@@ -61,18 +61,58 @@ impl Ballot {
     /// can be checked alone. A single ballot is signed as by [`Ballot::sign`].
     #[must_use]
     pub fn sign_bundle(ballots: Vec<Self>, key: &SecretKey) -> Vec<SignedBallot> {
-        if ballots.len() < 2 {
-            return ballots.into_iter().map(|ballot| ballot.sign(key)).collect();
-        }
-        let tree = MerkleTree::new(ballots.iter().map(|ballot| ballot.signing_digest().0.to_vec()));
-        let root = tree.root();
-        let signature = key.sign(&bundle_digest(&root));
-        let in_bundle = |(position, ballot): (u64, Self)| {
-            let path = tree.path(position)?;
-            Some(SignedBallot { ballot, bundle: Some(Box::new(Bundled { root, path })), signature })
-        };
-        (0..).zip(ballots).filter_map(in_bundle).collect()
+        let signature = sign_together(&ballots, key);
+        with_paths(ballots, signature).0
     }
+}
+
+/// One signature for many ballots, of the key's own worker: over the digest of a single one, else over the root.
+pub(crate) fn sign_together<'a>(ballots: impl IntoIterator<Item = &'a Ballot>, key: &SecretKey) -> Signature {
+    let mut digests = ballots.into_iter().map(Ballot::signing_digest);
+    match (digests.next(), digests.next()) {
+        (Some(only), None) => key.sign(&only),
+        (first, second) => {
+            let all = first.into_iter().chain(second).chain(digests);
+            let tree = MerkleTree::new(all.map(|digest| digest.0.to_vec()));
+            key.sign(&bundle_digest(&tree.root()))
+        }
+    }
+}
+
+/// Checks the signature that stands under many ballots of one worker, once, and gives each its own way to it.
+///
+/// # Errors
+/// [`Forged`] when the worker has not signed these ballots together, in this order.
+pub(crate) fn authenticate_together(
+    ballots: Vec<Ballot>,
+    worker: NodeId,
+    signature: Signature,
+) -> Result<Vec<AuthenticBallot>, Forged> {
+    let (signed, digest) = with_paths(ballots, signature);
+    let is_authentic = digest.is_some_and(|digest| worker.has_signed(&digest, &signature));
+    let all_its_own = signed.iter().all(|signed| signed.ballot.worker == worker);
+    if is_authentic && all_its_own {
+        Ok(signed.into_iter().map(AuthenticBallot).collect())
+    } else {
+        Err(Forged { worker })
+    }
+}
+
+/// The ballots of one signature, each with its path, and the digest that is signed; none for no ballots or too many.
+fn with_paths(mut ballots: Vec<Ballot>, signature: Signature) -> (Vec<SignedBallot>, Option<Digest>) {
+    if ballots.len() < 2 {
+        let Some(ballot) = ballots.pop() else { return (Vec::new(), None) };
+        let digest = ballot.signing_digest();
+        return (vec![SignedBallot { ballot, bundle: None, signature }], Some(digest));
+    }
+    let tree = MerkleTree::new(ballots.iter().map(|ballot| ballot.signing_digest().0.to_vec()));
+    let root = tree.root();
+    let in_bundle = |(position, ballot): (u64, Ballot)| {
+        let path = tree.path(position)?;
+        Some(SignedBallot { ballot, bundle: Some(Box::new(Bundled { root, path })), signature })
+    };
+    let signed = (0..).zip(ballots).filter_map(in_bundle).collect();
+    (signed, (root.size <= BUNDLE_BALLOTS_MAX).then(|| bundle_digest(&root)))
 }
 
 /// What is signed for a whole bundle: the root over the ballots' digests, and how many they are.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ballot;
+pub mod bundle;
 pub mod certificate;
 pub mod codec;
 pub mod commitment;

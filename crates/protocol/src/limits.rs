@@ -28,6 +28,10 @@ pub const OUTCOME_OVERHEAD_BYTES_MAX: u64 = 4 * 1024;
 pub const OUTCOME_BYTES_MAX: u64 = DECIMALS_MAX + OUTCOME_OVERHEAD_BYTES_MAX;
 /// Most ballots under one signature.
 pub const BUNDLE_BALLOTS_MAX: u64 = 1 << 16;
+/// Most ballots, leases or replicas in one frame, so that a frame has room for them whatever they name.
+pub const FRAME_ITEMS_MAX: usize = 128;
+/// Most bytes of outcomes or tasks that are gathered into one frame (a longer one has a frame of its own).
+pub const FRAME_GATHERED_BYTES_MAX: usize = 24 * 1024;
 /// Largest entry of the ledger in bytes: a job file, or the ballots of one task.
 pub const LEDGER_ENTRY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Largest certificate of one task in bytes.

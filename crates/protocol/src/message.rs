@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ballot::{ReplicaId, SignedBallot},
-    commitment::{Commitment, Salt},
+    ballot::ReplicaId,
+    bundle::BallotBundle,
+    commitment::Commitment,
     constant::Formula,
     digest::Digest,
     domain::Engine,
@@ -85,34 +86,12 @@ pub enum Welcome {
 /// From a worker, after it was welcomed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WorkerMessage {
-    /// A ballot, with the outcome where it is short.
-    Cast {
-        /// What it says.
-        ballot: SignedBallot,
-        /// The outcome's canonical bytes if at most [`crate::limits::INLINE_OUTCOME_BYTES_MAX`].
-        #[serde(with = "serde_bytes")]
-        outcome: Option<Vec<u8>>,
-        /// How long the computation took, in microseconds.
-        compute_us: u64,
-    },
-    /// It has computed a replica of a sealed task, and says so without saying what came out.
+    /// Ballots, each with the outcome where it is short; on sealed tasks with what opens the commitments to them.
+    Cast(BallotBundle),
+    /// It has computed replicas of sealed tasks, and says so without saying what came out.
     Commit {
-        /// Which.
-        replica: ReplicaId,
-        /// To the ballot that it will cast.
-        commitment: Commitment,
-    },
-    /// The ballot of a sealed task, in answer to [`CoordinatorMessage::Reveal`]; the rest as in [`Self::Cast`].
-    Reveal {
-        /// What it says.
-        ballot: SignedBallot,
-        /// What opens the commitment to it.
-        salt: Salt,
-        /// The outcome's canonical bytes if at most [`crate::limits::INLINE_OUTCOME_BYTES_MAX`].
-        #[serde(with = "serde_bytes")]
-        outcome: Option<Vec<u8>>,
-        /// How long the computation took, in microseconds.
-        compute_us: u64,
+        /// Which, and to what it commits.
+        commitments: Vec<(ReplicaId, Commitment)>,
     },
     /// It cannot run a replica.
     Failed {
@@ -140,22 +119,22 @@ pub enum WorkerMessage {
 /// From the coordinator to a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CoordinatorMessage {
-    /// Compute this.
-    Lease(Lease),
-    /// The commitments of a sealed task are in: cast the ballot that you committed to.
+    /// Compute these.
+    Lease(Vec<Lease>),
+    /// The commitments of sealed tasks are in: cast the ballots that you committed to.
     Reveal {
         /// Which.
-        replica: ReplicaId,
+        replicas: Vec<ReplicaId>,
     },
-    /// Do not compute that any more, or do not reveal it; nobody waits for it.
+    /// Do not compute these any more, or do not reveal them; nobody waits for them.
     Cancel {
         /// Which.
-        replica: ReplicaId,
+        replicas: Vec<ReplicaId>,
     },
-    /// Your ballot is counted; you need not offer it again.
+    /// Your ballots are recorded; you need not offer them again.
     Counted {
         /// Which.
-        replica: ReplicaId,
+        replicas: Vec<ReplicaId>,
     },
     /// Another digest was accepted. Fetch certificate and outcome, check them, replace yours, and say so.
     Correct {
@@ -222,12 +201,16 @@ pub enum BlobReply {
 /// What a client asks, one per stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// Run a job. The job file's bytes follow, then those of the expression file.
+    /// Run a job. The job file's bytes follow, then those of the expression file. The answer is a
+    /// [`Response::Submitted`]; for whoever follows, what [`Request::Watch`] and then what [`Request::Result`] would tell
+    /// comes after it on the same stream.
     Submit {
         /// Length of the job file.
         job_bytes: u64,
         /// Length of the expression file, where the job names one.
         file_bytes: Option<u64>,
+        /// Whether the client stays to hear how it ends.
+        follow: bool,
     },
     /// Tell the progress of a job until it is over.
     Watch(JobId),

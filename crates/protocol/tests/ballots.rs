@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use protocol::{
     ballot::{Ballot, ReplicaId, SignedBallot},
+    bundle::{BallotBundle, BundleError, Said},
     codec,
     constant::Formula,
     digest::{Digest, Domain},
@@ -77,5 +78,78 @@ proptest! {
         bytes[at] ^= 1 << bit;
         let changed: Result<SignedBallot, _> = codec::decode_canonical("ballot", &bytes, bytes.len());
         prop_assert!(changed.map_or(true, |changed| !changed.is_authentic()));
+    }
+}
+
+fn said(size: u64) -> Vec<Said<Ballot>> {
+    let outcome = |index: u64| index.is_multiple_of(2).then(|| index.to_le_bytes().to_vec());
+    let said = |index| Said {
+        ballot: ballot(&key(1), index),
+        salt: None,
+        outcome: outcome(index),
+        compute_us: index,
+    };
+    (0..size).map(said).collect()
+}
+
+/// What a bundle says when it is opened, as it was said.
+fn opened(bundle: BallotBundle) -> Result<Vec<Said<Ballot>>, BundleError> {
+    let heard = bundle.open(key(1).node_id())?;
+    let plain = heard.into_iter().map(|said| {
+        assert!(said.ballot.signed().is_authentic(), "each of them can be checked alone");
+        let Said { ballot, salt, outcome, compute_us } = said;
+        Said { ballot: ballot.ballot().clone(), salt, outcome, compute_us }
+    });
+    Ok(plain.collect())
+}
+
+#[test]
+fn what_a_bundle_says_is_heard_in_the_same_order_with_a_signature_for_each_ballot() {
+    for size in [1, 2, 3, 128] {
+        let bundle = BallotBundle::sign(said(size), &key(1));
+        assert_eq!((bundle.len() as u64, bundle.domains().len()), (size, 1));
+        let travelled: BallotBundle =
+            codec::decode("bundle", &codec::encode(&bundle), 1 << 20).expect("it is one");
+        assert_eq!(opened(travelled), Ok(said(size)));
+    }
+}
+
+#[test]
+fn a_bundle_costs_one_signature_and_names_each_failure_domain_once() {
+    let bytes = |size| codec::encode(&BallotBundle::sign(said(size), &key(1))).len();
+    let (one, many) = (bytes(1), bytes(101));
+    let signature_and_domain = 64 + "alice".len() + "a processor".len();
+    assert!((many - one) / 100 < one - signature_and_domain, "{one} bytes for one, {many} for 101");
+}
+
+#[test]
+fn a_bundle_of_another_worker_or_of_nobody_is_refused() {
+    for size in [1, 5] {
+        let bundle = BallotBundle::sign(said(size), &key(2));
+        assert!(matches!(opened(bundle), Err(BundleError::Forged(_))));
+    }
+    assert_eq!(opened(BallotBundle::sign(Vec::new(), &key(1))), Err(BundleError::Empty));
+}
+
+#[test]
+fn a_bundle_with_a_name_over_the_limit_is_refused_before_it_is_copied() {
+    let mut long = said(2);
+    long[1].ballot.domain.device = "d".repeat(65);
+    assert_eq!(opened(BallotBundle::sign(long, &key(1))), Err(BundleError::LongName { length_bytes: 65 }));
+}
+
+proptest! {
+    #[test]
+    fn no_changed_byte_makes_a_bundle_say_another_ballot(size in 1_u64..6, at: prop::sample::Index, flip in 1_u8..) {
+        let bundle = BallotBundle::sign(said(size), &key(1));
+        let mut bytes = codec::encode(&bundle);
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        if let Ok(changed) = codec::decode::<BallotBundle>("bundle", &bytes, 1 << 20)
+            && let Ok(heard) = opened(changed)
+        {
+            let ballots = |said: Vec<Said<Ballot>>| said.into_iter().map(|said| said.ballot).collect::<Vec<_>>();
+            prop_assert_eq!(ballots(heard), ballots(said(size)));
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! One of each message.
 
 use protocol::{
+    ballot::Ballot,
+    bundle::{BallotBundle, Said},
     commitment::{Commitment, Salt},
     constant::Formula,
     digest::Digest,
     domain::Engine,
-    identity::NodeId,
+    identity::{NodeId, SecretKey},
     job::JobId,
     limits::PROTOCOL_VERSION,
     message::{
@@ -64,11 +66,17 @@ pub fn of_worker() -> Vec<WorkerMessage> {
         WorkerMessage::Corrected { replica, digest: Digest([4; 32]) },
         WorkerMessage::Goodbye,
     ];
-    for ballot in decided::ballots() {
-        let commitment = Commitment::to(&ballot.ballot, &salt);
-        messages.push(WorkerMessage::Commit { replica, commitment });
-        messages.push(WorkerMessage::Cast { ballot: ballot.clone(), outcome: outcome.clone(), compute_us });
-        messages.push(WorkerMessage::Reveal { ballot, salt, outcome: None, compute_us });
+    let key = SecretKey::from_seed(&[1; 32]);
+    let said = |salt, outcome: &Option<Vec<u8>>| -> Vec<Said<Ballot>> {
+        let ballots =
+            decided::ballots().into_iter().map(|signed| Ballot { worker: key.node_id(), ..signed.ballot });
+        ballots.map(|ballot| Said { ballot, salt, outcome: outcome.clone(), compute_us }).collect()
+    };
+    let (open, sealed) = (said(None, &outcome), said(Some(salt), &None));
+    let commitments = sealed.iter().map(|said| (replica, Commitment::to(&said.ballot, &salt))).collect();
+    messages.push(WorkerMessage::Commit { commitments });
+    for said in [open[..1].to_vec(), open, sealed] {
+        messages.push(WorkerMessage::Cast(BallotBundle::sign(said, &key)));
     }
     messages
 }
@@ -86,14 +94,15 @@ pub fn of_coordinator() -> Vec<CoordinatorMessage> {
         sealed: true,
         task,
     };
-    let tasks =
-        decided::tasks().into_iter().map(|task| CoordinatorMessage::Lease(lease(Some(task.to_bytes()))));
+    let tasks = decided::tasks()
+        .into_iter()
+        .map(|task| CoordinatorMessage::Lease(vec![lease(Some(task.to_bytes()))]));
     let mut messages: Vec<_> = tasks.collect();
     messages.extend([
-        CoordinatorMessage::Lease(lease(None)),
-        CoordinatorMessage::Reveal { replica },
-        CoordinatorMessage::Cancel { replica },
-        CoordinatorMessage::Counted { replica },
+        CoordinatorMessage::Lease(vec![lease(None), lease(Some(vec![1, 2]))]),
+        CoordinatorMessage::Reveal { replicas: vec![replica, replica] },
+        CoordinatorMessage::Cancel { replicas: vec![replica, replica] },
+        CoordinatorMessage::Counted { replicas: vec![replica, replica] },
         CoordinatorMessage::Correct { replica, accepted: Digest([5; 32]) },
     ]);
     messages
@@ -104,7 +113,7 @@ pub fn of_coordinator() -> Vec<CoordinatorMessage> {
 pub fn requests() -> Vec<Request> {
     let job = JobId([1; 16]);
     vec![
-        Request::Submit { job_bytes: 100, file_bytes: Some(200) },
+        Request::Submit { job_bytes: 100, file_bytes: Some(200), follow: true },
         Request::Watch(job),
         Request::Abandon(job),
         Request::Status,

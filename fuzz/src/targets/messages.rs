@@ -2,6 +2,7 @@
 
 use protocol::{
     codec,
+    identity::SecretKey,
     limits::FRAME_BYTES_MAX,
     message::{BlobReply, CoordinatorMessage, Hello, Request, Response, Welcome, WorkerMessage},
 };
@@ -108,12 +109,14 @@ fn frame_seeds() -> Vec<Vec<u8>> {
     frames.into_iter().chain([together]).collect()
 }
 
-/// A ballot's signature and a commitment are checked as well: whatever is in them, they say yes or no.
+/// A bundle is opened as well: what comes out of it carries its worker's signature.
 fn worker_message(bytes: &[u8]) -> Reading {
     let result = message::<WorkerMessage>("message of a worker", bytes);
-    if let Ok(WorkerMessage::Cast { ballot, .. } | WorkerMessage::Reveal { ballot, .. }) = &result {
-        let authentic = ballot.is_authentic();
-        assert_eq!(ballot.clone().authenticate().is_ok(), authentic);
+    if let Ok(WorkerMessage::Cast(bundle)) = &result {
+        let worker = SecretKey::from_seed(&[1; 32]).node_id();
+        if let Ok(said) = bundle.clone().open(worker) {
+            assert!(said.iter().all(|said| said.ballot.signed().is_authentic()));
+        }
     }
     reading(&result)
 }

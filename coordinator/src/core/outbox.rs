@@ -1,0 +1,96 @@
+//! What one worker is told: orders gather while events are handled, and leave in as few frames as they fit.
+//!
+//! Orders of one kind are put together, whatever was said between them. The kinds keep an order in which that changes
+//! nothing: a replica is leased before it is revealed, and cancelled or counted after either.
+
+use protocol::{
+    ballot::ReplicaId,
+    digest::Digest,
+    limits::{FRAME_GATHERED_BYTES_MAX, FRAME_ITEMS_MAX},
+    message::{CoordinatorMessage, Lease},
+};
+use tokio::sync::mpsc;
+
+/// The way to a worker.
+pub(super) struct Outbox {
+    messages: mpsc::Sender<CoordinatorMessage>,
+    leases: Vec<Lease>,
+    reveals: Vec<ReplicaId>,
+    cancels: Vec<ReplicaId>,
+    counted: Vec<ReplicaId>,
+    corrections: Vec<CoordinatorMessage>,
+}
+
+/// Something for a worker.
+pub(super) enum Order {
+    Lease(Lease),
+    Reveal(ReplicaId),
+    Cancel(ReplicaId),
+    Counted(ReplicaId),
+    Correct(CoordinatorMessage),
+}
+
+impl Order {
+    pub(super) fn correct(replica: ReplicaId, accepted: Digest) -> Self {
+        Self::Correct(CoordinatorMessage::Correct { replica, accepted })
+    }
+}
+
+/// The worker does not read what it is told.
+#[derive(Debug)]
+pub(super) struct Full;
+
+impl Outbox {
+    pub(super) fn new(messages: mpsc::Sender<CoordinatorMessage>) -> Self {
+        let (leases, reveals, cancels) = (Vec::new(), Vec::new(), Vec::new());
+        Self { messages, leases, reveals, cancels, counted: Vec::new(), corrections: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, order: Order) {
+        match order {
+            Order::Lease(lease) => self.leases.push(lease),
+            Order::Reveal(replica) => self.reveals.push(replica),
+            Order::Cancel(replica) => self.cancels.push(replica),
+            Order::Counted(replica) => self.counted.push(replica),
+            Order::Correct(correction) => self.corrections.push(correction),
+        }
+    }
+
+    /// Lets everything out.
+    ///
+    /// # Errors
+    /// [`Full`] when so much waits to be read that there is no room.
+    pub(super) fn flush(&mut self) -> Result<(), Full> {
+        let mut messages = Vec::new();
+        while !self.leases.is_empty() {
+            let rest = self.leases.split_off(fitting(&self.leases));
+            messages.push(CoordinatorMessage::Lease(std::mem::replace(&mut self.leases, rest)));
+        }
+        let parts = |replicas: &mut Vec<ReplicaId>, message: fn(Vec<ReplicaId>) -> CoordinatorMessage| {
+            let all = std::mem::take(replicas);
+            all.chunks(FRAME_ITEMS_MAX).map(|part| message(part.to_vec())).collect::<Vec<_>>()
+        };
+        messages.extend(parts(&mut self.reveals, |replicas| CoordinatorMessage::Reveal { replicas }));
+        messages.extend(parts(&mut self.cancels, |replicas| CoordinatorMessage::Cancel { replicas }));
+        messages.extend(parts(&mut self.counted, |replicas| CoordinatorMessage::Counted { replicas }));
+        messages.append(&mut self.corrections);
+        for message in messages {
+            match self.messages.try_send(message) {
+                // A connection that is gone is noticed where it is read.
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+                Err(mpsc::error::TrySendError::Full(_)) => return Err(Full),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many leases from the first on fit into one frame; at least one.
+fn fitting(leases: &[Lease]) -> usize {
+    let mut bytes = 0;
+    let fits = |lease: &&Lease| {
+        bytes += lease.task.as_ref().map_or(0, Vec::len);
+        bytes <= FRAME_GATHERED_BYTES_MAX
+    };
+    leases.iter().take(FRAME_ITEMS_MAX).take_while(fits).count().max(1)
+}
