@@ -333,10 +333,10 @@ pub enum BenchWhat {
 /// `bench agreement`.
 #[derive(Debug, Clone, Args)]
 pub struct BenchAgreement {
-    /// How many workers
-    #[arg(long, default_value = "3")]
+    /// How many workers [default: 3]
+    #[arg(long, default_value = "3", hide_default_value = true)]
     pub workers: NonZeroU32,
-    /// How many checks for the rates
+    /// How many checks for the rate of checks that are each a task of their own; 20 times as many are sent in batches
     #[arg(long, default_value = "20000")]
     pub items: NonZeroU32,
     /// How many checks in one task, where they are batched
@@ -345,9 +345,41 @@ pub struct BenchAgreement {
     /// How many checks, one after the other, for the latency
     #[arg(long, default_value = "500")]
     pub singles: NonZeroU32,
+    /// How often each rate is measured; the median run counts
+    #[arg(long, default_value = "3")]
+    pub rounds: NonZeroU32,
+    /// Measure only this
+    #[arg(long, value_enum)]
+    pub only: Option<BenchPart>,
+    /// Workers commit to each ballot before any is revealed
+    #[arg(long)]
+    pub sealed: bool,
+    /// Keep the ledger on the disk, in the system's folder for temporary files, instead of in memory
+    #[arg(long, conflicts_with = "coordinator")]
+    pub durable: bool,
+    /// Measure a cluster that runs already: a client token, or the coordinator's address where its state directory is
+    #[arg(long, value_name = "TOKEN|ADDRESS", conflicts_with = "workers")]
+    pub coordinator: Option<String>,
+    /// Where the coordinator of --coordinator keeps its state.
+    #[command(flatten)]
+    pub state: StateDir,
+    /// Measure also with other numbers of workers and other batches, and draw rates and latencies into this SVG file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "coordinator"])]
+    pub plot: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What `bench agreement` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchPart {
+    /// Verdicts a second, each check its own task
+    Single,
+    /// Checks a second, many in a task
+    Batched,
+    /// The time of one verdict on an idle cluster
+    Latency,
 }
 
 /// `simulate`.

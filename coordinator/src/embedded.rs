@@ -49,6 +49,16 @@ pub struct Composition {
     pub liar: bool,
     /// Whether the first worker computes on this machine's GPUs, where there are any.
     pub gpu: bool,
+    /// Where the ledger is. Its folder is removed with the cluster; only a measurement wants it on the disk.
+    pub durability: Durability,
+}
+
+impl Composition {
+    /// Honest workers on the processor, and a ledger in memory.
+    #[must_use]
+    pub fn of(workers: u32) -> Self {
+        Self { workers, liar: false, gpu: false, durability: Durability::Memory }
+    }
 }
 
 impl EmbeddedCluster {
@@ -66,7 +76,7 @@ impl EmbeddedCluster {
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
         let config =
             Config { electorate_closed: true, liveness: Some(Rhythm::default()), ..Config::default() };
-        let server = server::start(&key, listen, &coordinator_dir, Durability::Memory, config, &stop)?;
+        let server = server::start(&key, listen, &coordinator_dir, composition.durability, config, &stop)?;
         let stop_workers = stop.child_token();
         let gpus = if composition.gpu { open_gpus().await } else { Gpus::default() };
         let names = gpus.introductions().into_iter().map(|engine| engine.device).collect();

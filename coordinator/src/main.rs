@@ -4,6 +4,11 @@ use std::process::ExitCode;
 
 use coordinator::commands::{self, PROGRAM};
 
+/// Many small values are made on one thread and dropped on another, which the system's allocator is slow at: agreement
+/// takes a third more processor time with it (docs/benchmarks.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = match program::start::<coordinator::arguments::Arguments>(&PROGRAM) {
         Ok(Some(arguments)) => arguments,

@@ -1,3 +1,4 @@
 //! Measurements that run inside the program, on an embedded cluster over real QUIC.
 
 pub mod agreement;
+pub mod load;

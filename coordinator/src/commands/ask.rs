@@ -55,7 +55,7 @@ async fn ask(arguments: &Ask) -> Result<u8, CommandError> {
     if !arguments.json {
         eprintln!("no coordinator is configured: starting an embedded cluster of 3 workers");
     }
-    let cluster = EmbeddedCluster::start(Composition { workers: 3, liar: false, gpu: false }).await?;
+    let cluster = EmbeddedCluster::start(Composition::of(3)).await?;
     let result = ask_on(&cluster.target(), arguments).await;
     cluster.stop().await;
     result

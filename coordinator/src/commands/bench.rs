@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use crate::{
     arguments::BenchAgreement,
-    bench::agreement::{self, Figures, Rate},
+    bench::{
+        agreement::{self, Figures},
+        load::Rate,
+    },
     exit::{CommandError, DONE},
 };
 
@@ -19,17 +22,30 @@ pub(super) async fn agreement(arguments: BenchAgreement) -> Result<ExitCode, Com
 }
 
 fn print(figures: &Figures) {
-    println!(
-        "check `{}` on {} workers, majority of three, real QUIC on loopback",
-        figures.check, figures.workers
-    );
-    print_rate("single, each its own task", &figures.single);
-    print_rate(&format!("batched, {} a task", figures.batch), &figures.batched);
-    let latency = &figures.latency;
-    println!(
-        "  {:<26}p50 {:.2} ms   p99 {:.2} ms   max {:.2} ms   ({} asked)",
-        "one verdict, idle cluster", latency.p50_ms, latency.p99_ms, latency.max_ms, latency.items
-    );
+    let cluster = match (figures.workers, figures.durable) {
+        (Some(workers), Some(true)) => format!("{workers} workers in this process, ledger on the disk"),
+        (Some(workers), _) => format!("{workers} workers in this process, ledger in memory"),
+        (None, _) => "the cluster's workers".to_owned(),
+    };
+    let sealed = if figures.sealed { ", sealed ballots" } else { "" };
+    println!("check `{}` on {cluster}{sealed}, majority of three, signed, over QUIC", figures.check);
+    if let Some(rate) = &figures.single {
+        print_rate("single, each its own task", rate);
+    }
+    if let Some(rate) = &figures.batched {
+        print_rate(&format!("batched, {} a task", figures.batch), rate);
+    }
+    if let Some(latency) = &figures.latency {
+        println!(
+            "  {:<26}p50 {:.2} ms   p99 {:.2} ms   p99.9 {:.2} ms   max {:.2} ms   ({} asked)",
+            "one verdict, idle cluster",
+            latency.p50_ms,
+            latency.p99_ms,
+            latency.p999_ms,
+            latency.max_ms,
+            latency.items
+        );
+    }
 }
 
 fn print_rate(name: &str, rate: &Rate) {

@@ -106,7 +106,7 @@ async fn run_embedded(job: &CheckedJob, arguments: &Submit, folder: &Path) -> Re
     let workers = arguments.workers.map_or(replicas.max(3), Into::into);
     // A driver is looked for only where a kernel waits for it: that takes a second.
     let gpu = !arguments.no_gpu && job.plan.has_kernel();
-    let composition = Composition { workers, liar: arguments.embedded_liar, gpu };
+    let composition = Composition { liar: arguments.embedded_liar, gpu, ..Composition::of(workers) };
     if !arguments.json {
         let liar = if arguments.embedded_liar { " and one that is always wrong" } else { "" };
         eprintln!("no coordinator is configured: starting an embedded cluster of {workers} workers{liar}");
