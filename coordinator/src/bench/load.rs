@@ -54,7 +54,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    fn job_text(self) -> String {
+    pub(super) fn job_text(self) -> String {
         let Self { batch, sealed } = self;
         format!(
             "name = \"bench\"\nkind = \"expressions\"\n[expressions]\nfile = \"checks.txt\"\nbatch = {batch}\n\
@@ -111,17 +111,22 @@ fn cpu_s() -> Option<f64> {
     Some((f64::from(hundredths()?) + f64::from(hundredths()?)) / 100.0)
 }
 
-/// Asks one check after the other, each from submission to its result in the client's hands.
+/// Asks one task after the other, each of `batch` checks, from submission to its result in the client's hands.
 ///
 /// # Errors
-/// [`CommandError`] when the connection breaks, or a check has no accepted outcome.
-pub async fn latency(client: &Client, items: u32) -> Result<Latency, CommandError> {
-    let text = ask_job_text(CHECK);
+/// [`CommandError`] when the connection breaks, or a task has no accepted outcome.
+pub async fn latency(client: &Client, items: u32, terms: Terms) -> Result<Latency, CommandError> {
+    let (text, lines) = (terms.job_text(), format!("{CHECK}\n").repeat(terms.batch as usize));
     let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)
         .map_err(|error| CommandError::Broken(error.to_string()))?;
+    let alone = ask_job_text(CHECK);
     for _ in 0..items {
         let started = Instant::now();
-        let (_, _, mut result) = client.run(&text, None, |_| {}).await?;
+        let (_, _, mut result) = if terms.batch == 1 && !terms.sealed {
+            client.run(&alone, None, |_| {}).await?
+        } else {
+            client.run(&text, Some(lines.clone().into_bytes()), |_| {}).await?
+        };
         for _ in 0..result.tasks {
             let outcome = result.next_outcome(1 << 16).await?;
             outcome.ok_or_else(|| CommandError::Broken("a verdict came without its outcome".to_owned()))?;

@@ -2,3 +2,5 @@
 
 pub mod agreement;
 pub mod load;
+pub mod plot;
+pub mod stages;

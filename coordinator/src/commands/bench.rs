@@ -31,6 +31,7 @@ fn print(figures: &Figures) {
     println!("check `{}` on {cluster}{sealed}, majority of three, signed, over QUIC", figures.check);
     if let Some(rate) = &figures.single {
         print_rate("single, each its own task", rate);
+        print_cost(figures, rate);
     }
     if let Some(rate) = &figures.batched {
         print_rate(&format!("batched, {} a task", figures.batch), rate);
@@ -44,6 +45,28 @@ fn print(figures: &Figures) {
             latency.p999_ms,
             latency.max_ms,
             latency.items
+        );
+    }
+}
+
+/// What one single verdict costs.
+fn print_cost(figures: &Figures, rate: &Rate) {
+    if let Some(wire) = &figures.wire {
+        println!(
+            "    on the wire {:.0} bytes a verdict, {:.1} ballots a frame",
+            wire.bytes_per_verdict, wire.ballots_per_bundle
+        );
+    }
+    if let (Some(stages), Some(total_us)) = (&figures.stages, rate.cpu_us_per_check) {
+        let staged_us = stages.codec_us + stages.crypto_us + stages.tally_us + stages.ledger_us;
+        println!(
+            "    processor time a verdict: codec {:.1} us, crypto {:.1} us, tally {:.1} us, ledger {:.1} us, the rest \
+             (transport, computing, scheduling, client) {:.1} us",
+            stages.codec_us,
+            stages.crypto_us,
+            stages.tally_us,
+            stages.ledger_us,
+            (total_us - staged_us).max(0.0)
         );
     }
 }

@@ -85,6 +85,8 @@ struct Peer {
     session: u64,
     /// How many of its words on this connection could not be.
     rejected: u32,
+    /// How many frames with ballots came.
+    bundles: u64,
 }
 
 /// What reports say of a worker.
@@ -218,7 +220,8 @@ impl Core {
             self.known.insert(worker, known);
         }
         let outbox = Outbox::new(outbox);
-        if let Some(before) = self.peers.insert(worker, Peer { outbox, connection, session, rejected: 0 }) {
+        let peer = Peer { outbox, connection, session, rejected: 0, bundles: 0 };
+        if let Some(before) = self.peers.insert(worker, peer) {
             before.connection.close(CloseCode::Finished, "the same worker has connected again");
         }
         self.tell_or_log(Input::WorkerJoined {
@@ -232,7 +235,12 @@ impl Core {
 
     fn heard(&mut self, worker: NodeId, word: Word) {
         let said = match word {
-            Word::Cast(said) => return said.into_iter().for_each(|said| self.cast(worker, said)),
+            Word::Cast(said) => {
+                if let Some(peer) = self.peers.get_mut(&worker) {
+                    peer.bundles += 1;
+                }
+                return said.into_iter().for_each(|said| self.cast(worker, said));
+            }
             Word::Commit(commitments) => {
                 for (replica, commitment) in commitments {
                     self.tell_or_note(worker, Input::Committed { worker, replica, commitment });

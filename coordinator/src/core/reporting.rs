@@ -102,6 +102,8 @@ impl Core {
         let status = |(worker, record): (NodeId, verdict::worker::WorkerRecord)| {
             let known = self.known.get(&worker)?;
             let engines = known.engines.iter().map(|e| format!("{} ({})", e.engine, e.device)).collect();
+            let peer = self.peers.get(&worker);
+            let traffic = peer.map(|peer| peer.connection.traffic()).unwrap_or_default();
             Some(WorkerStatus {
                 worker,
                 name: known.name.clone(),
@@ -115,6 +117,9 @@ impl Core {
                 dissents: record.dissents,
                 equivocations: record.equivocations,
                 broken_seals: record.broken_seals,
+                bundles: peer.map_or(0, |peer| peer.bundles),
+                sent_bytes: traffic.sent_bytes,
+                received_bytes: traffic.received_bytes,
             })
         };
         self.machine.workers().filter_map(status).collect()

@@ -118,6 +118,12 @@ pub struct WorkerStatus {
     pub equivocations: u64,
     /// Commitments that were used before, did not open to the ballot that followed, or were missing.
     pub broken_seals: u64,
+    /// Frames with ballots that came over its connection.
+    pub bundles: u64,
+    /// Bytes on the wire to it, over its connection, all headers from UDP's payload on included.
+    pub sent_bytes: u64,
+    /// Bytes on the wire from it, likewise.
+    pub received_bytes: u64,
 }
 
 /// `report.json`.

@@ -38,6 +38,15 @@ struct Shared {
     _place: Option<OwnedSemaphorePermit>,
 }
 
+/// What a connection has carried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes that went out.
+    pub sent_bytes: u64,
+    /// Bytes that came in.
+    pub received_bytes: u64,
+}
+
 impl Connection {
     pub(crate) fn new(
         quic: quinn::Connection,
@@ -65,6 +74,13 @@ impl Connection {
     #[must_use]
     pub fn round_trip_time(&self) -> Duration {
         self.quic.rtt()
+    }
+
+    /// How many bytes went out and came in, as UDP's payload.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        let stats = self.quic.stats();
+        Traffic { sent_bytes: stats.udp_tx.bytes, received_bytes: stats.udp_rx.bytes }
     }
 
     /// Opens a stream and says what it is for. Waits while the peer allows no further stream.

@@ -27,7 +27,7 @@ pub use self::{
     close::{CloseCode, ConnectionLost},
     config::{ConnectionConfig, ListenerConfig},
     connect::{ConnectError, connect, connect_with},
-    connection::Connection,
+    connection::{Connection, Traffic},
     frame::{FrameError, FrameReader, FrameWriter},
     listener::{ListenError, Listener, ListenerStatistics},
     stream::{Opening, Stream, StreamError},

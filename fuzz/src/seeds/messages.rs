@@ -143,6 +143,9 @@ pub fn responses() -> Vec<Response> {
         dissents: 3,
         equivocations: 4,
         broken_seals: 5,
+        bundles: 6,
+        sent_bytes: 7,
+        received_bytes: 8,
     };
     vec![
         Response::Submitted(job),
