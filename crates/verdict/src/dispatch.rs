@@ -4,6 +4,8 @@
 //! Workers of one operator (or device) never share a task where that axis is named; engines and formulas are
 //! balanced over the seats.
 
+use std::sync::Arc;
+
 use protocol::{
     constant::Formula,
     domain::{Axis, Engine},
@@ -18,7 +20,7 @@ pub struct Placement {
     /// By which engine.
     pub engine: Engine,
     /// On which device.
-    pub device: String,
+    pub device: Arc<str>,
     /// By which method.
     pub formula: Formula,
 }
@@ -49,12 +51,12 @@ pub fn place(tally: &Tally, id: &NodeId, worker: &Worker) -> Result<Placement, U
     let engine = worker
         .engines
         .iter()
-        .filter(|engine| tally.terms().engines.contains(&engine.engine))
-        .filter(|engine| !named(Axis::Device) || !tally.anyone_on(Axis::Device, &engine.device))
-        .min_by_key(|engine| {
-            let shown = if named(Axis::Engine) { tally.values_on(Axis::Engine) } else { Vec::new() };
+        .filter(|(engine, _)| tally.terms().engines.contains(engine))
+        .filter(|(_, device)| !named(Axis::Device) || !tally.anyone_on(Axis::Device, device))
+        .min_by_key(|(engine, _)| {
+            let shown = || occurrences(&tally.values_on(Axis::Engine), &engine.to_string());
             // A GPU is preferred where neither is needed more.
-            (occurrences(&shown, &engine.engine.to_string()), engine.engine == Engine::Cpu)
+            (if named(Axis::Engine) { shown() } else { 0 }, *engine == Engine::Cpu)
         })
         .ok_or(Unfit::NotDistinct(Axis::Device))?;
     let formula = if named(Axis::Formula) {
@@ -64,8 +66,8 @@ pub fn place(tally: &Tally, id: &NodeId, worker: &Worker) -> Result<Placement, U
         tally.terms().formulas.first()
     };
     let placement = Placement {
-        engine: engine.engine,
-        device: engine.device.clone(),
+        engine: engine.0,
+        device: Arc::clone(&engine.1),
         formula: formula.copied().unwrap_or(Formula::Direct),
     };
     leaves_room_for_spread(tally, spread, &placement)?;

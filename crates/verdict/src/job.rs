@@ -3,28 +3,41 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
+    identity::NodeId,
     policy::{Electorate, Policy, Ways},
     report::{JobProgress, JobState},
+    task::Weight,
 };
 
 use crate::{
+    dispatch::{self, Placement},
+    hungry::Hungry,
     input::{TaskTerms, Tasks},
+    lots::Lots,
     tally::{Rules, Tally},
+    worker::Worker,
 };
 
 /// Among how many tasks a worker's next one is drawn at most: more would only delay the first verdicts.
 const CHOICE_MAX: u32 = 64;
+/// How many tasks of one job may wait for workers before no more are opened.
+pub(crate) const HUNGRY_MAX: usize = 4096;
 
 /// A submitted job.
 pub struct Job {
     pub(crate) policy: Policy,
     tasks: Box<dyn Tasks>,
     task_count: u64,
-    pub(crate) tallies: BTreeMap<u64, Tally>,
+    /// Boxed: a tree of tallies side by side would move kilobytes at each change.
+    pub(crate) tallies: BTreeMap<u64, Box<Tally>>,
     /// The first task that was not opened yet.
     next_unopened: u64,
-    /// Open tasks with a vacant seat.
-    pub(crate) hungry: BTreeSet<u64>,
+    /// Its terms, once somebody has asked for them.
+    next_terms: Option<TaskTerms>,
+    /// The tasks that want a worker.
+    pub(crate) hungry: Hungry,
+    /// How many jobs were submitted before it.
+    pub(crate) order: u64,
     pub(crate) accepted: u64,
     pub(crate) unaccepted: u64,
     pub(crate) disputes: u64,
@@ -51,7 +64,9 @@ impl Job {
             tasks,
             tallies: BTreeMap::new(),
             next_unopened: 0,
-            hungry: BTreeSet::new(),
+            next_terms: None,
+            hungry: Hungry::default(),
+            order: 0,
             accepted: 0,
             unaccepted: 0,
             disputes: 0,
@@ -90,7 +105,7 @@ impl Job {
 
     /// The vote on a task, once it was opened.
     pub fn tally(&self, index: u64) -> Option<&Tally> {
-        self.tallies.get(&index)
+        self.tallies.get(&index).map(|tally| &**tally)
     }
 
     /// Whether a task is accepted, and its outcome was lost with the workers that held it.
@@ -131,19 +146,91 @@ impl Job {
         (workers_live / seats).clamp(1, CHOICE_MAX) as usize
     }
 
-    /// The terms of the task that would be opened next.
-    pub(crate) fn next_terms(&self) -> Option<TaskTerms> {
-        self.has_unopened().then(|| self.tasks.terms(self.next_unopened))
+    /// Opens the next task, if there is one and the worker has room for it.
+    fn open_for(&mut self, worker: &Worker, workers_live: u32, now_ms: u64) -> Option<u64> {
+        if !self.has_unopened() {
+            return None;
+        }
+        let next = self.next_unopened;
+        let terms = self.next_terms.get_or_insert_with(|| self.tasks.terms(next));
+        if !worker.has_room(terms.weight) {
+            return None;
+        }
+        let terms = self.next_terms.take()?;
+        let (rules, weight) = (self.rules(&terms, workers_live), terms.weight);
+        self.tallies.insert(next, Box::new(Tally::new(terms, rules, now_ms)));
+        self.hungry.insert(next, weight);
+        self.skip_opened();
+        Some(next)
     }
 
-    /// Opens the next task while `workers_live` workers are connected; returns its number.
-    pub(crate) fn open(&mut self, terms: TaskTerms, workers_live: u32, now_ms: u64) -> u64 {
-        let index = self.next_unopened;
-        let rules = self.rules(&terms, workers_live);
-        self.tallies.insert(index, Tally::new(terms, rules, now_ms));
-        self.hungry.insert(index);
-        self.skip_opened();
-        index
+    /// A task for a worker that has room, and how it would compute it: drawn among the first that fit, or opened for it.
+    /// Workers that answer at the same moment shall not meet in the next task for that. `opened` takes the tasks that were
+    /// opened on the way.
+    pub(crate) fn find(
+        &mut self,
+        (id, worker): (&NodeId, &Worker),
+        workers_live: u32,
+        lots: &mut Lots,
+        now_ms: u64,
+        opened: &mut Vec<u64>,
+    ) -> Option<(u64, Placement)> {
+        let choice = self.choice(workers_live);
+        while self.hungry.len() < choice
+            && let Some(index) = self.open_for(worker, workers_live, now_ms)
+        {
+            opened.push(index);
+        }
+        loop {
+            if let Some(found) = self.draw_fitting(id, worker, choice, lots) {
+                return Some(found);
+            }
+            if self.hungry.len() >= HUNGRY_MAX {
+                return None;
+            }
+            opened.push(self.open_for(worker, workers_live, now_ms)?);
+        }
+    }
+
+    /// Draws among the first `choice` tasks at which the worker has not looked in vain; where the one drawn does not fit,
+    /// it takes the next.
+    fn draw_fitting(
+        &mut self,
+        id: &NodeId,
+        worker: &Worker,
+        choice: usize,
+        lots: &mut Lots,
+    ) -> Option<(u64, Placement)> {
+        let mut first: Option<(u64, u64, Placement)> = None;
+        let weights = || [Weight::Light, Weight::Heavy].into_iter().filter(|weight| worker.has_room(*weight));
+        for weight in weights() {
+            let mut passed = None;
+            for (stamp, index) in self.hungry.ahead_of(id, weight) {
+                if let Some(placement) = self.placement(index, id, worker) {
+                    if first.as_ref().is_none_or(|(before, ..)| *before > stamp) {
+                        first = Some((stamp, index, placement));
+                    }
+                    break;
+                }
+                passed = Some(stamp);
+            }
+            if let Some(stamp) = passed {
+                self.hungry.pass(id, weight, stamp);
+            }
+        }
+        let (_, index, placement) = first?;
+        if choice <= 1 {
+            return Some((index, placement));
+        }
+        let ahead = || weights().flat_map(|weight| self.hungry.ahead_of(id, weight).take(choice));
+        let drawn = usize::try_from(lots.below(ahead().count() as u64)).unwrap_or(0);
+        let found =
+            ahead().skip(drawn).find_map(|(_, index)| Some((index, self.placement(index, id, worker)?)));
+        Some(found.unwrap_or((index, placement)))
+    }
+
+    fn placement(&self, index: u64, id: &NodeId, worker: &Worker) -> Option<Placement> {
+        dispatch::place(self.tally(index)?, id, worker).ok()
     }
 
     /// The terms of any task of the job.
@@ -153,11 +240,12 @@ impl Job {
 
     /// Puts a tally in its place that ended before a restart.
     pub(crate) fn restore(&mut self, index: u64, tally: Tally) {
-        self.tallies.insert(index, tally);
+        self.tallies.insert(index, Box::new(tally));
         self.skip_opened();
     }
 
     fn skip_opened(&mut self) {
+        self.next_terms = None;
         while self.tallies.contains_key(&self.next_unopened) {
             self.next_unopened += 1;
         }

@@ -10,7 +10,9 @@
 //! lazily; [`liveness`] says who is still there; [`machine`] holds them together.
 #![forbid(unsafe_code)]
 
+mod crowds;
 pub mod dispatch;
+mod hungry;
 pub mod input;
 pub mod job;
 pub mod liveness;

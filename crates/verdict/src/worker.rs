@@ -1,10 +1,10 @@
 //! What the machine knows of a worker: who runs it, what it computes with, how much it can take and has taken.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use protocol::{
-    ballot::ReplicaId, job::JobId, limits::SLOTS_MAX, message::EngineIntroduction, report::Liveness,
-    task::Weight,
+    ballot::ReplicaId, domain::Engine, job::JobId, limits::SLOTS_MAX, message::EngineIntroduction,
+    report::Liveness, task::Weight,
 };
 
 use crate::liveness::Watch;
@@ -20,11 +20,16 @@ fn cost(weight: Weight) -> u32 {
     }
 }
 
+fn devices(engines: Vec<EngineIntroduction>) -> Vec<(Engine, Arc<str>)> {
+    engines.into_iter().map(|introduced| (introduced.engine, introduced.device.into())).collect()
+}
+
 /// A worker, connected or not.
 #[derive(Debug)]
 pub struct Worker {
-    pub(crate) operator: String,
-    pub(crate) engines: Vec<EngineIntroduction>,
+    pub(crate) operator: Arc<str>,
+    /// What it computes with, and on which device.
+    pub(crate) engines: Vec<(Engine, Arc<str>)>,
     pub(crate) connected: bool,
     pub(crate) liveness: Liveness,
     /// How it is usually heard, while it is connected and where liveness is watched.
@@ -70,8 +75,8 @@ pub struct WorkerRecord {
 impl Worker {
     pub(crate) fn new(operator: String, engines: Vec<EngineIntroduction>, slots: u32) -> Self {
         Self {
-            operator,
-            engines,
+            operator: operator.into(),
+            engines: devices(engines),
             connected: true,
             liveness: Liveness::Alive,
             watch: None,
@@ -91,8 +96,8 @@ impl Worker {
 
     /// The worker came back, perhaps with other engines.
     pub(crate) fn rejoin(&mut self, operator: String, engines: Vec<EngineIntroduction>, slots: u32) {
-        self.operator = operator;
-        self.engines = engines;
+        self.operator = operator.into();
+        self.engines = devices(engines);
         self.capacity = slots.clamp(1, SLOTS_MAX) * LIGHT_PER_HEAVY;
         self.connected = true;
         self.liveness = Liveness::Alive;
@@ -119,23 +124,30 @@ impl Worker {
         self.takes_leases() && self.used + cost(weight) <= self.capacity
     }
 
-    pub(crate) fn take(&mut self, replica: ReplicaId, weight: Weight) {
-        if self.leases.insert(replica) {
+    /// It is leased a replica; whether it was not before.
+    pub(crate) fn take(&mut self, replica: ReplicaId, weight: Weight) -> bool {
+        let is_new = self.leases.insert(replica);
+        if is_new {
             self.used += cost(weight);
         }
+        is_new
     }
 
-    /// It has computed a replica, which waits for others.
-    pub(crate) fn commit(&mut self, replica: ReplicaId, weight: Weight) {
-        self.release(&replica, weight);
+    /// It has computed a replica, which waits for others; whether it was leased that.
+    pub(crate) fn commit(&mut self, replica: ReplicaId, weight: Weight) -> bool {
+        let was_leased = self.release(&replica, weight);
         self.committed.insert(replica);
+        was_leased
     }
 
-    pub(crate) fn release(&mut self, replica: &ReplicaId, weight: Weight) {
+    /// A replica is over for it; whether it was leased that.
+    pub(crate) fn release(&mut self, replica: &ReplicaId, weight: Weight) -> bool {
         self.committed.remove(replica);
-        if self.leases.remove(replica) {
+        let was_leased = self.leases.remove(replica);
+        if was_leased {
             self.used = self.used.saturating_sub(cost(weight));
         }
+        was_leased
     }
 
     pub(crate) fn record(&self) -> WorkerRecord {

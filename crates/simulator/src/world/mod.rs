@@ -149,6 +149,8 @@ pub struct World<D> {
     chance: Chance,
     /// Whether anybody listens to what others send.
     has_eavesdroppers: bool,
+    /// Whether any of those send it again.
+    has_replayers: bool,
     /// The first ballot on each task, for those who copy it.
     overheard: BTreeMap<TaskKey, Digest>,
     /// The first commitment on each task, for those who copy it.
@@ -195,6 +197,7 @@ impl<D: Decider> World<D> {
         let listens = |behaviour| matches!(behaviour, Behaviour::Copies | Behaviour::Replays);
         Self {
             has_eavesdroppers: scenario.members.iter().any(|member| listens(member.behaviour)),
+            has_replayers: scenario.members.iter().any(|member| member.behaviour == Behaviour::Replays),
             chance: Chance::new(scenario.seed, Purpose::Workers),
             sessions: vec![None; workers.len()],
             sessions_made: 0,

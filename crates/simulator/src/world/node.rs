@@ -138,7 +138,7 @@ impl<D: Decider> World<D> {
                     self.say_to_coordinator(number, WorkerSays::Cast { ballot: old, salt: None, signed_by });
                 }
             }
-            if self.has_eavesdroppers {
+            if self.has_replayers {
                 self.last_sent = Some(ballot.clone());
             }
             let salt = salt.copied().map(Box::new);

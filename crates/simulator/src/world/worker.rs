@@ -52,6 +52,7 @@ pub(super) struct Stored {
 pub(super) struct Worker {
     pub(super) number: u32,
     pub(super) member: Member,
+    device: String,
     /// Whether the process runs.
     pub(super) runs: bool,
     /// Counts its restarts.
@@ -79,6 +80,7 @@ impl Worker {
     pub(super) fn new(number: u32, member: Member) -> Self {
         Self {
             number,
+            device: format!("{} device", member.engine),
             member,
             runs: true,
             life: 0,
@@ -97,7 +99,7 @@ impl Worker {
 
     /// What it computes with, as it introduces itself.
     pub(super) fn device(&self) -> String {
-        format!("{} device", self.member.engine)
+        self.device.clone()
     }
 
     /// The process dies.

@@ -1,88 +1,232 @@
 //! Filling seats: open tasks meet workers that have room, and leases that nobody keeps alive end.
+//!
+//! Workers look for tasks, each at what changed since it looked last ([`crate::hungry`]); tasks to which something
+//! happens are offered to those that found nothing ([`crate::crowds`]). So an input costs what follows from it, however
+//! many workers and open tasks there are. Who is next is drawn each time.
+
+use std::collections::BTreeSet;
 
 use protocol::{ballot::ReplicaId, identity::NodeId, job::JobId, task::Weight};
 
 use super::{Machine, Timer};
 use crate::{
+    crowds::Turn,
     dispatch::{self, Placement},
     input::Output,
-    job::Job,
-    worker::Worker,
+    job::{HUNGRY_MAX, Job},
 };
 
-/// How many hungry tasks are looked at for one worker before another task is opened.
-const SCAN_MAX: usize = 256;
-/// How many tasks of one job may wait for workers before no more are opened.
-const HUNGRY_MAX: usize = 4096;
+/// How often a worker looks for a task, or is asked about one, after one input; the rest follows at the next wake-up.
+const LOOKS_MAX: usize = 4096;
+
+/// What idle workers are asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Offer {
+    /// A task to which something happened.
+    Task(JobId, u64),
+    /// A job of which more tasks can be opened.
+    Job(JobId),
+}
 
 impl Machine {
     /// Gives every worker that has room a replica at a time, in an order that is drawn, until nothing fits any more.
     pub(super) fn lease_out(&mut self, now_ms: u64) {
-        if self.running.iter().filter_map(|id| self.jobs.get(id)).any(Job::wants_workers) {
-            let live = self.workers.values().filter(|worker| worker.is_alive()).count();
-            let live = u32::try_from(live).unwrap_or(u32::MAX);
-            let may_ask = |worker: &Worker| worker.takes_leases() && worker.has_room(Weight::Light);
-            let mut order: Vec<NodeId> =
-                self.workers.iter().filter(|(_, worker)| may_ask(worker)).map(|(id, _)| *id).collect();
-            while !order.is_empty() {
-                self.lots.shuffle(&mut order);
-                order.retain(|id| self.lease_one(*id, live, now_ms));
+        self.crowds.begin_round(Turn::of_looking());
+        self.offer_sated_jobs();
+        let mut is_behind = true;
+        for _ in 0..LOOKS_MAX {
+            if self.pardon_next() || self.make_offer(now_ms) {
+                continue;
+            }
+            if !self.is_anybody_wanted() || !self.let_one_look(now_ms) {
+                is_behind = false;
+                break;
             }
         }
-        if self.config.electorate_closed {
+        if is_behind {
+            self.behind_ms = Some(now_ms);
+        } else if self.config.electorate_closed {
             self.give_up_unfillable(now_ms);
         }
     }
 
-    /// Leases one replica to a worker, of the oldest job that has one for it. Which of the job's first tasks it gets is
-    /// drawn: workers that answer at the same moment shall not meet in the next task for that.
-    fn lease_one(&mut self, id: NodeId, workers_live: u32, now_ms: u64) -> bool {
-        let Some(worker) = self.workers.get(&id).filter(|worker| worker.has_room(Weight::Light)) else {
-            return false;
-        };
-        let mut found = None;
-        for job_id in &self.running {
-            let Some(job) = self.jobs.get_mut(job_id) else { continue };
-            let choice = job.choice(workers_live);
-            while job.hungry.len() < choice
-                && let Some(terms) = job.next_terms().filter(|terms| worker.has_room(terms.weight))
-            {
-                let index = job.open(terms, workers_live, now_ms);
-                if self.config.electorate_closed {
-                    self.suspects.insert((*job_id, index));
-                }
+    /// Whether some task may want a worker.
+    fn is_anybody_wanted(&mut self) -> bool {
+        while let Some((_, job)) = self.wanting.first() {
+            if self.jobs.get(job).is_some_and(Job::wants_workers) {
+                return true;
             }
-            let drawn = self.lots.below(job.hungry.len().min(choice) as u64);
-            let drawn = usize::try_from(drawn).unwrap_or(0);
-            let hungry = job.hungry.iter().skip(drawn).take(SCAN_MAX).chain(job.hungry.iter().take(drawn));
-            let fit = hungry.copied().find_map(|index| {
-                let tally = job.tallies.get(&index)?;
-                let fits = worker.has_room(tally.terms().weight);
-                fits.then(|| dispatch::place(tally, &id, worker).ok()).flatten().map(|place| (index, place))
-            });
+            self.wanting.pop_first();
+        }
+        false
+    }
+
+    /// One of those that look takes a replica, or is idle from now on; false when nobody looks.
+    fn let_one_look(&mut self, now_ms: u64) -> bool {
+        let turn = Turn::of_looking();
+        let drawn = self.crowds.draw(turn, &mut self.lots).or_else(|| {
+            self.crowds.begin_round(turn);
+            self.crowds.draw(turn, &mut self.lots)
+        });
+        let Some(id) = drawn else { return false };
+        self.look(id, now_ms);
+        true
+    }
+
+    /// A worker takes a replica if it finds one; whether it did.
+    fn look(&mut self, id: NodeId, now_ms: u64) -> bool {
+        let found = self.find(id, now_ms);
+        if let Some((job, index, placement)) = found {
+            self.lease_to(id, job, index, placement, now_ms);
+            return true;
+        }
+        match self.workers.get(&id) {
+            Some(worker) if worker.has_room(Weight::Light) => self.crowds.idle(id, worker),
+            _ => self.crowds.remove(&id),
+        }
+        false
+    }
+
+    /// A replica for a worker, of the oldest job that has one for it.
+    fn find(&mut self, id: NodeId, now_ms: u64) -> Option<(JobId, u64, Placement)> {
+        let worker = self.workers.get(&id).filter(|worker| worker.has_room(Weight::Light))?;
+        let (mut found, mut opened, mut sated) = (None, Vec::new(), Vec::new());
+        for (order, job_id) in &self.wanting {
+            let Some(job) = self.jobs.get_mut(job_id).filter(|job| job.wants_workers()) else {
+                sated.push((*order, *job_id));
+                continue;
+            };
+            let mut news = Vec::new();
+            let fit = job.find((&id, worker), self.live, &mut self.lots, now_ms, &mut news);
+            opened.extend(news.into_iter().map(|index| (*job_id, index)));
             if let Some((index, placement)) = fit {
                 found = Some((*job_id, index, placement));
                 break;
             }
-            if job.hungry.len() >= HUNGRY_MAX {
-                continue;
+            if job.hungry.len() >= HUNGRY_MAX && job.has_unopened() {
+                self.glutted.insert(*job_id);
             }
-            let Some(terms) = job.next_terms() else { continue };
-            if worker.has_room(terms.weight) {
-                let index = job.open(terms, workers_live, now_ms);
-                if self.config.electorate_closed {
-                    self.suspects.insert((*job_id, index));
-                }
-                let Some(tally) = job.tallies.get(&index) else { continue };
-                if let Ok(placement) = dispatch::place(tally, &id, worker) {
-                    found = Some((*job_id, index, placement));
-                    break;
+        }
+        for entry in sated {
+            self.wanting.remove(&entry);
+        }
+        for (job, index) in opened {
+            self.suspect(job, index);
+            self.offer(Offer::Task(job, index));
+        }
+        found
+    }
+
+    /// A task wants a worker, or other workers than before.
+    pub(super) fn hunger(&mut self, job: JobId, index: u64) {
+        let Some(record) = self.jobs.get_mut(&job) else { return };
+        let Some(weight) = record.tally(index).map(|tally| tally.terms().weight) else { return };
+        record.hungry.insert(index, weight);
+        self.wanting.insert((record.order, job));
+        self.suspect(job, index);
+        self.offer(Offer::Task(job, index));
+    }
+
+    /// A task wants nobody.
+    pub(super) fn sate(&mut self, job: JobId, index: u64) {
+        if let Some(record) = self.jobs.get_mut(&job) {
+            record.hungry.remove(index);
+        }
+    }
+
+    /// Asks those who found nothing before, if there are any.
+    pub(super) fn offer(&mut self, offer: Offer) {
+        if self.crowds.any_idle() {
+            self.offers.push_back(offer);
+        }
+    }
+
+    /// Jobs of which too many tasks were open go on when half of them have found their workers.
+    fn offer_sated_jobs(&mut self) {
+        if self.glutted.is_empty() {
+            return;
+        }
+        let jobs = &self.jobs;
+        let waits = |id: &JobId| jobs.get(id).is_some_and(|job| job.hungry.len() > HUNGRY_MAX / 2);
+        let (waiting, sated): (BTreeSet<JobId>, BTreeSet<JobId>) =
+            std::mem::take(&mut self.glutted).into_iter().partition(waits);
+        self.glutted = waiting;
+        for id in sated {
+            self.offer(Offer::Job(id));
+        }
+    }
+
+    /// Asks one worker about the first offer; false when there is none.
+    fn make_offer(&mut self, now_ms: u64) -> bool {
+        let Some(offer) = self.offers.front().copied() else { return false };
+        let turn = match offer {
+            Offer::Task(id, index) => {
+                let job = self.jobs.get(&id).filter(|job| job.hungry.contains(index));
+                job.and_then(|job| job.tally(index))
+                    .map(|tally| Turn::of_able(tally.terms().engines, tally.terms().weight))
+            }
+            Offer::Job(id) => self.jobs.get(&id).is_some_and(Job::wants_workers).then(Turn::of_all),
+        };
+        let drawn = turn.and_then(|turn| self.crowds.draw(turn, &mut self.lots));
+        let Some(worker) = drawn else {
+            self.offers.pop_front();
+            self.crowds.begin_round(Turn::of_all());
+            return true;
+        };
+        match offer {
+            Offer::Task(job, index) => self.ask(worker, job, index, now_ms),
+            Offer::Job(_) => {
+                if self.look(worker, now_ms) {
+                    // There may be more for it.
+                    self.look_if_room(worker);
                 }
             }
         }
-        let Some((job_id, index, placement)) = found else { return false };
-        self.lease_to(id, job_id, index, placement, now_ms);
         true
+    }
+
+    /// A worker takes a replica of this task, if it fits.
+    fn ask(&mut self, id: NodeId, job_id: JobId, index: u64, now_ms: u64) {
+        let Some(tally) = self.jobs.get(&job_id).and_then(|job| job.tally(index)) else { return };
+        let Some(worker) = self.workers.get(&id) else { return self.crowds.remove(&id) };
+        if !worker.has_room(tally.terms().weight) {
+            return self.keep_in_crowd(id);
+        }
+        if let Ok(placement) = dispatch::place(tally, &id, worker) {
+            self.lease_to(id, job_id, index, placement, now_ms);
+        }
+    }
+
+    /// A worker has more room than before.
+    pub(super) fn wake(&mut self, id: NodeId) {
+        if let Some(worker) = self.workers.get(&id).filter(|worker| worker.has_room(Weight::Light)) {
+            self.crowds.wake(id, worker);
+        }
+    }
+
+    /// A worker has less room than before.
+    fn keep_in_crowd(&mut self, id: NodeId) {
+        match self.workers.get(&id) {
+            Some(worker) if worker.has_room(Weight::Light) => self.crowds.stay(id, worker),
+            _ => self.crowds.remove(&id),
+        }
+    }
+
+    fn look_if_room(&mut self, id: NodeId) {
+        if self.workers.get(&id).is_some_and(|worker| worker.has_room(Weight::Light)) {
+            self.crowds.look(id);
+        }
+    }
+
+    /// A worker is not what it was: whatever did not fit it may fit now.
+    pub(super) fn look_anew(&mut self, id: NodeId) {
+        for (_, job) in &self.wanting {
+            if let Some(job) = self.jobs.get_mut(job) {
+                job.hungry.look_again(&id);
+            }
+        }
+        self.crowds.remove(&id);
+        self.wake(id);
     }
 
     fn lease_to(&mut self, id: NodeId, job_id: JobId, index: u64, placement: Placement, now_ms: u64) {
@@ -93,9 +237,9 @@ impl Machine {
         let (number, expires_ms) =
             tally.lease(id, worker.operator.clone(), (engine, device), formula, now_ms);
         let replica = ReplicaId { job: job_id, index, task: tally.terms().id, number };
-        worker.take(replica, tally.terms().weight);
+        self.leased += usize::from(worker.take(replica, tally.terms().weight));
         if tally.vacant_seats() == 0 {
-            job.hungry.remove(&index);
+            job.hungry.remove(index);
         }
         self.timers.insert((expires_ms, Timer::Lease(replica)));
         self.outputs.push_back(Output::Lease {
@@ -107,6 +251,7 @@ impl Machine {
             quorum: tally.rules().quorum,
             sealed: tally.asks_for_seals(),
         });
+        self.keep_in_crowd(id);
         self.suspect(job_id, index);
         // It may have been the last one that could be asked: its answer must not be waited for alone.
         self.pardon_if_nobody_is_left(job_id, index);
@@ -129,13 +274,14 @@ impl Machine {
             let expires_ms = tally.resume(replica.number, now_ms);
             let (weight, filled) = (tally.terms().weight, tally.vacant_seats() == 0);
             if let Some(worker) = self.workers.get_mut(&id) {
-                worker.take(*replica, weight);
+                self.leased += usize::from(worker.take(*replica, weight));
                 if expires_ms.is_none() {
-                    worker.commit(*replica, weight);
+                    self.leased -= usize::from(worker.commit(*replica, weight));
                 }
             }
-            if filled && let Some(job) = self.jobs.get_mut(&replica.job) {
-                job.hungry.remove(&replica.index);
+            self.keep_in_crowd(id);
+            if filled {
+                self.sate(replica.job, replica.index);
             }
             match expires_ms {
                 Some(expires_ms) => drop(self.timers.insert((expires_ms, Timer::Lease(*replica)))),
@@ -175,7 +321,7 @@ impl Machine {
     fn give_up_unfillable(&mut self, now_ms: u64) {
         let suspects = std::mem::take(&mut self.suspects);
         let is_hungry =
-            |(id, index): &(JobId, u64)| self.jobs.get(id).is_some_and(|job| job.hungry.contains(index));
+            |(id, index): &(JobId, u64)| self.jobs.get(id).is_some_and(|job| job.hungry.contains(*index));
         let hungry: Vec<(JobId, u64)> =
             suspects.into_iter().filter(|task| is_hungry(task) && self.nobody_fits(task.0, task.1)).collect();
         for (id, index) in hungry {
@@ -194,9 +340,7 @@ impl Machine {
                     continue;
                 }
             }
-            if let Some(job) = self.jobs.get_mut(&id) {
-                job.hungry.remove(&index);
-            }
+            self.sate(id, index);
             if self.tally_mut(id, index).is_some_and(|t| matches!(t.count(), crate::tally::Count::Won(_))) {
                 self.evaluate(id, index, now_ms);
             }

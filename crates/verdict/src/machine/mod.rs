@@ -14,6 +14,7 @@ mod settling;
 mod sizes;
 mod vote;
 mod waiting;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -29,6 +30,7 @@ use protocol::{
 };
 
 use crate::{
+    crowds::Crowds,
     input::{Input, Output, Rejected},
     job::Job,
     liveness::Rhythm,
@@ -37,8 +39,10 @@ use crate::{
     worker::{Worker, WorkerRecord},
 };
 
+use leasing::Offer;
 pub use replay::ReplayError;
 pub use sizes::Sizes;
+use walk::Walk;
 
 /// How a machine behaves for all its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +106,26 @@ pub struct Machine {
     jobs: BTreeMap<JobId, Job>,
     /// Jobs in the order of their submission.
     queue: Vec<JobId>,
-    /// Those of them that are not over: the only ones that want workers.
-    running: Vec<JobId>,
+    /// How many jobs there ever were.
+    submitted: u64,
+    /// Jobs that may want workers, in the order of their submission.
+    wanting: BTreeSet<(u64, JobId)>,
+    /// Jobs of which no more tasks are opened before some that are open have found their workers.
+    glutted: BTreeSet<JobId>,
+    /// The workers that have room.
+    crowds: Crowds,
+    /// How many workers are alive.
+    live: u32,
+    /// How many replicas are under lease and computed.
+    leased: usize,
+    /// What idle workers are asked about now.
+    offers: VecDeque<Offer>,
+    /// Tasks with a vacant seat and a lease that expired.
+    lapsed: BTreeSet<(JobId, u64)>,
+    /// Which of them were looked at since a worker left.
+    lapsed_walk: Walk,
+    /// Until when everything was done that an input had asked for, in milliseconds; none where nothing is left.
+    behind_ms: Option<u64>,
     /// In a closed electorate, the tasks for whose vacant seats fewer workers may be left than before.
     suspects: BTreeSet<(JobId, u64)>,
     /// Who committed first to what, and for which replica, for the jobs that are kept.
@@ -112,6 +134,10 @@ pub struct Machine {
     sealed: BTreeSet<(JobId, u64)>,
     /// Those of them to which something happened.
     ripe: BTreeSet<(JobId, u64)>,
+    /// Which of them were looked at since a worker came or went.
+    sealed_walk: Walk,
+    /// Who voted for which accepted outcomes that are not held: they are asked for them when they come back.
+    givers: BTreeSet<(NodeId, JobId, u64)>,
     /// Workers that are to be told a correction when they come back.
     owed: BTreeMap<NodeId, BTreeSet<(JobId, u64)>>,
     timers: BTreeSet<(u64, Timer)>,
@@ -132,11 +158,22 @@ impl Machine {
             workers: BTreeMap::new(),
             jobs: BTreeMap::new(),
             queue: Vec::new(),
-            running: Vec::new(),
+            submitted: 0,
+            wanting: BTreeSet::new(),
+            glutted: BTreeSet::new(),
+            crowds: Crowds::default(),
+            live: 0,
+            leased: 0,
+            offers: VecDeque::new(),
+            lapsed: BTreeSet::new(),
+            lapsed_walk: Walk::default(),
+            behind_ms: None,
             suspects: BTreeSet::new(),
             commitments: BTreeMap::new(),
             sealed: BTreeSet::new(),
             ripe: BTreeSet::new(),
+            sealed_walk: Walk::default(),
+            givers: BTreeSet::new(),
             owed: BTreeMap::new(),
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -165,9 +202,7 @@ impl Machine {
                     return Err(Rejected::EmptyJob(job));
                 }
                 let first_number = self.first_number;
-                self.jobs.insert(job, Job::new(policy, tasks, now_ms).numbered_from(first_number));
-                self.queue.push(job);
-                self.running.push(job);
+                self.add_job(job, Job::new(policy, tasks, now_ms).numbered_from(first_number));
             }
             Input::JobAbandoned { job } => self.abandon(job, now_ms)?,
             Input::BallotCast { ballot, outcome_held, compute_us } => {
@@ -194,9 +229,24 @@ impl Machine {
         if let Some(worker) = speaker {
             self.heard(worker, now_ms);
         }
+        self.follow_up(now_ms);
+        Ok(())
+    }
+
+    /// Does what follows for the other workers and tasks: a bounded part of it at a time, the rest at the next wake-up.
+    fn follow_up(&mut self, now_ms: u64) {
+        self.behind_ms = None;
         self.lease_out(now_ms);
         self.reveal_ripe(now_ms);
-        Ok(())
+    }
+
+    fn add_job(&mut self, id: JobId, mut job: Job) {
+        job.order = self.submitted;
+        self.submitted += 1;
+        self.wanting.insert((job.order, id));
+        self.jobs.insert(id, job);
+        self.queue.push(id);
+        self.offer(Offer::Job(id));
     }
 
     /// Lets time pass: what was due until `now_ms` happens.
@@ -214,13 +264,13 @@ impl Machine {
                 Timer::Liveness(worker) => self.liveness_due(worker, at_ms, now_ms),
             }
         }
-        self.lease_out(now_ms);
-        self.reveal_ripe(now_ms);
+        self.follow_up(now_ms);
     }
 
     /// When [`Machine::handle_timeout`] has something to do, in milliseconds.
     pub fn next_timeout_ms(&self) -> Option<u64> {
-        self.timers.first().map(|(at_ms, _)| *at_ms)
+        let due_ms = self.timers.first().map(|(at_ms, _)| *at_ms);
+        due_ms.into_iter().chain(self.behind_ms).min()
     }
 
     /// The next thing to be done.
@@ -260,17 +310,20 @@ impl Machine {
         // A worker that comes back with a new connection holds no lease of the old one.
         self.free_leases_of(id, now_ms);
         if let Some(worker) = self.workers.get_mut(&id) {
+            self.live -= u32::from(worker.is_alive());
             worker.rejoin(operator, engines, slots);
         } else {
             self.forget_absent_workers();
             self.workers.insert(id, Worker::new(operator, engines, slots));
         }
+        self.live += 1;
         self.watch(id, now_ms);
         self.settle_debts(id, now_ms);
+        self.look_anew(id);
         if self.config.electorate_closed {
             // With other engines it may fit where it did not, and the other way round.
             let hungry =
-                self.jobs.iter().flat_map(|(id, job)| job.hungry.iter().map(move |index| (*id, *index)));
+                self.jobs.iter().flat_map(|(id, job)| job.hungry.indices().map(move |index| (*id, index)));
             self.suspects.extend(hungry);
         }
     }
@@ -285,8 +338,10 @@ impl Machine {
 
     fn worker_lost(&mut self, id: NodeId, now_ms: u64) -> Result<(), Rejected> {
         let worker = self.workers.get_mut(&id).ok_or(Rejected::UnknownWorker(id))?;
+        self.live -= u32::from(worker.is_alive());
         worker.connected = false;
         worker.liveness = Liveness::Standby;
+        self.crowds.remove(&id);
         self.unwatch(id);
         self.stand_by(id, now_ms);
         Ok(())
@@ -316,13 +371,14 @@ impl Machine {
                 self.timers.remove(&(due_ms, Timer::Lease(replica)));
             }
             if let Some(worker) = self.workers.get_mut(&id) {
-                worker.release(&replica, weight);
+                self.leased -= usize::from(worker.release(&replica, weight));
             }
+            self.wake(id);
         }
     }
 
     fn tally_mut(&mut self, job: JobId, index: u64) -> Option<&mut Tally> {
-        self.jobs.get_mut(&job)?.tallies.get_mut(&index)
+        self.jobs.get_mut(&job)?.tallies.get_mut(&index).map(|tally| &mut **tally)
     }
 
     /// The tally that a worker speaks about, if it was leased the replica.
@@ -346,15 +402,17 @@ impl Machine {
         compute_us: u64,
         now_ms: u64,
     ) -> Result<(), Rejected> {
-        let said = ballot.ballot().clone();
-        let (worker, replica) = (said.worker, said.replica);
+        let said = ballot.ballot();
+        let (worker, replica, digest) = (said.worker, said.replica, said.digest);
         let leased = self.leased_tally(worker, replica)?.replica(replica.number);
         let leased = leased.map(|issued| issued.formula);
         let record = self.workers.get(&worker).ok_or(Rejected::UnknownWorker(worker))?;
         let domain = &said.domain;
-        let has_engine =
-            record.engines.iter().any(|e| e.engine == domain.engine && e.device == domain.device);
-        if domain.operator != record.operator || leased != Some(domain.formula) || !has_engine {
+        let has_engine = record
+            .engines
+            .iter()
+            .any(|(engine, device)| *engine == domain.engine && **device == *domain.device);
+        if *domain.operator != *record.operator || leased != Some(domain.formula) || !has_engine {
             let claim = format!(
                 "operator `{}`, engine {} on `{}`, formula {}",
                 domain.operator, domain.engine, domain.device, domain.formula
@@ -364,21 +422,21 @@ impl Machine {
         self.end_lease(replica, worker);
         let tally = self.leased_tally(worker, replica)?;
         let (was_open, was_disputed) = (tally.is_open(), tally.was_disputed());
-        let counted = CountedBallot { ballot: ballot.signed().clone(), compute_us };
+        let late = (!was_open).then(|| CountedBallot { ballot: ballot.signed().clone(), compute_us });
         let effect = tally.cast(ballot, outcome_held, compute_us);
         let newly_disputed = tally.was_disputed() && !was_disputed;
         if newly_disputed && let Some(job) = self.jobs.get_mut(&replica.job) {
             job.disputes += 1;
         }
         self.note_ballot(worker, effect);
-        if !was_open {
+        if let Some(late) = late {
             if effect != Effect::Repeated {
-                self.outputs.push_back(Output::Record(Box::new(Record::Late(counted))));
+                self.outputs.push_back(Output::Record(Box::new(Record::Late(late))));
             }
             self.outputs.push_back(Output::Counted { worker, replica });
         }
         if effect == Effect::Counted {
-            self.late_ballot(worker, replica, said.digest, outcome_held, now_ms);
+            self.late_ballot(worker, replica, digest, outcome_held, now_ms);
         }
         self.evaluate(replica.job, replica.index, now_ms);
         Ok(())
@@ -401,7 +459,12 @@ impl Machine {
         reason: String,
         now_ms: u64,
     ) -> Result<(), Rejected> {
-        self.leased_tally(worker, replica)?.fail(worker, reason);
+        let tally = self.leased_tally(worker, replica)?;
+        // One that was cancelled meanwhile could not be answered: that says nothing about the worker.
+        if !tally.is_out(replica.number) {
+            return Ok(());
+        }
+        tally.fail(worker, reason);
         self.end_lease(replica, worker);
         self.evaluate(replica.job, replica.index, now_ms);
         Ok(())

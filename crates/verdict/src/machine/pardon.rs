@@ -12,26 +12,38 @@ use crate::dispatch;
 impl Machine {
     /// A task has a vacant seat: where no worker that is alive may take it, those whose leases expired may once more.
     pub(super) fn pardon_if_nobody_is_left(&mut self, job: JobId, index: u64) {
-        let Some(tally) = self.jobs.get_mut(&job).and_then(|job| job.tallies.get_mut(&index)) else { return };
+        let Some(tally) = self.jobs.get_mut(&job).and_then(|job| job.tallies.get_mut(&index)) else {
+            self.lapsed.remove(&(job, index));
+            return;
+        };
+        let mut pardoned = false;
         while tally.may_pardon() {
             let mut asked = self.workers.iter().filter(|(_, worker)| worker.is_alive());
             if asked.any(|(id, worker)| dispatch::place(tally, id, worker).is_ok()) {
-                return;
+                break;
             }
             tally.pardon();
+            pardoned = true;
+        }
+        if tally.may_pardon() {
+            self.lapsed.insert((job, index));
+        } else {
+            self.lapsed.remove(&(job, index));
+        }
+        if pardoned && self.jobs.get(&job).is_some_and(|record| record.hungry.contains(index)) {
+            self.hunger(job, index);
         }
     }
 
     /// A worker has left or fallen silent, which may have been the last one for some task.
     pub(super) fn pardon_where_nobody_is_left(&mut self) {
-        let hungry: Vec<(JobId, u64)> = self
-            .running
-            .iter()
-            .filter_map(|id| Some((*id, self.jobs.get(id)?)))
-            .flat_map(|(id, job)| job.hungry.iter().map(move |index| (id, *index)))
-            .collect();
-        for (job, index) in hungry {
-            self.pardon_if_nobody_is_left(job, index);
-        }
+        self.lapsed_walk.begin();
+    }
+
+    /// Looks at the next of the tasks for which a worker may have been the last one; false when all were looked at.
+    pub(super) fn pardon_next(&mut self) -> bool {
+        let Some((job, index)) = self.lapsed_walk.next(&self.lapsed) else { return false };
+        self.pardon_if_nobody_is_left(job, index);
+        true
     }
 }

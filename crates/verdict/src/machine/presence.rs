@@ -39,11 +39,15 @@ impl Machine {
     }
 
     fn set_liveness(&mut self, id: NodeId, liveness: Liveness) {
-        if let Some(worker) = self.workers.get_mut(&id) {
-            worker.liveness = liveness;
-            self.outputs.push_back(Output::Note { worker: id, liveness });
-            self.look_at_seals();
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        self.live -= u32::from(worker.is_alive());
+        worker.liveness = liveness;
+        self.live += u32::from(worker.is_alive());
+        self.outputs.push_back(Output::Note { worker: id, liveness });
+        if liveness != Liveness::Alive {
+            self.crowds.remove(&id);
         }
+        self.look_at_seals();
     }
 
     /// A worker said something. One that was suspect is alive again; one that was on standby is told what it missed.
@@ -60,6 +64,7 @@ impl Machine {
         if before == Liveness::Standby {
             self.settle_debts(id, now_ms);
         }
+        self.wake(id);
     }
 
     /// The timer of a worker went off, which was due at `due_ms`.

@@ -78,9 +78,7 @@ impl Machine {
                 }
                 let tasks = tasks(submitted).filter(|tasks| tasks.count() > 0);
                 let tasks = tasks.ok_or(ReplayError::Unplannable(job))?;
-                self.jobs.insert(job, Job::new(submitted.policy.clone(), tasks, entry.at_ms));
-                self.queue.push(job);
-                self.running.push(job);
+                self.add_job(job, Job::new(submitted.policy.clone(), tasks, entry.at_ms));
                 Ok(())
             }
             Record::Decided(decided) => self.replay_decided(decided, entry.at_ms),
@@ -189,7 +187,6 @@ impl Machine {
         let job = self.jobs.get_mut(&id).ok_or(ReplayError::UnknownJob(id))?;
         job.state = state;
         job.over_ms = Some(at_ms);
-        self.running.retain(|running| *running != id);
         self.forget_oldest();
         Ok(())
     }
@@ -230,6 +227,7 @@ impl Machine {
             job.lost.insert(index);
         } else {
             // As they come back they are asked, one after the other.
+            self.givers.extend(winners.iter().map(|worker| (*worker, id, index)));
             decision.asked.extend(winners);
             self.timers.insert((deadline_ms, Timer::Outcome(id, index)));
         }

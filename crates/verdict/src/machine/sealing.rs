@@ -15,6 +15,9 @@ use crate::{
     worker::Worker,
 };
 
+/// How many sealed tasks are looked at after one input.
+const RIPE_LOOKED_AT_MAX: usize = 1024;
+
 impl Machine {
     /// A worker has computed a replica and committed to what it found.
     pub(super) fn committed(
@@ -65,8 +68,9 @@ impl Machine {
             self.timers.remove(&(due_ms, Timer::Lease(replica)));
         }
         if let Some(record) = self.workers.get_mut(&worker) {
-            record.commit(replica, weight);
+            self.leased -= usize::from(record.commit(replica, weight));
         }
+        self.wake(worker);
         // Whoever comes first is not thereby the one that it was copied from: only what it opens to shows that.
         self.commitments.entry(commitment).or_insert((worker, replica));
         self.note_committed(replica.job, index, now_ms);
@@ -108,13 +112,20 @@ impl Machine {
 
     /// A worker comes or goes: for tasks that wait for others to commit, nobody else may be left.
     pub(super) fn look_at_seals(&mut self) {
-        self.ripe.extend(self.sealed.iter().copied());
+        self.sealed_walk.begin();
     }
 
-    /// Asks for the ballots of every sealed task whose commitments are in.
+    /// Asks for the ballots of sealed tasks whose commitments are in.
     pub(super) fn reveal_ripe(&mut self, now_ms: u64) {
-        for (job, index) in std::mem::take(&mut self.ripe) {
-            let Some(tally) = self.jobs.get(&job).and_then(|job| job.tally(index)) else { continue };
+        for _ in 0..RIPE_LOOKED_AT_MAX {
+            let Some((job, index)) = self.ripe.pop_first().or_else(|| self.sealed_walk.next(&self.sealed))
+            else {
+                return;
+            };
+            let Some(tally) = self.jobs.get(&job).and_then(|job| job.tally(index)) else {
+                self.sealed.remove(&(job, index));
+                continue;
+            };
             let fits = |(id, worker): (&NodeId, &Worker)| dispatch::place(tally, id, worker).is_ok();
             let alive = || self.workers.iter().filter(|(_, worker)| worker.is_alive());
             // In a closed electorate even one that is away is waited for, because it comes back.
@@ -136,6 +147,7 @@ impl Machine {
                 self.outputs.push_back(Output::Reveal { worker, replica });
             }
         }
+        self.behind_ms = Some(now_ms);
     }
 
     /// A ballot of a sealed task, and what opens the commitment to it.

@@ -17,6 +17,7 @@ impl Machine {
         let Some(accepted) = tally.decision().map(|decision| decision.accepted) else { return };
         let winners: Vec<NodeId> = tally.winners().collect();
         let Some(decision) = tally.decision_mut() else { return };
+        self.givers.extend(winners.iter().map(|worker| (*worker, id, index)));
         let next = winners.into_iter().find(|worker| {
             !decision.asked.contains(worker) && self.workers.get(worker).is_some_and(Worker::is_present)
         });
@@ -35,19 +36,19 @@ impl Machine {
         let Some(tally) = job.tallies.get(&index) else { return };
         let missing = tally.decision().is_some_and(|decision| decision.rerun && !decision.held);
         if missing && tally.vacant_seats() > 0 {
-            job.hungry.insert(index);
-            self.suspect(id, index);
+            self.hunger(id, index);
         } else if missing && tally.outstanding().next().is_none() {
             self.lose_outcome(id, index, now_ms);
         } else {
-            job.hungry.remove(&index);
+            job.hungry.remove(index);
         }
     }
 
     /// Nobody can give the accepted outcome any more.
     pub(super) fn lose_outcome(&mut self, id: JobId, index: u64, now_ms: u64) {
+        self.forget_givers(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.hungry.remove(&index);
+        job.hungry.remove(index);
         if job.unheld.remove(&index) {
             job.lost.insert(index);
         }
@@ -72,10 +73,11 @@ impl Machine {
 
     /// The accepted outcome is here: dissenters can be told.
     pub(super) fn hold(&mut self, id: JobId, index: u64, now_ms: u64) {
+        self.forget_givers(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.unheld.remove(&index);
         job.lost.remove(&index);
-        job.hungry.remove(&index);
+        job.hungry.remove(index);
         let Some(decision) = job.tallies.get_mut(&index).and_then(|tally| tally.decision_mut()) else {
             return;
         };
@@ -173,10 +175,11 @@ impl Machine {
         };
         let Some(correction) = decision.corrections.get_mut(&worker) else { return };
         let before = std::mem::replace(correction, next);
+        let mut is_up_to_date = false;
         if !pending(&next)
             && let Some(record) = self.workers.get_mut(&worker)
         {
-            record.catching_up.remove(&(id, index));
+            is_up_to_date = record.catching_up.remove(&(id, index)) && record.catching_up.is_empty();
         }
         match (pending(&before), pending(&next)) {
             (true, false) => job.correcting = job.correcting.saturating_sub(1),
@@ -186,6 +189,9 @@ impl Machine {
         let acknowledged = |correction: &Correction| matches!(correction, Correction::Acknowledged(_));
         if acknowledged(&next) && !acknowledged(&before) {
             job.corrections += 1;
+        }
+        if is_up_to_date {
+            self.wake(worker);
         }
     }
 
@@ -271,20 +277,26 @@ impl Machine {
                     && let Some(record) = self.workers.get_mut(&worker)
                 {
                     record.catching_up.insert((id, index));
+                    self.crowds.remove(&worker);
                 }
             }
         }
-        let unheld: Vec<(JobId, u64)> = self
-            .jobs
-            .iter()
-            .flat_map(|(id, job)| job.unheld.iter().map(move |index| (*id, *index)))
-            .collect();
-        for (id, index) in unheld {
-            if let Some(decision) = self.tally_mut(id, index).and_then(|tally| tally.decision_mut())
-                && decision.asked.remove(&worker)
-            {
+        let first = (worker, JobId([0; 16]), 0);
+        let gives = self.givers.range(first..).take_while(|(giver, ..)| *giver == worker);
+        let gives: Vec<(JobId, u64)> = gives.map(|(_, id, index)| (*id, *index)).collect();
+        for (id, index) in gives {
+            if let Some(decision) = self.tally_mut(id, index).and_then(|tally| tally.decision_mut()) {
+                decision.asked.remove(&worker);
                 self.fetch_outcome(id, index, now_ms);
             }
+        }
+    }
+
+    /// Nobody is asked for the accepted outcome any more.
+    pub(super) fn forget_givers(&mut self, id: JobId, index: u64) {
+        let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
+        for worker in tally.winners() {
+            self.givers.remove(&(worker, id, index));
         }
     }
 

@@ -29,7 +29,7 @@ impl Machine {
     pub fn sizes(&self) -> Sizes {
         Sizes {
             workers: self.workers.len(),
-            leases: self.workers.values().map(|worker| worker.leases.len()).sum(),
+            leases: self.leased,
             jobs: self.jobs.len(),
             tallies: self.jobs.values().map(|job| job.tallies.len()).sum(),
             timers: self.timers.len(),

@@ -43,12 +43,10 @@ impl Machine {
             self.pardon_if_nobody_is_left(job, index);
         }
         self.ripen(job, index);
-        let Some(record) = self.jobs.get_mut(&job) else { return };
         if hungry {
-            record.hungry.insert(index);
-            self.suspect(job, index);
+            self.hunger(job, index);
         } else {
-            record.hungry.remove(&index);
+            self.sate(job, index);
         }
     }
 
@@ -76,7 +74,7 @@ impl Machine {
             asked: BTreeSet::new(),
             rerun: false,
         });
-        job.hungry.remove(&index);
+        job.hungry.remove(index);
         job.accepted += 1;
         job.dissents += dissenters.len() as u64;
         job.correcting += dissenters.len() as u64;
@@ -104,7 +102,7 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
         tally.state = State::Exhausted(verdict.clone());
-        job.hungry.remove(&index);
+        job.hungry.remove(index);
         job.unaccepted += 1;
         self.record_decided(id, index, verdict.clone());
         self.outputs.push_back(Output::Announce { job: id, index, verdict });
@@ -153,7 +151,7 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.state = state;
         job.over_ms = Some(now_ms);
-        self.running.retain(|running| *running != id);
+        job.hungry.clear();
         self.outputs.push_back(Output::Record(Box::new(Record::Over { job: id, state })));
         self.outputs.push_back(Output::JobOver { job: id, state });
         self.forget_oldest();

@@ -29,7 +29,7 @@ impl Machine {
         if let Some(index) = job.unheld.first().filter(|_| job.all_decided()) {
             return Some(format!("task {index} is decided, and its outcome has not arrived yet"));
         }
-        let index = *job.hungry.first()?;
+        let index = job.hungry.first()?;
         let tally = job.tally(index)?;
         let mut missing = None;
         for (id, worker) in &alive {
@@ -52,9 +52,9 @@ fn waits_for_another(index: u64, axis: Axis, workers: &[&Worker]) -> String {
     let values: BTreeSet<String> = workers
         .iter()
         .flat_map(|worker| match axis {
-            Axis::Operator => vec![worker.operator.clone()],
-            Axis::Engine => worker.engines.iter().map(|engine| engine.engine.to_string()).collect(),
-            Axis::Device => worker.engines.iter().map(|engine| engine.device.clone()).collect(),
+            Axis::Operator => vec![worker.operator.to_string()],
+            Axis::Engine => worker.engines.iter().map(|(engine, _)| engine.to_string()).collect(),
+            Axis::Device => worker.engines.iter().map(|(_, device)| device.to_string()).collect(),
             // Whoever is here can compute by every formula: no worker is refused for it.
             Axis::Formula => Vec::new(),
         })

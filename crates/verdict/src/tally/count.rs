@@ -20,11 +20,16 @@ pub enum Count {
 }
 
 impl Tally {
-    /// The ballots of each digest.
-    pub(super) fn digests(&self) -> BTreeMap<Digest, Vec<&Cast>> {
-        let mut digests: BTreeMap<Digest, Vec<&Cast>> = BTreeMap::new();
+    /// The ballots for one digest.
+    fn ballots_for(&self, digest: &Digest) -> impl Iterator<Item = &Cast> {
+        self.ballots.values().filter(move |cast| cast.ballot.ballot().digest == *digest)
+    }
+
+    /// How many ballots each digest has.
+    pub(super) fn digests(&self) -> BTreeMap<Digest, u32> {
+        let mut digests: BTreeMap<Digest, u32> = BTreeMap::new();
         for cast in self.ballots.values() {
-            digests.entry(cast.ballot.ballot().digest).or_default().push(cast);
+            *digests.entry(cast.ballot.ballot().digest).or_default() += 1;
         }
         digests
     }
@@ -38,18 +43,17 @@ impl Tally {
         let remaining = seats - cast;
         let vacant = seats - cast - outstanding;
         let mut fewest_more = None;
-        for (digest, ballots) in self.digests() {
-            let agreeing = u32::try_from(ballots.len()).unwrap_or(u32::MAX);
+        for (digest, agreeing) in self.digests() {
             if agreeing >= self.rules.quorum
                 && 2 * agreeing > seats
-                && self.missing_spread(&ballots, false) == 0
+                && self.missing_spread(&digest, false) == 0
             {
                 return Count::Won(digest);
             }
             let prospect = agreeing + remaining;
             let for_quorum = self.rules.quorum.saturating_sub(prospect);
             let for_majority = (seats + 1).saturating_sub(2 * prospect);
-            let for_spread = self.missing_spread(&ballots, true).saturating_sub(vacant);
+            let for_spread = self.missing_spread(&digest, true).saturating_sub(vacant);
             let more = for_quorum.max(for_majority).max(for_spread);
             fewest_more = Some(fewest_more.map_or(more, |fewest: u32| fewest.min(more)));
         }
@@ -60,12 +64,12 @@ impl Tally {
         }
     }
 
-    /// How many values are missing on the axis that misses most, among these ballots (and, as a prospect, the leases
+    /// How many values are missing on the axis that misses most, among its ballots (and, as a prospect, the leases
     /// that are out).
-    fn missing_spread(&self, ballots: &[&Cast], with_leases: bool) -> u32 {
+    fn missing_spread(&self, digest: &Digest, with_leases: bool) -> u32 {
         let missing = |(axis, needed): &(Axis, u32)| {
             let mut values: BTreeSet<String> =
-                ballots.iter().map(|cast| axis.value_in(&cast.ballot.ballot().domain)).collect();
+                self.ballots_for(digest).map(|cast| axis.value_in(&cast.ballot.ballot().domain)).collect();
             if with_leases {
                 values.extend(self.outstanding().map(|(_, issued)| issued.value_on(*axis)));
             }
@@ -76,7 +80,8 @@ impl Tally {
 
     /// The ballots of the strongest digest.
     fn strongest(&self) -> Vec<&Cast> {
-        self.digests().into_values().max_by_key(Vec::len).unwrap_or_default()
+        let strongest = self.digests().into_iter().max_by_key(|(_, agreeing)| *agreeing);
+        strongest.map(|(digest, _)| self.ballots_for(&digest).collect()).unwrap_or_default()
     }
 
     /// On which axis the strongest digest fails although it has the quorum: the values that its ballots show there, and
@@ -105,7 +110,11 @@ impl Tally {
     /// Whether anyone, voter or lessee, shows this value on this axis.
     pub(crate) fn anyone_on(&self, axis: Axis, value: &str) -> bool {
         self.ballots.values().any(|cast| axis.value_in(&cast.ballot.ballot().domain) == value)
-            || self.outstanding().any(|(_, issued)| issued.value_on(axis) == value)
+            || self.outstanding().any(|(_, issued)| match axis {
+                Axis::Operator => *issued.operator == *value,
+                Axis::Device => *issued.device == *value,
+                Axis::Engine | Axis::Formula => issued.value_on(axis) == value,
+            })
     }
 }
 
@@ -113,10 +122,10 @@ impl Issued {
     /// What this replica shows on an axis.
     pub(crate) fn value_on(&self, axis: Axis) -> String {
         match axis {
-            Axis::Operator => self.operator.clone(),
+            Axis::Operator => self.operator.to_string(),
             Axis::Engine => self.engine.to_string(),
             Axis::Formula => self.formula.to_string(),
-            Axis::Device => self.device.clone(),
+            Axis::Device => self.device.to_string(),
         }
     }
 }

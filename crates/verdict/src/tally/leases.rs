@@ -1,5 +1,7 @@
 //! The leases of a tally: given, renewed, ended, resumed, and overlooked when nobody else is left to be asked.
 
+use std::sync::Arc;
+
 use protocol::{constant::Formula, domain::Engine, identity::NodeId, limits::LEASE_RENEWALS_MAX};
 
 use super::{Issued, Lease, PARDONS_MAX, Stage, Tally};
@@ -10,8 +12,8 @@ impl Tally {
     pub(crate) fn lease(
         &mut self,
         worker: NodeId,
-        operator: String,
-        engine: (Engine, String),
+        operator: Arc<str>,
+        engine: (Engine, Arc<str>),
         formula: Formula,
         now_ms: u64,
     ) -> (u32, u64) {

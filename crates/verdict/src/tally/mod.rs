@@ -12,7 +12,10 @@ mod numbers;
 mod record;
 mod seal;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use protocol::{
     ballot::{AuthenticBallot, SignedBallot},
@@ -58,11 +61,11 @@ pub struct Issued {
     /// To whom.
     pub worker: NodeId,
     /// Who runs it.
-    pub operator: String,
+    pub operator: Arc<str>,
     /// By which engine.
     pub engine: Engine,
     /// On which device.
-    pub device: String,
+    pub device: Arc<str>,
     /// By which method.
     pub formula: Formula,
     lease: Option<Lease>,
@@ -367,8 +370,10 @@ impl Tally {
             return Effect::Equivocated;
         }
         let late = !self.is_open();
+        let contradicts = |cast: &Cast| cast.ballot.ballot().digest != digest;
+        let is_disputed = self.is_open() && self.ballots.values().any(contradicts);
         self.ballots.insert(worker, Cast { ballot: Box::new(ballot), compute_us, late, outcome_held });
-        if self.is_open() && self.digests().len() > 1 {
+        if is_disputed {
             self.disputed = true;
             self.state = State::Disputed;
         }

@@ -475,6 +475,11 @@ impl Cluster {
         panic!("the cluster does not come to rest");
     }
 
+    /// Delivers everything, and lets no time pass.
+    pub(crate) fn run_until_idle(&mut self) {
+        while self.deliver_one() {}
+    }
+
     /// Lets time pass, at most until `at_ms` and at most a heartbeat.
     fn pass_until(&mut self, at_ms: u64) {
         let heartbeat_ms = self.rhythm.map_or(u64::MAX, |rhythm| rhythm.heartbeat_ms());

@@ -12,6 +12,7 @@ use protocol::{
     ballot::ReplicaId,
     constant::Formula,
     domain::{Axis, Engine},
+    identity::NodeId,
     policy::{Electorate, Policy},
     report::JobState,
     verdict::Verdict,
@@ -333,6 +334,55 @@ fn an_outcome_that_is_lost_does_not_hang_on_one_worker_that_never_answers() {
     while cluster.deliver_one() {}
     assert_eq!(cluster.over, Some(JobState::Reconciled), "d computed it again, and c is not waited for");
     assert_eq!(cluster.now_ms, asked_at_ms);
+}
+
+/// A worker whose lease expired, and who was asked again because nobody else is left: both of its leases.
+fn leased_twice(cluster: &mut Cluster, slow: NodeId) -> [(ReplicaId, Formula); 2] {
+    cluster.run_until_idle();
+    let wake_ms = cluster.machine.next_timeout_ms().expect("its lease is out");
+    cluster.pass_ms(wake_ms - cluster.now_ms);
+    let leases = cluster.leases.iter().filter(|(worker, ..)| *worker == slow);
+    let leases: Vec<_> = leases.map(|(_, replica, formula)| (*replica, *formula)).collect();
+    leases.try_into().expect("it was asked twice")
+}
+
+#[test]
+fn a_winner_that_was_away_at_the_verdict_gives_the_outcome_when_it_comes_back() {
+    let mut cluster = Cluster::new(false, 1);
+    cluster.add("a", Behaviour::Lies(0));
+    let right = cluster.add("b", Behaviour::Honest);
+    let slow = cluster.add("c", Behaviour::Silent);
+    cluster.submit(Policy::default(), 1);
+    let [(replica, formula), _] = leased_twice(&mut cluster, slow);
+    let ballot = cluster.ballot(slow, replica, formula, truth(0));
+    cluster.cast(ballot).expect("its first replica counts");
+    assert!(cluster.verdicts.is_empty(), "its second lease may still bring another ballot");
+    cluster.lose(right);
+    cluster.lose(slow);
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)), "and nobody who has it is here");
+    cluster.worker(slow).stored.insert(0, truth(0));
+    cluster.join(slow);
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled));
+}
+
+#[test]
+fn a_failure_to_answer_a_cancelled_lease_costs_nobody_its_vote() {
+    let mut cluster = Cluster::new(false, 1);
+    cluster.add("a", Behaviour::Honest);
+    let slow = cluster.add("b", Behaviour::Silent);
+    cluster.submit(Policy { replicas: 2, ..Policy::default() }, 1);
+    let [(cancelled, _), (replica, formula)] = leased_twice(&mut cluster, slow);
+    let reason = "it was cancelled".to_owned();
+    cluster
+        .tell(Input::ReplicaFailed { worker: slow, replica: cancelled, reason })
+        .expect("it was leased that");
+    cluster.lose(slow);
+    cluster.join(slow);
+    assert_eq!(cluster.leases.len(), 4, "it is asked once more");
+    let ballot = cluster.ballot(slow, replica, formula, truth(0));
+    cluster.cast(ballot).expect("its second replica counts");
+    assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
 }
 
 #[test]
