@@ -191,7 +191,7 @@ fn a_flood_of_words_about_other_peoples_work_ends_the_connection_and_changes_not
         }
         let (code, reason) = mallory.dismissal().await;
         assert_eq!(code, CloseCode::BadInput, "{reason}");
-        assert!(reason.contains("4096 words of this worker were rejected"), "{reason}");
+        assert!(reason.contains("8192 words of this worker were rejected"), "{reason}");
     });
     cluster.coordinator().wait_for("says too much that cannot be");
 }

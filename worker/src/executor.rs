@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// How many light tasks share the slot of a heavy one; coordinators lease by the same measure.
-pub const LIGHT_PER_HEAVY: u32 = 32;
+pub const LIGHT_PER_HEAVY: u32 = 64;
 
 /// The end of a computation.
 #[derive(Debug)]

@@ -133,7 +133,7 @@ pub const LIVENESS_WINDOW_MAX: usize = 64;
 pub const WORKERS_MAX: usize = 4096;
 /// How many words of a worker may be rejected before it loses its connection: twice what a worker with the most slots
 /// may have under way, and so may say too late through no fault of its own.
-pub const REJECTED_WORDS_MAX: u32 = 4096;
+pub const REJECTED_WORDS_MAX: u32 = 8192;
 /// Most client connections to one coordinator.
 pub const CLIENTS_MAX: usize = 256;
 /// Most bytes of expression files that a coordinator holds for all its jobs.

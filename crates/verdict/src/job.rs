@@ -51,6 +51,10 @@ pub struct Job {
     pub(crate) correcting: u64,
     /// The number of every task's first replica.
     first_number: u32,
+    /// How long its replicas take from lease to ballot, in milliseconds, once one has come.
+    pub(crate) usual_ms: Option<u64>,
+    /// Whether a timer looks after its last tasks.
+    pub(crate) tail_watched: bool,
     pub(crate) state: JobState,
     pub(crate) submitted_ms: u64,
     pub(crate) over_ms: Option<u64>,
@@ -76,6 +80,8 @@ impl Job {
             lost: BTreeSet::new(),
             correcting: 0,
             first_number: 0,
+            usual_ms: None,
+            tail_watched: false,
             state: JobState::Running,
             submitted_ms: now_ms,
             over_ms: None,

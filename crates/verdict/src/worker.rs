@@ -7,10 +7,14 @@ use protocol::{
     report::Liveness, task::Weight,
 };
 
-use crate::liveness::Watch;
+use crate::{liveness::Watch, machine::smoothed};
 
 /// How many light tasks weigh as much as a heavy one.
-const LIGHT_PER_HEAVY: u32 = 32;
+const LIGHT_PER_HEAVY: u32 = 64;
+/// A worker is leased as many light tasks as it computes in so many microseconds, by its last ballots.
+const LIGHT_AHEAD_US: u64 = 2_000_000;
+/// And not fewer for each slot, so that it computes one while the next is on its way.
+const LIGHT_MIN: u32 = 2;
 
 /// The cost of a lease against a worker's capacity.
 fn cost(weight: Weight) -> u32 {
@@ -44,8 +48,13 @@ pub struct Worker {
     pub(crate) leases: BTreeSet<ReplicaId>,
     /// Replicas that it has computed and committed to, and whose ballot is not in: they keep nobody from working.
     pub(crate) committed: BTreeSet<ReplicaId>,
-    capacity: u32,
+    slots: u32,
+    /// What its leases weigh, in light tasks.
     used: u32,
+    /// How many of them are light.
+    light: u32,
+    /// How long light tasks take it, in microseconds, once a ballot has told.
+    pace_us: Option<u64>,
     /// Counted ballots, dissents among them, and equivocations.
     pub(crate) ballots: u64,
     pub(crate) dissents: u64,
@@ -85,8 +94,10 @@ impl Worker {
             catching_up: BTreeSet::new(),
             leases: BTreeSet::new(),
             committed: BTreeSet::new(),
-            capacity: slots.clamp(1, SLOTS_MAX) * LIGHT_PER_HEAVY,
+            slots: slots.clamp(1, SLOTS_MAX),
             used: 0,
+            light: 0,
+            pace_us: None,
             ballots: 0,
             dissents: 0,
             equivocations: 0,
@@ -98,7 +109,7 @@ impl Worker {
     pub(crate) fn rejoin(&mut self, operator: String, engines: Vec<EngineIntroduction>, slots: u32) {
         self.operator = operator.into();
         self.engines = devices(engines);
-        self.capacity = slots.clamp(1, SLOTS_MAX) * LIGHT_PER_HEAVY;
+        self.slots = slots.clamp(1, SLOTS_MAX);
         self.connected = true;
         self.liveness = Liveness::Alive;
         self.owes_inventory = false;
@@ -119,9 +130,24 @@ impl Worker {
         self.is_alive() && self.catching_up.is_empty()
     }
 
-    /// Whether a task of this weight may be leased to it now. A heavy task needs a free slot; light ones share them.
+    /// Whether a task of this weight may be leased to it now. A heavy task needs a free slot; light ones share them, and
+    /// are no more than it computes soon: a slow worker holds few, which others would wait for.
     pub(crate) fn has_room(&self, weight: Weight) -> bool {
-        self.takes_leases() && self.used + cost(weight) <= self.capacity
+        let is_soon_done = weight == Weight::Heavy || self.light < self.light_max();
+        self.takes_leases() && is_soon_done && self.used + cost(weight) <= self.slots * LIGHT_PER_HEAVY
+    }
+
+    fn light_max(&self) -> u32 {
+        let at_once = u64::from(self.slots);
+        let ahead = at_once.saturating_mul(LIGHT_AHEAD_US) / self.pace_us.unwrap_or(0).max(1);
+        let (least, most) = (self.slots * LIGHT_MIN, self.slots * LIGHT_PER_HEAVY);
+        u32::try_from(ahead).unwrap_or(u32::MAX).clamp(least, most)
+    }
+
+    /// A light task took it so long.
+    pub(crate) fn note_pace(&mut self, compute_us: u64) {
+        let pace_us = self.pace_us.unwrap_or(compute_us);
+        self.pace_us = Some(smoothed(pace_us, compute_us));
     }
 
     /// It is leased a replica; whether it was not before.
@@ -129,6 +155,7 @@ impl Worker {
         let is_new = self.leases.insert(replica);
         if is_new {
             self.used += cost(weight);
+            self.light += u32::from(weight == Weight::Light);
         }
         is_new
     }
@@ -146,6 +173,7 @@ impl Worker {
         let was_leased = self.leases.remove(replica);
         if was_leased {
             self.used = self.used.saturating_sub(cost(weight));
+            self.light = self.light.saturating_sub(u32::from(weight == Weight::Light));
         }
         was_leased
     }

@@ -12,6 +12,7 @@ mod replay;
 mod sealing;
 mod settling;
 mod sizes;
+mod stragglers;
 mod vote;
 mod waiting;
 mod walk;
@@ -42,6 +43,7 @@ use crate::{
 use leasing::Offer;
 pub use replay::ReplayError;
 pub use sizes::Sizes;
+pub(crate) use stragglers::smoothed;
 use walk::Walk;
 
 /// How a machine behaves for all its jobs.
@@ -56,6 +58,8 @@ pub struct Config {
     pub workers_known_max: usize,
     /// How workers are watched; none: only one whose connection is gone counts as away, and the driver says so.
     pub liveness: Option<Rhythm>,
+    /// Whether the last tasks of a job are taken from workers that are far slower than the others.
+    pub relets_late: bool,
 }
 
 impl Default for Config {
@@ -65,6 +69,7 @@ impl Default for Config {
             jobs_kept_max: 256,
             workers_known_max: 4 * WORKERS_MAX,
             liveness: None,
+            relets_late: true,
         }
     }
 }
@@ -78,6 +83,8 @@ enum Timer {
     Outcome(JobId, u64),
     Liveness(NodeId),
     Reveal(JobId, u64),
+    /// The last tasks of a job may wait for a slow worker.
+    Tail(JobId),
 }
 
 /// Who is heard by an input. (A join begins its own watch.)
@@ -261,6 +268,7 @@ impl Machine {
                 Timer::Correction(job, index, worker) => self.correction_due(job, index, worker, now_ms),
                 Timer::Outcome(job, index) => self.outcome_due(job, index, now_ms),
                 Timer::Reveal(job, index) => self.reveal_due(job, index),
+                Timer::Tail(job) => self.tail_due(job, now_ms),
                 Timer::Liveness(worker) => self.liveness_due(worker, at_ms, now_ms),
             }
         }
@@ -405,6 +413,7 @@ impl Machine {
         let said = ballot.ballot();
         let (worker, replica, digest) = (said.worker, said.replica, said.digest);
         let leased = self.leased_tally(worker, replica)?.replica(replica.number);
+        let age_ms = leased.map(|issued| issued.age_ms(now_ms));
         let leased = leased.map(|issued| issued.formula);
         let record = self.workers.get(&worker).ok_or(Rejected::UnknownWorker(worker))?;
         let domain = &said.domain;
@@ -429,6 +438,8 @@ impl Machine {
             job.disputes += 1;
         }
         self.note_ballot(worker, effect);
+        self.note_pace(worker, replica, age_ms, compute_us);
+        self.watch_tail(replica.job, now_ms);
         if let Some(late) = late {
             if effect != Effect::Repeated {
                 self.outputs.push_back(Output::Record(Box::new(Record::Late(late))));

@@ -29,6 +29,7 @@ impl Tally {
         });
         if let Some((issued, number)) = again {
             issued.lease = lease;
+            issued.leased_ms = now_ms;
             issued.interrupted = false;
             return (number, expires_ms);
         }
@@ -40,6 +41,7 @@ impl Tally {
             device,
             formula,
             lease,
+            leased_ms: now_ms,
             commitment: None,
             reveal_asked: false,
             interrupted: false,
@@ -73,6 +75,7 @@ impl Tally {
         let (expires_ms, is_sealed) = (now_ms + self.rules.lease_ms, self.rules.sealed);
         let issued = self.replica_mut(number)?;
         issued.interrupted = false;
+        issued.leased_ms = now_ms;
         let is_committed = issued.commitment.is_some() && is_sealed;
         let lease =
             if is_committed { Lease::committed() } else { Lease::until(Stage::Computing, expires_ms) };
@@ -130,5 +133,18 @@ impl Tally {
     /// Overlooks one more expired lease in every worker.
     pub(crate) fn pardon(&mut self) {
         self.pardoned += 1;
+    }
+}
+
+impl Issued {
+    /// How long ago it was leased, in milliseconds.
+    pub(crate) fn age_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.leased_ms)
+    }
+
+    /// How far the worker says it is, in thousandths, while it computes.
+    pub(crate) fn permille(&self) -> Option<u16> {
+        let lease = self.lease.as_ref().filter(|lease| lease.stage == Stage::Computing);
+        lease.map(|lease| lease.permille)
     }
 }

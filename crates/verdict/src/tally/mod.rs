@@ -69,6 +69,8 @@ pub struct Issued {
     /// By which method.
     pub formula: Formula,
     lease: Option<Lease>,
+    /// When it was leased, in milliseconds.
+    leased_ms: u64,
     /// What the worker committed to, on a sealed task.
     commitment: Option<Commitment>,
     /// Whether it was ever asked to reveal it.

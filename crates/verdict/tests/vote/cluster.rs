@@ -141,7 +141,9 @@ impl Cluster {
     /// A cluster that watches who is heard, where a rhythm is given; its workers beat while time passes, unless they are
     /// silent or not connected.
     pub(crate) fn with_rhythm(closed: bool, seed: u64, rhythm: Option<Rhythm>) -> Self {
-        let config = Config { electorate_closed: closed, liveness: rhythm, ..Config::default() };
+        let liveness = rhythm;
+        // Most tests are about leases that expire; `pace` is about those that end before.
+        let config = Config { electorate_closed: closed, liveness, relets_late: false, ..Config::default() };
         Self {
             machine: Machine::new(config, [seed.to_le_bytes()[0]; 32]),
             workers: Vec::new(),
@@ -226,7 +228,8 @@ impl Cluster {
     /// still has the outcomes of the tasks that it had accepted.
     pub(crate) fn crash(&mut self, holds: bool) {
         self.queue.clear();
-        let config = Config { electorate_closed: self.closed, liveness: self.rhythm, ..Config::default() };
+        let (electorate_closed, liveness) = (self.closed, self.rhythm);
+        let config = Config { electorate_closed, liveness, relets_late: false, ..Config::default() };
         self.machine = Machine::new(config, [self.seed.to_le_bytes()[1]; 32]);
         for entry in &self.records {
             let tasks = |_: &Submitted| Some(Box::new(Digits(self.tasks, self.engines)) as Box<dyn Tasks>);

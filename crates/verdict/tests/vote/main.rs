@@ -3,6 +3,7 @@
 mod cluster;
 mod liveness;
 mod lots;
+mod pace;
 mod properties;
 mod restarts;
 mod sealed;
