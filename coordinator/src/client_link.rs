@@ -21,7 +21,7 @@ use transport::{Connection, FrameError, Opening, Stream, StreamError};
 
 use crate::{
     certificate,
-    core::{Asked, Event, JobResult, Submission},
+    core::{AcceptedDigests, Asked, Event, Part, Submission, WrittenResult},
     server::Shared,
 };
 
@@ -32,10 +32,8 @@ const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest job file that is planned at once, because that takes less than waking another thread.
 const PLAN_AT_ONCE_BYTES_MAX: usize = 4 * 1024;
-/// Most tasks of a job whose report is encoded at once, for the same reason.
-const ENCODE_AT_ONCE_TASKS_MAX: usize = 16;
-/// How many bytes of a certificate are sent at a time.
-const CERTIFICATE_PIECE_BYTES: usize = 256 * 1024;
+/// How many bytes of a certificate or a report are sent at a time.
+const PIECE_BYTES: usize = 256 * 1024;
 /// How many bytes of short outcomes are collected before they are sent.
 const SEND_TOGETHER_BYTES: usize = 64 * 1024;
 
@@ -55,8 +53,8 @@ enum Unanswered {
     Stopping,
     #[error("a client may only send requests")]
     NoRequest,
-    #[error("a certificate cannot be sent: {0}")]
-    Certificate(#[source] std::io::Error),
+    #[error("a temporary file cannot be read: {0}")]
+    Temporary(#[source] std::io::Error),
     #[error("an accepted outcome cannot be read: {0}")]
     Outcome(#[from] std::io::Error),
 }
@@ -274,15 +272,8 @@ async fn send_certificate(stream: &mut Stream, job: JobId, shared: &Shared) -> R
         }
     };
     stream.writer.send(&Response::Certificate { length_bytes }).await?;
-    let mut file = tokio::fs::File::from_std(file);
-    loop {
-        let mut piece = Vec::with_capacity(CERTIFICATE_PIECE_BYTES);
-        let read = (&mut file).take(CERTIFICATE_PIECE_BYTES as u64).read_to_end(&mut piece).await;
-        if read.map_err(Unanswered::Certificate)? == 0 {
-            return Ok(stream.writer.finish().await?);
-        }
-        stream.writer.send_bytes(Bytes::from(piece)).await?;
-    }
+    send_file(stream, file).await?;
+    Ok(stream.writer.finish().await?)
 }
 
 async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
@@ -291,56 +282,107 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
         Ok(result) => *result,
         Err(reason) => return Ok(stream.writer.send(&Response::Error(reason)).await?),
     };
-    let JobResult { text, file, report, ballots, outcomes } = result;
-    let few = outcomes.len() <= ENCODE_AT_ONCE_TASKS_MAX;
-    let encode = move || {
-        if few {
-            return Some((
-                serde_json::to_vec_pretty(&report).ok()?,
-                serde_json::to_vec_pretty(&ballots).ok()?,
-            ));
+    let (ledger, result) = (shared.ledger.clone(), Arc::new(result));
+    let writer = Arc::clone(&result);
+    let written = tokio::task::spawn_blocking(move || writer.write(&ledger));
+    let WrittenResult { report, ballots, outcomes } = match written.await.map_err(|_| Unanswered::Stopping)? {
+        Ok(written) => written,
+        Err(error) => {
+            let reason = format!("job {job} has no result: {error}");
+            return Ok(stream.writer.send(&Response::Error(reason)).await?);
         }
-        // Nobody reads a long one by eye, and indentation would be a third of it.
-        let encoded = serde_json::to_vec(&report).ok()?;
-        drop(report);
-        Some((encoded, serde_json::to_vec(&ballots).ok()?))
     };
-    let encoded = if few { encode() } else { tokio::task::spawn_blocking(encode).await.ok().flatten() };
-    let (report, ballots) = encoded.ok_or(Unanswered::Stopping)?;
+    let tasks = match &outcomes {
+        AcceptedDigests::Short(digests) => digests.len() as u64,
+        AcceptedDigests::Long { tasks, .. } => *tasks,
+    };
     let header = Response::Result {
-        report_bytes: report.len() as u64,
-        ballots_bytes: ballots.len() as u64,
-        job_bytes: text.len() as u64,
-        file_bytes: file.as_ref().map(|file| file.len() as u64),
-        tasks: outcomes.len() as u64,
+        report_bytes: report.iter().map(Part::length_bytes).sum(),
+        ballots_bytes: ballots.iter().map(Part::length_bytes).sum(),
+        job_bytes: result.text.len() as u64,
+        file_bytes: result.file.as_ref().map(|file| file.len() as u64),
+        tasks,
     };
     stream.writer.send(&header).await?;
-    for part in [report, ballots, text.into_bytes()] {
-        stream.writer.send_bytes(Bytes::from(part)).await?;
+    for part in report.into_iter().chain(ballots) {
+        send_part(stream, part).await?;
     }
-    if let Some(file) = file {
+    stream.writer.send_bytes(Bytes::copy_from_slice(result.text.as_bytes())).await?;
+    if let Some(file) = &result.file {
         stream.writer.send_bytes(Bytes::copy_from_slice(file.as_bytes())).await?;
     }
-    // Outcomes are many and short, or few and long.
+    send_outcomes(stream, outcomes, shared).await
+}
+
+async fn send_part(stream: &mut Stream, part: Part) -> Result<(), Unanswered> {
+    match part {
+        Part::Bytes(bytes) => stream.writer.send_bytes(Bytes::from(bytes)).await?,
+        Part::File(file, _) => send_file(stream, file).await?,
+    }
+    Ok(())
+}
+
+/// Sends a file from where it is, piece by piece.
+async fn send_file(stream: &mut Stream, file: std::fs::File) -> Result<(), Unanswered> {
+    let mut file = tokio::fs::File::from_std(file);
+    loop {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let read = (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut piece).await;
+        if read.map_err(Unanswered::Temporary)? == 0 {
+            return Ok(());
+        }
+        stream.writer.send_bytes(Bytes::from(piece)).await?;
+    }
+}
+
+async fn send_outcomes(
+    stream: &mut Stream,
+    outcomes: AcceptedDigests,
+    shared: &Shared,
+) -> Result<(), Unanswered> {
     let mut together = Vec::new();
-    for digest in outcomes {
-        let mut bytes = digest.and_then(|digest| shared.outcomes.short(&digest));
-        if bytes.is_none() {
-            let store = Arc::clone(&shared.outcomes);
-            bytes = tokio::task::spawn_blocking(move || store.get(&digest?)).await.ok().flatten();
-        }
-        let length = bytes.as_ref().map_or(NO_OUTCOME, |bytes| bytes.len() as u64);
-        together.extend_from_slice(&length.to_be_bytes());
-        match bytes {
-            Some(bytes) if bytes.len() > INLINE_OUTCOME_BYTES_MAX => {
-                stream.writer.send_bytes(Bytes::from(std::mem::take(&mut together))).await?;
-                stream.writer.send_bytes(Bytes::from(bytes)).await?;
+    match outcomes {
+        AcceptedDigests::Short(digests) => {
+            for digest in digests {
+                send_outcome(stream, digest, &mut together, shared).await?;
             }
-            bytes => together.extend_from_slice(&bytes.unwrap_or_default()),
         }
-        if together.len() >= SEND_TOGETHER_BYTES {
-            stream.writer.send_bytes(Bytes::from(std::mem::take(&mut together))).await?;
+        AcceptedDigests::Long { file, tasks, .. } => {
+            let file = file.into_inner().map_err(|error| Unanswered::Temporary(error.into_error()))?;
+            let mut file = tokio::io::BufReader::new(tokio::fs::File::from_std(file));
+            for _ in 0..tasks {
+                let mut row = [0; AcceptedDigests::ROW_BYTES];
+                file.read_exact(&mut row).await.map_err(Unanswered::Temporary)?;
+                send_outcome(stream, AcceptedDigests::in_row(&row), &mut together, shared).await?;
+            }
         }
     }
     Ok(stream.writer.send_bytes(Bytes::from(together)).await?)
+}
+
+/// Sends an outcome and its length. Outcomes are many and short, or few and long: short ones gather in `together`.
+async fn send_outcome(
+    stream: &mut Stream,
+    digest: Option<Digest>,
+    together: &mut Vec<u8>,
+    shared: &Shared,
+) -> Result<(), Unanswered> {
+    let mut bytes = digest.and_then(|digest| shared.outcomes.short(&digest));
+    if bytes.is_none() && digest.is_some() {
+        let store = Arc::clone(&shared.outcomes);
+        bytes = tokio::task::spawn_blocking(move || store.get(&digest?)).await.ok().flatten();
+    }
+    let length = bytes.as_ref().map_or(NO_OUTCOME, |bytes| bytes.len() as u64);
+    together.extend_from_slice(&length.to_be_bytes());
+    match bytes {
+        Some(bytes) if bytes.len() > INLINE_OUTCOME_BYTES_MAX => {
+            stream.writer.send_bytes(Bytes::from(std::mem::take(together))).await?;
+            stream.writer.send_bytes(Bytes::from(bytes)).await?;
+        }
+        bytes => together.extend_from_slice(&bytes.unwrap_or_default()),
+    }
+    if together.len() >= SEND_TOGETHER_BYTES {
+        stream.writer.send_bytes(Bytes::from(std::mem::take(together))).await?;
+    }
+    Ok(())
 }

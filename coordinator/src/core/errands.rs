@@ -1,6 +1,6 @@
 //! Errands: what takes its time, in a task of its own, and comes back to the owner as an event.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use protocol::{
     ballot::ReplicaId, digest::Digest, identity::NodeId, job::JobId, message::BlobName, outcome::Outcome,
@@ -8,7 +8,7 @@ use protocol::{
 };
 use transport::{Connection, blob};
 
-use super::{Core, Event, outbox::Order};
+use super::{Core, Event, outbox::Order, report::PLACES_MAX};
 use crate::outcomes::AcceptedOutcomes;
 
 impl Core {
@@ -39,9 +39,14 @@ impl Core {
         else {
             return self.order(worker, Order::correct(replica, accepted));
         };
-        let inline = record.inline.get(&index).and_then(|outcomes| outcomes.get(&said)).cloned();
+        // Once it is known where the two part, the bytes are not needed again.
+        let inline = record.inline.get_mut(&index).and_then(|outcomes| outcomes.remove(&said));
+        if record.inline.get(&index).is_some_and(BTreeMap::is_empty) {
+            record.inline.remove(&index);
+        }
         let connection = self.peers.get(&worker).map(|peer| peer.connection.clone());
-        let known = record.places.contains_key(&(index, worker));
+        let told = record.places.range((worker, 0)..=(worker, u64::MAX)).count();
+        let known = told >= PLACES_MAX || record.places.contains_key(&(worker, index));
         let (outcomes, plan) = (Arc::clone(&self.outcomes), Arc::clone(&record.plan));
         tokio::spawn(async move {
             let place = if known {

@@ -10,6 +10,8 @@ mod errands;
 mod event;
 mod gate;
 mod outbox;
+mod past;
+mod report;
 mod reporting;
 mod restore;
 mod result;
@@ -31,6 +33,7 @@ use protocol::{
     limits::{INLINE_TASK_BYTES_MAX, REJECTED_WORDS_MAX},
     message::{EngineIntroduction, Lease},
     report::Liveness,
+    task::TaskId,
     verdict::Verdict,
 };
 use tokio::sync::mpsc;
@@ -41,7 +44,7 @@ use verdict::{Config, Input, Machine, Output, Rejected, SealFault};
 
 pub use event::{Asked, Event, Submission, Word, WorkerIn};
 pub use restore::RestoreError;
-pub use result::{JobResult, TaskBallots};
+pub use result::{AcceptedDigests, JobResult, Part, ResultError, TaskBallots, WrittenResult};
 
 use crate::{
     ledger::{LedgerError, ShortOutcome, Writer},
@@ -68,7 +71,7 @@ pub struct Core {
     /// Those for whom orders have gathered.
     addressed: BTreeSet<NodeId>,
     /// Everybody who was ever here, for reports.
-    known: BTreeMap<NodeId, Known>,
+    known: Arc<BTreeMap<NodeId, Known>>,
     jobs: BTreeMap<JobId, JobRecord>,
     events: mpsc::Receiver<Event>,
     /// For errands to report back.
@@ -172,7 +175,7 @@ impl Core {
             Event::Fetched { job, index, worker, result } => self.fetched(job, index, worker, result),
             Event::Compared { worker, replica, accepted, place } => {
                 if let (Some(record), Some(place)) = (self.jobs.get_mut(&replica.job), place) {
-                    record.places.insert((replica.index, worker), place);
+                    record.places.insert((worker, replica.index), place);
                 }
                 self.order(worker, Order::correct(replica, accepted));
             }
@@ -210,14 +213,14 @@ impl Core {
         let engines = introduction.engines.clone();
         if self.known.len() >= 2 * Config::default().workers_known_max {
             let known: BTreeSet<NodeId> = self.machine.workers().map(|(id, _)| id).collect();
-            self.known.retain(|id, _| known.contains(id));
+            Arc::make_mut(&mut self.known).retain(|id, _| known.contains(id));
         }
         info!(worker = %worker.short(), name = %introduction.name, %operator, "worker joined");
         let (name, build) = (introduction.name, introduction.build);
         let known = Known { name, operator: operator.clone(), engines: introduction.engines, build };
         if self.known.get(&worker) != Some(&known) {
             self.record(Record::Enrolled(known.enrolment(worker)));
-            self.known.insert(worker, known);
+            Arc::make_mut(&mut self.known).insert(worker, known);
         }
         let outbox = Outbox::new(outbox);
         let peer = Peer { outbox, connection, session, rejected: 0, bundles: 0 };
@@ -418,9 +421,11 @@ impl Core {
 
     fn announce(&self, job: JobId, index: u64, verdict: &Verdict) {
         debug!(%job, index, ?verdict, "decided");
-        if let Some(tally) = self.machine.job(job).and_then(|job| job.tally(index)) {
-            let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
-            long.remove(&tally.terms().id.0);
+        let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
+        if !long.is_empty()
+            && let Some(task) = self.jobs.get(&job).and_then(|record| record.plan.task(index))
+        {
+            long.remove(&TaskId::of(&task).0);
         }
     }
 

@@ -9,9 +9,10 @@ use std::{
 use protocol::{
     digest::Digest,
     job::{JobId, JobSpec},
-    ledger::{Enrolment, Record, Submitted},
+    ledger::{Decided, Enrolment, Record, Submitted},
     limits::INPUT_QUEUE_MAX,
     plan::Plan,
+    verdict::Verdict,
 };
 use tokio::sync::mpsc;
 use tracing::info;
@@ -68,7 +69,7 @@ impl Core {
             long_tasks,
             peers: BTreeMap::new(),
             addressed: BTreeSet::new(),
-            known: BTreeMap::new(),
+            known: Arc::default(),
             jobs: BTreeMap::new(),
             events,
             sender: sender.downgrade(),
@@ -85,32 +86,36 @@ impl Core {
             let (position, entry) = entry?;
             match &entry.record {
                 Record::Enrolled(enrolment) => {
-                    self.known.insert(enrolment.worker, Known::of(enrolment));
+                    Arc::make_mut(&mut self.known).insert(enrolment.worker, Known::of(enrolment));
                 }
                 Record::Submitted(submitted) => {
-                    if let Some(record) = planned(submitted, &reader)? {
+                    if let Some(mut record) = planned(submitted, &reader)? {
+                        self.restore_short_outcomes(submitted.job, &mut record, &reader)?;
                         self.jobs.insert(submitted.job, record);
                     }
                 }
+                Record::Decided(decided) => self.adopt_outcome(decided),
                 _ => {}
             }
+            let jobs = &self.jobs;
             let plan = |submitted: &Submitted| {
-                let plan = Arc::clone(&self.jobs.get(&submitted.job)?.plan);
+                let plan = Arc::clone(&jobs.get(&submitted.job)?.plan);
                 Some(Box::new(PlannedTasks(plan)) as Box<dyn Tasks>)
             };
-            let replayed = self.machine.replay(&entry, plan);
+            let holds = |job: JobId, digest: &Digest| {
+                jobs.get(&job).is_some_and(|record| record.kept.contains(digest))
+            };
+            let replayed = self.machine.replay(&entry, plan, holds);
             replayed.map_err(|source| RestoreError::Replay { position, source })?;
             if matches!(entry.record, Record::Over { .. }) {
                 self.forget_what_the_machine_forgot();
             }
         }
-        self.restore_outcomes(&reader)?;
-        let (jobs, now_ms) = (&self.jobs, self.now_ms());
-        let holds =
-            |job: JobId, digest: &Digest| jobs.get(&job).is_some_and(|record| record.kept.contains(digest));
+        self.outcomes.remove_strays();
+        let now_ms = self.now_ms();
         // A ledger that was only founded belongs to no earlier life.
         if reader.head()?.head.tree.size > 1 {
-            self.machine.resume(holds, now_ms);
+            self.machine.resume(now_ms);
         }
         let open = self.machine.jobs().filter(|(_, job)| !job.state().is_over()).count();
         if open > 0 {
@@ -121,28 +126,29 @@ impl Core {
         Ok(())
     }
 
-    /// Short outcomes come from beside the log, long ones are files; what is neither is fetched again.
-    fn restore_outcomes(&mut self, reader: &Reader) -> Result<(), RestoreError> {
-        for (id, record) in &mut self.jobs {
-            for outcome in reader.short_outcomes(*id)? {
-                let outcome = outcome?;
-                if self.outcomes.put(outcome.digest, outcome.bytes).is_ok() {
-                    record.kept.insert(outcome.digest);
-                }
-            }
-            let Some(job) = self.machine.job(*id) else { continue };
-            let accepted: Vec<Digest> = (0..job.task_count())
-                .filter_map(|index| Some(job.tally(index)?.decision()?.accepted))
-                .filter(|digest| !record.kept.contains(digest))
-                .collect();
-            for digest in accepted {
-                if !record.kept.contains(&digest) && self.outcomes.adopt(digest) {
-                    record.kept.insert(digest);
-                }
+    /// Short outcomes come from beside the log.
+    fn restore_short_outcomes(
+        &self,
+        id: JobId,
+        record: &mut JobRecord,
+        reader: &Reader,
+    ) -> Result<(), RestoreError> {
+        for outcome in reader.short_outcomes(id)? {
+            let outcome = outcome?;
+            if self.outcomes.put(outcome.digest, outcome.bytes).is_ok() {
+                record.kept.insert(outcome.digest);
             }
         }
-        self.outcomes.remove_strays();
         Ok(())
+    }
+
+    /// Long ones are files; what is neither is fetched again.
+    fn adopt_outcome(&mut self, decided: &Decided) {
+        let Verdict::Accepted(accepted) = decided.verdict else { return };
+        let Some(record) = self.jobs.get_mut(&decided.job) else { return };
+        if !record.kept.contains(&accepted) && self.outcomes.adopt(accepted) {
+            record.kept.insert(accepted);
+        }
     }
 }
 

@@ -32,8 +32,8 @@ pub(super) struct JobRecord {
     pub(super) progress_queued: Option<JobProgress>,
     /// Short outcomes that came with ballots of tasks that are not settled, by task number.
     pub(super) inline: BTreeMap<u64, BTreeMap<Digest, Vec<u8>>>,
-    /// Where dissenters' outcomes part from the accepted ones.
-    pub(super) places: BTreeMap<(u64, NodeId), String>,
+    /// Where dissenters' outcomes part from the accepted ones, for the first few tasks of each.
+    pub(super) places: BTreeMap<(NodeId, u64), String>,
     /// The accepted digests that are kept.
     pub(super) kept: BTreeSet<Digest>,
 }

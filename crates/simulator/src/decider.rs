@@ -30,9 +30,10 @@ pub trait Decider {
         &mut self,
         entry: &Entry,
         tasks: impl FnOnce(&Submitted) -> Option<Box<dyn Tasks>>,
+        holds: impl Fn(JobId, &Digest) -> bool,
     ) -> Result<(), ReplayError>;
     /// See [`Machine::resume`].
-    fn resume(&mut self, holds: impl Fn(JobId, &Digest) -> bool, now_ms: u64);
+    fn resume(&mut self, now_ms: u64);
     /// The machine itself, to look at.
     fn machine(&self) -> &Machine;
 }
@@ -58,12 +59,13 @@ impl Decider for Machine {
         &mut self,
         entry: &Entry,
         tasks: impl FnOnce(&Submitted) -> Option<Box<dyn Tasks>>,
+        holds: impl Fn(JobId, &Digest) -> bool,
     ) -> Result<(), ReplayError> {
-        Self::replay(self, entry, tasks)
+        Self::replay(self, entry, tasks, holds)
     }
 
-    fn resume(&mut self, holds: impl Fn(JobId, &Digest) -> bool, now_ms: u64) {
-        Self::resume(self, holds, now_ms);
+    fn resume(&mut self, now_ms: u64) {
+        Self::resume(self, now_ms);
     }
 
     fn machine(&self) -> &Machine {

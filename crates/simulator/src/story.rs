@@ -104,16 +104,19 @@ impl Story {
     }
 
     /// What only the end shows: whom the ballots, the late ones as well, convict.
-    pub(crate) fn finish(&mut self, machine: &Machine) {
-        for (task, round) in &mut self.rounds {
-            let Some(tally) = machine.job(task.job).and_then(|job| job.tally(task.index)) else { continue };
-            // After a crash of the coordinator only the ballots are known.
-            round.asked = round.asked.max(asked(tally));
-            let two_faced = tally.equivocations().keys();
-            let dissents = tally.ballots().iter().filter(|(_, cast)| {
-                tally.decision().is_some_and(|decision| decision.accepted != cast.ballot.ballot().digest)
-            });
-            round.found = two_faced.chain(dissents.map(|(id, _)| id)).map(values::worker_number).collect();
+    pub(crate) fn finish(&mut self) {
+        for round in self.rounds.values_mut() {
+            let accepted = match &round.result {
+                Some(Verdict::Accepted(accepted)) => Some(*accepted),
+                _ => None,
+            };
+            let mut said: BTreeMap<u32, Digest> = BTreeMap::new();
+            for ballot in &round.ballots {
+                let first = *said.entry(ballot.worker).or_insert(ballot.digest);
+                if first != ballot.digest || accepted.is_some_and(|accepted| accepted != ballot.digest) {
+                    round.found.insert(ballot.worker);
+                }
+            }
             round.found.extend(&round.forgers);
         }
     }

@@ -14,6 +14,7 @@ use crate::{
     hungry::Hungry,
     input::{TaskTerms, Tasks},
     lots::Lots,
+    settled::Settled,
     tally::{Rules, Tally},
     worker::Worker,
 };
@@ -32,7 +33,11 @@ pub struct Job {
     pub(crate) tallies: BTreeMap<u64, Box<Tally>>,
     /// The first task that was not opened yet.
     next_unopened: u64,
-    /// Its terms, once somebody has asked for them.
+    /// The tasks to which nothing more happens, and of which nothing is kept.
+    settled: Settled,
+    /// On how many of those each worker broke its seal.
+    pub(crate) broken_seals: BTreeMap<NodeId, u64>,
+    /// The terms of the next task, once somebody has asked for them.
     next_terms: Option<TaskTerms>,
     /// The tasks that want a worker.
     pub(crate) hungry: Hungry,
@@ -68,6 +73,8 @@ impl Job {
             tasks,
             tallies: BTreeMap::new(),
             next_unopened: 0,
+            settled: Settled::default(),
+            broken_seals: BTreeMap::new(),
             next_terms: None,
             hungry: Hungry::default(),
             order: 0,
@@ -109,7 +116,7 @@ impl Job {
         &self.policy
     }
 
-    /// The vote on a task, once it was opened.
+    /// The vote on a task, once it was opened and until it is settled.
     pub fn tally(&self, index: u64) -> Option<&Tally> {
         self.tallies.get(&index).map(|tally| &**tally)
     }
@@ -117,6 +124,11 @@ impl Job {
     /// Whether a task is accepted, and its outcome was lost with the workers that held it.
     pub fn is_lost(&self, index: u64) -> bool {
         self.lost.contains(&index)
+    }
+
+    /// The accepted tasks whose outcome was lost.
+    pub fn lost(&self) -> impl Iterator<Item = u64> {
+        self.lost.iter().copied()
     }
 
     /// Where it stands.
@@ -252,9 +264,33 @@ impl Job {
 
     fn skip_opened(&mut self) {
         self.next_terms = None;
-        while self.tallies.contains_key(&self.next_unopened) {
+        loop {
+            self.next_unopened = self.settled.first_gap(self.next_unopened);
+            if !self.tallies.contains_key(&self.next_unopened) {
+                return;
+            }
             self.next_unopened += 1;
         }
+    }
+
+    /// Nothing more happens to a task: its tally is given up.
+    pub(crate) fn settle(&mut self, index: u64) {
+        self.tallies.remove(&index);
+        self.settled.insert(index);
+    }
+
+    /// Whether a task was decided, everything that follows from its verdict is done, and only the ledger knows its ballots.
+    pub fn is_settled(&self, index: u64) -> bool {
+        self.settled.contains(index)
+    }
+
+    /// On how many tasks each worker broke its seal, since the coordinator began.
+    pub fn broken_seals(&self) -> BTreeMap<NodeId, u64> {
+        let mut broken = self.broken_seals.clone();
+        for worker in self.tallies.values().flat_map(|tally| tally.broken_seals().keys()) {
+            *broken.entry(*worker).or_default() += 1;
+        }
+        broken
     }
 
     pub(crate) fn rules(&self, terms: &TaskTerms, workers_live: u32) -> Rules {

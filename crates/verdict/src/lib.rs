@@ -18,6 +18,7 @@ pub mod job;
 pub mod liveness;
 pub mod lots;
 pub mod machine;
+mod settled;
 pub mod tally;
 pub mod worker;
 

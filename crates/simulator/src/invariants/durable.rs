@@ -104,13 +104,14 @@ pub(super) fn check_restarted(record: &Record, machine: &Machine) -> Result<(), 
         let Some(told) = &seen.told else { continue };
         // The oldest jobs that are over are forgotten.
         let Some(job) = machine.job(task.job) else { continue };
-        let holds = job.tally(task.index).is_some_and(|tally| match (tally.state(), told) {
-            (State::Decided(decision) | State::Reconciled(decision), Verdict::Accepted(accepted)) => {
-                decision.accepted == *accepted
-            }
-            (State::Exhausted(verdict), told) => verdict == told,
-            _ => false,
-        });
+        let holds = job.is_settled(task.index)
+            || job.tally(task.index).is_some_and(|tally| match (tally.state(), told) {
+                (State::Decided(decision) | State::Reconciled(decision), Verdict::Accepted(accepted)) => {
+                    decision.accepted == *accepted
+                }
+                (State::Exhausted(verdict), told) => verdict == told,
+                _ => false,
+            });
         if !holds {
             let index = task.index;
             return fail(format!(

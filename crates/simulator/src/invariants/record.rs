@@ -33,7 +33,7 @@ pub struct TaskRecord {
     two_faced: Vec<u32>,
     verdict: Option<Verdict>,
     /// Whether the coordinator has the accepted outcome.
-    pub(super) held: bool,
+    pub(crate) held: bool,
     /// The dissenters who said that they have it now.
     pub(super) acknowledged: Vec<u32>,
     /// The verdict that is synced.

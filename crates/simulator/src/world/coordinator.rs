@@ -237,9 +237,9 @@ impl<D: Decider> World<D> {
             None => Input::BallotCast { ballot, outcome_held, compute_us: 10 },
         };
         self.tell_and(input, |world| {
-            // Taken in, but without a vote, is the ballot of a broken seal.
+            // Taken in, but without a vote, is the ballot of a broken seal, and one on a task that is settled.
             let tally = world.decider.machine().job(replica.job).and_then(|job| job.tally(replica.index));
-            if !tally.is_some_and(|tally| tally.broken_seals().contains_key(&values::node_id(from))) {
+            if tally.is_some_and(|tally| !tally.broken_seals().contains_key(&values::node_id(from))) {
                 world.counts.ballots += 1;
                 world.invariants.ballot_taken(TaskKey::of(&replica), from, replica.number, digest);
             }

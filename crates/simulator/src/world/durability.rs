@@ -148,13 +148,12 @@ impl<D: Decider> World<D> {
 
     /// Of the outcomes that the coordinator holds, so many in a million are there after the crash.
     fn keep_outcomes(&mut self, per_million: u32) {
-        let mut kept = BTreeSet::new();
-        for (_, job) in self.decider.machine().jobs() {
-            let decisions = (0..job.task_count()).filter_map(|index| job.tally(index)?.decision());
-            let held: Vec<Digest> = decisions.filter(|d| d.held).map(|d| d.accepted).collect();
-            kept.extend(held.into_iter().filter(|_| self.disk_chance.happens(per_million)));
-        }
-        self.outcomes_kept = kept;
+        let tasks = self.invariants.record().tasks();
+        let held = tasks.filter(|(_, seen)| seen.held).filter_map(|(_, seen)| match seen.verdict() {
+            Some(Verdict::Accepted(accepted)) => Some(*accepted),
+            _ => None,
+        });
+        self.outcomes_kept = held.filter(|_| self.disk_chance.happens(per_million)).collect();
     }
 
     /// The coordinator begins again from its log.
@@ -169,15 +168,15 @@ impl<D: Decider> World<D> {
         let at_ms = self.network.now_us() / 1000;
         self.clock_ahead_ms = self.clock_ahead_ms.max(self.disk.last_ms().saturating_sub(at_ms));
         let mut decider = (self.make)(config(&self.scenario), machine_seed(self.scenario.seed, life));
-        let scenario = &self.scenario;
+        let (scenario, outcomes) = (&self.scenario, &self.outcomes_kept);
         let replayed = self.disk.entries().iter().enumerate().try_for_each(|(position, entry)| {
             let plan =
                 |submitted: &protocol::ledger::Submitted| Some(coordinator::tasks(scenario, submitted.job));
-            decider.replay(entry, plan).map_err(|error| (position, error))
+            let holds = |_, digest: &Digest| outcomes.contains(digest);
+            decider.replay(entry, plan, holds).map_err(|error| (position, error))
         });
         self.counts.replayed += self.disk.entries().len() as u64;
-        let outcomes = &self.outcomes_kept;
-        decider.resume(|_, digest| outcomes.contains(digest), at_ms + self.clock_ahead_ms);
+        decider.resume(at_ms + self.clock_ahead_ms);
         self.decider = decider;
         self.invariants.restarted(self.decider.machine(), replayed)?;
         self.up = true;

@@ -241,7 +241,7 @@ impl<D: Decider> World<D> {
         let end = self.run_to_rest();
         self.count_tallies();
         if let Some(story) = &mut self.story {
-            story.finish(self.decider.machine());
+            story.finish();
         }
         let violation = end.err().map(|Stopped(violation)| violation);
         let report = WorldReport {
@@ -337,10 +337,9 @@ impl<D: Decider> World<D> {
     }
 
     fn count_tallies(&mut self) {
-        for (_, job) in self.decider.machine().jobs() {
-            let tallies = (0..job.task_count()).filter_map(|index| job.tally(index));
-            self.counts.disputes += tallies.filter(|tally| tally.was_disputed()).count() as u64;
-        }
+        let machine = self.decider.machine();
+        let progress = machine.jobs().filter_map(|(id, _)| machine.progress(id));
+        self.counts.disputes += progress.map(|progress| progress.disputes).sum::<u64>();
         let decided = self.counts.accepted + self.counts.undecided;
         self.counts.unfinished = self.scenario.tasks().saturating_sub(decided);
     }

@@ -213,6 +213,7 @@ impl Decider for Planted {
         &mut self,
         entry: &Entry,
         tasks: impl FnOnce(&Submitted) -> Option<Box<dyn Tasks>>,
+        holds: impl Fn(JobId, &Digest) -> bool,
     ) -> Result<(), ReplayError> {
         let is_of_first_task = match &entry.record {
             Record::Decided(decided) => decided.index == 0,
@@ -224,11 +225,11 @@ impl Decider for Planted {
         if self.bug == Bug::ForgetsVerdicts && is_of_first_task {
             return Ok(());
         }
-        self.machine.replay(entry, tasks)
+        self.machine.replay(entry, tasks, holds)
     }
 
-    fn resume(&mut self, holds: impl Fn(JobId, &Digest) -> bool, now_ms: u64) {
-        self.machine.resume(holds, now_ms);
+    fn resume(&mut self, now_ms: u64) {
+        self.machine.resume(now_ms);
     }
 
     fn machine(&self) -> &Machine {

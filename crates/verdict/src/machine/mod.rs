@@ -7,6 +7,7 @@
 
 mod leasing;
 mod pardon;
+mod parting;
 mod presence;
 mod replay;
 mod sealing;
@@ -85,6 +86,8 @@ enum Timer {
     Reveal(JobId, u64),
     /// The last tasks of a job may wait for a slow worker.
     Tail(JobId),
+    /// Whoever was asked about a decided task has had time to answer.
+    Close(JobId, u64),
 }
 
 /// Who is heard by an input. (A join begins its own watch.)
@@ -113,6 +116,8 @@ pub struct Machine {
     jobs: BTreeMap<JobId, Job>,
     /// Jobs in the order of their submission.
     queue: Vec<JobId>,
+    /// Those that are over, in the order of their ends.
+    over: VecDeque<JobId>,
     /// How many jobs there ever were.
     submitted: u64,
     /// Jobs that may want workers, in the order of their submission.
@@ -137,6 +142,14 @@ pub struct Machine {
     suspects: BTreeSet<(JobId, u64)>,
     /// Who committed first to what, and for which replica, for the jobs that are kept.
     commitments: BTreeMap<Commitment, (NodeId, ReplicaId)>,
+    /// Those of them that are for settled tasks, the oldest first.
+    old_commitments: VecDeque<Commitment>,
+    /// Tasks whose vote is over and to which something happened: they may be settled.
+    parting: VecDeque<(JobId, u64)>,
+    /// The tasks that were decided last, on which further ballots are waited for, the oldest first.
+    closing: VecDeque<(JobId, u64)>,
+    /// When some of the tasks that may be settled were looked at last, in milliseconds.
+    parted_ms: u64,
     /// Sealed tasks on which somebody has committed and was not asked to reveal.
     sealed: BTreeSet<(JobId, u64)>,
     /// Those of them to which something happened.
@@ -165,6 +178,7 @@ impl Machine {
             workers: BTreeMap::new(),
             jobs: BTreeMap::new(),
             queue: Vec::new(),
+            over: VecDeque::new(),
             submitted: 0,
             wanting: BTreeSet::new(),
             glutted: BTreeSet::new(),
@@ -177,6 +191,10 @@ impl Machine {
             behind_ms: None,
             suspects: BTreeSet::new(),
             commitments: BTreeMap::new(),
+            old_commitments: VecDeque::new(),
+            parting: VecDeque::new(),
+            closing: VecDeque::new(),
+            parted_ms: 0,
             sealed: BTreeSet::new(),
             ripe: BTreeSet::new(),
             sealed_walk: Walk::default(),
@@ -194,7 +212,11 @@ impl Machine {
     /// # Errors
     /// [`Rejected`] when it cannot be; then nothing has changed.
     pub fn handle(&mut self, input: Input, now_ms: u64) -> Result<(), Rejected> {
+        self.part(now_ms);
         let speaker = speaker(&input);
+        if self.is_about_settled(&input)? {
+            return Ok(self.heard_from(speaker, now_ms));
+        }
         match input {
             Input::WorkerJoined { worker, operator, engines, slots, resumes } => {
                 self.worker_joined(worker, operator, engines, slots, now_ms);
@@ -233,11 +255,15 @@ impl Machine {
                 self.correction_acknowledged(worker, replica, digest, now_ms)?;
             }
         }
+        self.heard_from(speaker, now_ms);
+        Ok(())
+    }
+
+    fn heard_from(&mut self, speaker: Option<NodeId>, now_ms: u64) {
         if let Some(worker) = speaker {
             self.heard(worker, now_ms);
         }
         self.follow_up(now_ms);
-        Ok(())
     }
 
     /// Does what follows for the other workers and tasks: a bounded part of it at a time, the rest at the next wake-up.
@@ -258,6 +284,7 @@ impl Machine {
 
     /// Lets time pass: what was due until `now_ms` happens.
     pub fn handle_timeout(&mut self, now_ms: u64) {
+        self.part(now_ms);
         while let Some((at_ms, timer)) = self.timers.first().copied() {
             if at_ms > now_ms {
                 break;
@@ -269,6 +296,7 @@ impl Machine {
                 Timer::Outcome(job, index) => self.outcome_due(job, index, now_ms),
                 Timer::Reveal(job, index) => self.reveal_due(job, index),
                 Timer::Tail(job) => self.tail_due(job, now_ms),
+                Timer::Close(job, index) => self.close(job, index),
                 Timer::Liveness(worker) => self.liveness_due(worker, at_ms, now_ms),
             }
         }
@@ -278,7 +306,7 @@ impl Machine {
     /// When [`Machine::handle_timeout`] has something to do, in milliseconds.
     pub fn next_timeout_ms(&self) -> Option<u64> {
         let due_ms = self.timers.first().map(|(at_ms, _)| *at_ms);
-        due_ms.into_iter().chain(self.behind_ms).min()
+        due_ms.into_iter().chain(self.behind_ms).chain(self.parts_at_ms()).min()
     }
 
     /// The next thing to be done.
@@ -373,7 +401,10 @@ impl Machine {
     fn end_lease(&mut self, replica: ReplicaId, id: NodeId) {
         if let Some(tally) = self.tally_mut(replica.job, replica.index) {
             let due_ms = tally.end_lease(replica.number);
-            let weight = tally.terms().weight;
+            let (weight, is_over) = (tally.terms().weight, !tally.is_open());
+            if is_over {
+                self.may_part(replica.job, replica.index);
+            }
             // Leases are many, long and mostly over early: their timers must not pile up.
             if let Some(due_ms) = due_ms {
                 self.timers.remove(&(due_ms, Timer::Lease(replica)));

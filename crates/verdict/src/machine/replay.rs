@@ -12,6 +12,7 @@ use protocol::{
     job::JobId,
     ledger::{CountedBallot, Decided, Enrolment, Entry, Record, Submitted},
     report::JobState,
+    verdict::Verdict,
 };
 
 use super::{Machine, Timer};
@@ -56,7 +57,8 @@ pub enum ReplayError {
 }
 
 impl Machine {
-    /// Takes in an entry of the ledger. `tasks` plans a job that the entry submits.
+    /// Takes in an entry of the ledger. `tasks` plans a job that the entry submits; `holds` says which accepted outcomes
+    /// the driver still has.
     ///
     /// # Errors
     /// [`ReplayError`] when the entry cannot follow those before it; the machine is then of no use.
@@ -64,6 +66,7 @@ impl Machine {
         &mut self,
         entry: &Entry,
         tasks: impl FnOnce(&Submitted) -> Option<Box<dyn Tasks>>,
+        holds: impl Fn(JobId, &Digest) -> bool,
     ) -> Result<(), ReplayError> {
         match &entry.record {
             Record::Founded { .. } | Record::Revoked { .. } => Ok(()),
@@ -81,7 +84,11 @@ impl Machine {
                 self.add_job(job, Job::new(submitted.policy.clone(), tasks, entry.at_ms));
                 Ok(())
             }
-            Record::Decided(decided) => self.replay_decided(decided, entry.at_ms),
+            Record::Decided(decided) => {
+                let is_held =
+                    matches!(&decided.verdict, Verdict::Accepted(digest) if holds(decided.job, digest));
+                self.replay_decided(decided, is_held, entry.at_ms)
+            }
             Record::Late(counted) => self.replay_late(counted),
             Record::Corrected { job, index, worker, .. } => {
                 self.replay_corrected(*job, *index, *worker, entry.at_ms)
@@ -98,10 +105,10 @@ impl Machine {
         worker.connected = false;
     }
 
-    fn replay_decided(&mut self, decided: &Decided, at_ms: u64) -> Result<(), ReplayError> {
+    fn replay_decided(&mut self, decided: &Decided, is_held: bool, at_ms: u64) -> Result<(), ReplayError> {
         let Decided { job: id, index, .. } = *decided;
         let job = self.jobs.get_mut(&id).ok_or(ReplayError::UnknownJob(id))?;
-        if job.tallies.contains_key(&index) || job.state.is_over() {
+        if job.tallies.contains_key(&index) || job.is_settled(index) || job.state.is_over() {
             return Err(ReplayError::OutOfOrder { job: id, index });
         }
         let terms = job.terms(index).filter(|terms| terms.id == decided.task);
@@ -121,6 +128,7 @@ impl Machine {
         let voters: Vec<NodeId> = tally.ballots().keys().copied().collect();
         let equivocators: Vec<NodeId> = tally.equivocations().keys().copied().collect();
         job.restore(index, tally);
+        self.close_later(id, index);
         for worker in voters {
             self.note_ballot(worker, Effect::Counted);
         }
@@ -128,16 +136,35 @@ impl Machine {
             self.note_ballot(worker, Effect::Equivocated);
         }
         for worker in dissenters {
-            self.owe(worker, id, index);
+            self.owe_again(worker, id, index);
         }
+        if is_held {
+            self.hold_again(id, index);
+        }
+        self.part_in_replay(at_ms);
         Ok(())
     }
 
-    fn owe(&mut self, worker: NodeId, job: JobId, index: u64) {
+    /// The driver still has the accepted outcome.
+    fn hold_again(&mut self, id: JobId, index: u64) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.unheld.remove(&index);
+        }
+        if let Some(decision) = self.tally_mut(id, index).and_then(Tally::decision_mut) {
+            decision.held = true;
+        }
+    }
+
+    /// Tasks that were settled before the crash are settled again: late ballots were taken on the last ones only.
+    fn part_in_replay(&mut self, at_ms: u64) {
+        self.part(at_ms);
+    }
+
+    fn owe_again(&mut self, worker: NodeId, job: JobId, index: u64) {
         if let Some(record) = self.workers.get_mut(&worker) {
             record.dissents += 1;
         }
-        self.owed.entry(worker).or_default().insert((job, index));
+        self.owe(worker, job, index);
     }
 
     /// A ballot after the verdict. Only the first of a worker is counted; a second one shows equivocation.
@@ -146,6 +173,11 @@ impl Machine {
         let (id, index, worker) = (said.replica.job, said.replica.index, said.worker);
         if !self.jobs.contains_key(&id) {
             // Jobs that are over are forgotten, the oldest first; a ballot may come later still.
+            return Ok(());
+        }
+        if self.jobs.get(&id).is_some_and(|job| job.is_settled(index)) {
+            // It waited for its outcome then, which is held now.
+            self.note_ballot(worker, Effect::Counted);
             return Ok(());
         }
         let tally = self.tally_mut(id, index).filter(|tally| !tally.is_open());
@@ -161,7 +193,7 @@ impl Machine {
             if let Some(job) = self.jobs.get_mut(&id) {
                 job.dissents += 1;
             }
-            self.owe(worker, id, index);
+            self.owe_again(worker, id, index);
         }
         Ok(())
     }
@@ -173,13 +205,18 @@ impl Machine {
         worker: NodeId,
         at_ms: u64,
     ) -> Result<(), ReplayError> {
-        let Some(job) = self.jobs.get(&id) else { return Ok(()) };
+        let Some(job) = self.jobs.get_mut(&id) else { return Ok(()) };
+        if job.is_settled(index) {
+            job.corrections += 1;
+            return Ok(());
+        }
         let decision = job.tally(index).and_then(Tally::decision);
         if !decision.is_some_and(|decision| decision.corrections.contains_key(&worker)) {
             return Err(ReplayError::OutOfOrder { job: id, index });
         }
         self.set_correction(id, index, worker, Correction::Acknowledged(at_ms));
         self.forget_debt(worker, id, index);
+        self.may_part(id, index);
         Ok(())
     }
 
@@ -187,12 +224,13 @@ impl Machine {
         let job = self.jobs.get_mut(&id).ok_or(ReplayError::UnknownJob(id))?;
         job.state = state;
         job.over_ms = Some(at_ms);
+        self.over.push_back(id);
         self.forget_oldest();
         Ok(())
     }
 
-    /// Starts the clock after the last entry. `holds` says which accepted outcomes the driver still has.
-    pub fn resume(&mut self, holds: impl Fn(JobId, &Digest) -> bool, now_ms: u64) {
+    /// Starts the clock after the last entry.
+    pub fn resume(&mut self, now_ms: u64) {
         // Workers still speak about replicas of the former life: no new one has the number of one of those.
         let first_number = u32::try_from(1 + self.lots.below(FIRST_NUMBER_MAX)).unwrap_or(1);
         self.first_number = first_number;
@@ -201,13 +239,15 @@ impl Machine {
         for id in ids {
             let Some(job) = self.jobs.get(&id) else { continue };
             let is_over = job.state.is_over();
-            let decided: Vec<(u64, Digest)> = job
+            let ended: Vec<(u64, bool)> = job
                 .tallies
                 .iter()
-                .filter_map(|(index, tally)| Some((*index, tally.decision()?.accepted)))
+                .map(|(index, tally)| (*index, tally.decision().is_some_and(|decision| decision.held)))
                 .collect();
-            for (index, accepted) in decided {
-                self.resume_decided(id, index, holds(id, &accepted), is_over, now_ms);
+            for (index, is_held) in ended {
+                self.resume_decided(id, index, is_held, is_over, now_ms);
+                // Nobody knows any more who was asked and has not answered.
+                self.close(id, index);
             }
             self.end_if_done(id, now_ms);
         }

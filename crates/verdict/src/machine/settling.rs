@@ -58,6 +58,7 @@ impl Machine {
         for worker in dissenters {
             self.set_correction(id, index, worker, Correction::Unheard);
         }
+        self.may_part(id, index);
         self.end_if_done(id, now_ms);
     }
 
@@ -137,7 +138,7 @@ impl Machine {
         decision.corrections.insert(worker, Correction::Waiting);
         job.dissents += 1;
         job.correcting += 1;
-        self.owed.entry(worker).or_default().insert((id, index));
+        self.owe(worker, id, index);
         if let Some(record) = self.workers.get_mut(&worker) {
             record.dissents += 1;
         }
@@ -309,5 +310,6 @@ impl Machine {
         {
             tally.state = State::Reconciled(decision.clone());
         }
+        self.may_part(id, index);
     }
 }

@@ -83,7 +83,7 @@ impl Machine {
             if let Some(record) = self.workers.get_mut(worker) {
                 record.dissents += 1;
             }
-            self.owed.entry(*worker).or_default().insert((id, index));
+            self.owe(*worker, id, index);
         }
         self.record_decided(id, index, Verdict::Accepted(accepted));
         self.outputs.push_back(Output::Announce { job: id, index, verdict: Verdict::Accepted(accepted) });
@@ -106,6 +106,7 @@ impl Machine {
         job.unaccepted += 1;
         self.record_decided(id, index, verdict.clone());
         self.outputs.push_back(Output::Announce { job: id, index, verdict });
+        self.may_part(id, index);
     }
 
     fn record_decided(&mut self, job: JobId, index: u64, verdict: Verdict) {
@@ -114,6 +115,7 @@ impl Machine {
         self.outputs.push_back(Output::Record(Box::new(record)));
         // From here on the ballots are safe: their workers need not offer them again.
         self.outputs.extend(tally.voters().map(|(worker, replica)| Output::Counted { worker, replica }));
+        self.close_later(job, index);
     }
 
     /// Nobody waits for the replicas that are still out.
@@ -152,6 +154,7 @@ impl Machine {
         job.state = state;
         job.over_ms = Some(now_ms);
         job.hungry.clear();
+        self.over.push_back(id);
         self.outputs.push_back(Output::Record(Box::new(Record::Over { job: id, state })));
         self.outputs.push_back(Output::JobOver { job: id, state });
         self.forget_oldest();
@@ -159,23 +162,15 @@ impl Machine {
 
     /// Keeps the number of jobs that are over within its bound.
     pub(super) fn forget_oldest(&mut self) {
-        let over: Vec<JobId> = self.jobs().filter(|(_, job)| job.state.is_over()).map(|(id, _)| id).collect();
-        let surplus = over.len().saturating_sub(self.config.jobs_kept_max);
-        for id in over.into_iter().take(surplus) {
-            self.jobs.remove(&id);
-            self.queue.retain(|queued| *queued != id);
-            for debts in self.owed.values_mut() {
-                debts.retain(|(job, _)| *job != id);
-            }
-            self.owed.retain(|_, debts| !debts.is_empty());
-            self.commitments.retain(|_, (_, replica)| replica.job != id);
-            for worker in self.workers.values_mut() {
-                worker.catching_up.retain(|(job, _)| *job != id);
-            }
+        while self.over.len() > self.config.jobs_kept_max
+            && let Some(oldest) = self.over.pop_front()
+        {
+            self.forget_job(oldest);
         }
     }
 
-    /// The ballots that prove an accepted task: those that were counted before the verdict.
+    /// The ballots that prove an accepted task: those that were counted before the verdict. Of a task that is settled only
+    /// the ledger knows them.
     pub fn certificate(&self, id: JobId, index: u64) -> Option<Certificate> {
         let tally = self.jobs.get(&id)?.tally(index)?;
         let accepted = tally.decision()?.accepted;

@@ -187,6 +187,10 @@ pub struct Tally {
     broken_seals: BTreeMap<NodeId, SealFault>,
     /// When commitments are revealed whoever else still computes.
     reveal_due_ms: Option<u64>,
+    /// When nobody waits any more for further ballots on the decided task; none where nobody does yet.
+    pub(crate) closes_ms: Option<u64>,
+    /// That was so, or there is nothing to wait for.
+    pub(crate) is_closed: bool,
     disputed: bool,
     opened_ms: u64,
     pub(crate) state: State,
@@ -209,6 +213,8 @@ impl Tally {
             failures: Vec::new(),
             broken_seals: BTreeMap::new(),
             reveal_due_ms: None,
+            closes_ms: None,
+            is_closed: false,
             disputed: false,
             opened_ms: now_ms,
             state: State::Collecting,
@@ -280,6 +286,34 @@ impl Tally {
         let accepted = self.decision().map(|decision| decision.accepted);
         let agrees = move |cast: &Cast| Some(cast.ballot.ballot().digest) == accepted;
         self.ballots.iter().filter(move |(_, cast)| agrees(cast)).map(|(worker, _)| *worker)
+    }
+
+    /// Whether nothing is left to be done after the vote: the outcome is held or lost, no replica is run for it, and every
+    /// dissenter has acknowledged.
+    pub(crate) fn is_done(&self, is_lost: bool) -> bool {
+        let is_settled = |decision: &Decision| {
+            let mut corrections = decision.corrections.values();
+            (decision.held || is_lost) && corrections.all(|c| matches!(c, Correction::Acknowledged(_)))
+        };
+        !self.is_open() && self.outstanding().next().is_none() && self.decision().is_none_or(is_settled)
+    }
+
+    /// Whether everybody who was asked has answered, as far as it is known who was.
+    pub(crate) fn is_answered(&self) -> bool {
+        if self.issued.is_empty() && self.closes_ms.is_some() {
+            return false;
+        }
+        let has_answered = |worker: &NodeId| {
+            self.ballots.contains_key(worker)
+                || self.equivocations.contains_key(worker)
+                || self.broken_seals.contains_key(worker)
+        };
+        self.issued.iter().all(|issued| has_answered(&issued.worker))
+    }
+
+    /// What workers have committed to.
+    pub(crate) fn commitments(&self) -> impl Iterator<Item = Commitment> {
+        self.issued.iter().filter_map(|issued| issued.commitment)
     }
 
     /// Whether ballots can still change something.

@@ -76,6 +76,9 @@ impl Tally {
             failures: Vec::new(),
             broken_seals: BTreeMap::new(),
             reveal_due_ms: None,
+            // Who was asked in the former life is not known: late ballots may follow in the ledger.
+            closes_ms: Some(decided_ms),
+            is_closed: false,
             disputed: record.disputed,
             opened_ms: record.opened_ms,
             state,

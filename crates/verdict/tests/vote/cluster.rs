@@ -15,7 +15,7 @@ use protocol::{
     policy::Policy,
     report::{JobState, Liveness},
     task::Task,
-    verdict::Verdict,
+    verdict::{Certificate, Verdict},
 };
 use verdict::{Config, Input, Machine, Output, Rejected, SealFault, TaskTerms, Tasks, liveness::Rhythm};
 
@@ -111,6 +111,8 @@ pub(crate) struct Cluster {
     pub(crate) workers: Vec<FakeWorker>,
     pub(crate) now_ms: u64,
     pub(crate) verdicts: BTreeMap<u64, Verdict>,
+    /// As they were when the verdicts were announced.
+    pub(crate) certificates: BTreeMap<u64, Certificate>,
     pub(crate) over: Option<JobState>,
     pub(crate) leases: Vec<(NodeId, ReplicaId, Formula)>,
     pub(crate) cancelled: Vec<ReplicaId>,
@@ -149,6 +151,7 @@ impl Cluster {
             workers: Vec::new(),
             now_ms: 0,
             verdicts: BTreeMap::new(),
+            certificates: BTreeMap::new(),
             over: None,
             leases: Vec::new(),
             cancelled: Vec::new(),
@@ -233,9 +236,9 @@ impl Cluster {
         self.machine = Machine::new(config, [self.seed.to_le_bytes()[1]; 32]);
         for entry in &self.records {
             let tasks = |_: &Submitted| Some(Box::new(Digits(self.tasks, self.engines)) as Box<dyn Tasks>);
-            self.machine.replay(entry, tasks).expect("its own records");
+            self.machine.replay(entry, tasks, |_, _| holds).expect("its own records");
         }
-        self.machine.resume(|_, _| holds, self.now_ms);
+        self.machine.resume(self.now_ms);
         self.collect();
         let here: Vec<NodeId> = self
             .workers
@@ -301,6 +304,15 @@ impl Cluster {
         self.tell(Input::BallotCast { ballot, outcome_held: false, compute_us: 10 })
     }
 
+    /// Whose ballots were counted, as it would be in the ledger.
+    pub(crate) fn voters(&self) -> impl Iterator<Item = NodeId> {
+        self.records.iter().flat_map(|entry| match &entry.record {
+            Record::Decided(decided) => decided.ballots.iter().map(|c| c.ballot.ballot.worker).collect(),
+            Record::Late(counted) => vec![counted.ballot.ballot.worker],
+            _ => Vec::new(),
+        })
+    }
+
     /// Why the job waits.
     pub(crate) fn waiting(&self) -> Option<String> {
         self.machine.progress(JOB)?.waiting
@@ -332,6 +344,7 @@ impl Cluster {
                 // What is noted of verdicts and ends is that of the one job that most tests have.
                 Output::Announce { job, .. } | Output::JobOver { job, .. } if job != JOB => {}
                 Output::Announce { index, verdict, .. } => {
+                    self.certificates.extend(self.machine.certificate(JOB, index).map(|it| (index, it)));
                     let before = self.verdicts.insert(index, verdict);
                     assert_eq!(before, None, "task {index} was decided twice");
                 }

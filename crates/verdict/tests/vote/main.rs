@@ -477,7 +477,7 @@ fn a_late_dissenter_is_recorded_and_corrected() {
     let progress = cluster.machine.progress(JOB).expect("the job is known");
     assert_eq!((progress.dissenting_ballots, progress.corrections), (1, 1));
     assert_eq!(cluster.worker(late).stored[&0], truth(0));
-    let certificate = cluster.machine.certificate(JOB, 0).expect("accepted");
+    let certificate = cluster.certificates.get(&0).expect("accepted").clone();
     assert_eq!(certificate.verify(2), Ok(()));
     assert!(certificate.dissenting.is_empty(), "the certificate holds what decided");
 }
@@ -522,7 +522,7 @@ fn winners_show_two_formulas_where_the_policy_asks_for_it() {
         cluster.submit(two_formulas(), 3);
         cluster.run();
         for index in 0..3 {
-            let certificate = cluster.machine.certificate(JOB, index).expect("accepted");
+            let certificate = cluster.certificates.get(&index).expect("accepted").clone();
             let formulas: std::collections::BTreeSet<Formula> =
                 certificate.winning.iter().map(|signed| signed.ballot.domain.formula).collect();
             assert_eq!(formulas.len(), 2);

@@ -42,7 +42,7 @@ proptest! {
         prop_assert_eq!(cluster.over, Some(JobState::Reconciled));
         for index in 0..tasks {
             prop_assert_eq!(&cluster.verdicts[&index], &Verdict::Accepted(truth(index)));
-            let certificate = cluster.machine.certificate(JOB, index).expect("accepted");
+            let certificate = cluster.certificates.get(&index).expect("accepted").clone();
             prop_assert_eq!(certificate.verify(certificate.quorum), Ok(()));
         }
     }
@@ -64,7 +64,7 @@ proptest! {
         cluster.run();
         for (index, verdict) in cluster.verdicts.clone() {
             if let Verdict::Accepted(digest) = verdict {
-                let certificate = cluster.machine.certificate(JOB, index).expect("accepted");
+                let certificate = cluster.certificates.get(&index).expect("accepted").clone();
                 prop_assert_eq!(certificate.accepted, digest);
                 prop_assert_eq!(certificate.verify(quorum), Ok(()));
             }
@@ -106,7 +106,7 @@ proptest! {
         prop_assert_eq!(cluster.over, Some(JobState::Reconciled));
         for index in 0..tasks {
             prop_assert_eq!(&cluster.verdicts[&index], &Verdict::Accepted(truth(index)));
-            let certificate = cluster.machine.certificate(JOB, index).expect("accepted");
+            let certificate = cluster.certificates.get(&index).expect("accepted").clone();
             prop_assert_eq!(certificate.verify(certificate.quorum), Ok(()));
         }
     }

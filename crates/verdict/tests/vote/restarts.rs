@@ -75,3 +75,51 @@ fn a_task_of_one_seat_outlives_the_worker_that_comes_and_goes() {
     cluster.run();
     assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
 }
+
+/// Sixty tasks that all three decided: what is left of them.
+fn settled_cluster() -> Cluster {
+    let mut cluster = cluster(&[Behaviour::Honest; 3]);
+    cluster.submit(Policy { quorum: 3, ..Policy::default() }, 60);
+    cluster.run();
+    cluster.join(cluster.workers[0].key.node_id());
+    cluster
+}
+
+#[test]
+fn of_settled_tasks_no_tally_is_kept_before_a_restart_or_after_it() {
+    let mut cluster = settled_cluster();
+    assert_eq!(cluster.machine.sizes().tallies, 0);
+    cluster.crash(true);
+    cluster.run_until_idle();
+    assert_eq!(cluster.machine.sizes().tallies, 0);
+    let progress = cluster.machine.progress(JOB).expect("the job is known");
+    assert_eq!((progress.accepted, progress.tasks), (60, 60));
+    let leases = cluster.leases.len();
+    cluster.add("another", Behaviour::Honest);
+    cluster.run_until_idle();
+    assert_eq!(cluster.leases.len(), leases, "nothing is run again");
+}
+
+#[test]
+fn a_word_about_a_settled_task_is_answered_and_changes_nothing() {
+    let mut cluster = settled_cluster();
+    let (worker, replica, formula) = cluster.leases[7];
+    let (cancelled, records) = (cluster.cancelled.len(), cluster.records.len());
+    let ballot = cluster.ballot(worker, replica, formula, truth(replica.index));
+    cluster.cast(ballot).expect("it is late, and no fault");
+    assert_eq!(cluster.cancelled[cancelled..], [replica], "nobody waits for it");
+    assert_eq!(cluster.records.len(), records);
+}
+
+#[test]
+fn a_decided_task_waits_for_those_who_were_asked_and_only_as_long_as_a_lease_lasts() {
+    let mut cluster = cluster(&[Behaviour::Honest, Behaviour::Honest, Behaviour::Silent]);
+    cluster.submit(Policy::default(), 1);
+    cluster.run_until_idle();
+    assert!(cluster.over.is_some());
+    assert_eq!(cluster.machine.sizes().tallies, 1, "the third may have lied, and would be corrected");
+    cluster.pass_ms(Policy::default().lease_ms + 1);
+    cluster.join(cluster.workers[0].key.node_id());
+    assert_eq!(cluster.machine.sizes().tallies, 0);
+    assert_eq!(cluster.machine.next_timeout_ms(), None);
+}
