@@ -6,16 +6,14 @@ import json
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
-from .rates import CASES, measure
+from .rates import CASES, Rate, Windows, measure
 
-CLUSTERS = {
-    "pipes": "on_pipes",
-    "celery": "on_celery",
-    "dask": "on_dask",
-    "ray": "on_ray",
-}
+CLUSTERS = {"pipes": "on_pipes", "ray": "on_ray", "dask": "on_dask", "celery": "on_celery"}
+LOGS = {"etcd": "log_on_etcd", "nats": "log_on_nats"}
+QUORATE = "quorate"
+ALL = [QUORATE, *CLUSTERS, *LOGS]
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -23,26 +21,47 @@ def _end(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
+def _cluster_rates(peer: ModuleType, arguments: argparse.Namespace) -> list[Rate]:
+    windows: Windows = peer.WINDOWS
+    rates = []
+    with peer.cluster() as cluster:
+        for case in CASES:
+            if arguments.case is None or case.name.startswith(arguments.case):
+                if arguments.warm_up > 0:
+                    measure(cluster, case, windows, arguments.warm_up, arguments.scratch)
+                rates.append(measure(cluster, case, windows, arguments.seconds, arguments.scratch))
+    return rates
+
+
+def _measured(arguments: argparse.Namespace) -> dict[str, object]:
+    name: str = arguments.contender
+    if name == QUORATE:
+        from . import on_quorate
+
+        rates, printed = on_quorate.rates(arguments.coordinator, arguments.scratch)
+        answer = {"name": on_quorate.NAME, "versions": on_quorate.versions(arguments.coordinator), "printed": printed}
+    else:
+        peer = importlib.import_module(f".{(CLUSTERS | LOGS)[name]}", __package__)
+        if name in CLUSTERS:
+            rates = _cluster_rates(peer, arguments)
+        else:
+            rates = peer.rates(arguments.seconds, arguments.warm_up, arguments.scratch)
+        answer = {"name": peer.NAME, "versions": peer.versions()}
+    return answer | {"rates": [rate.as_dict() for rate in rates]}
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("contender", choices=CLUSTERS)
-    parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--warm-up", type=float, default=1, metavar="SECONDS")
-    parser.add_argument("--case", action="append", help="only cases whose name begins so")
+    parser.add_argument("contender", choices=ALL)
+    parser.add_argument("--seconds", type=float, default=2.5, help="how long each run lasts")
+    parser.add_argument("--warm-up", type=float, default=0.7, metavar="SECONDS")
+    parser.add_argument("--case", help="only cases whose name begins so")
     parser.add_argument("--scratch", type=Path, required=True, help="a folder on the disk to be measured")
+    parser.add_argument("--coordinator", type=Path, help="Quorate's program")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
-    module = importlib.import_module(f".{CLUSTERS[arguments.contender]}", __package__)
-    rates = []
-    with module.cluster() as cluster:
-        for case in CASES:
-            if arguments.case and not any(case.name.startswith(name) for name in arguments.case):
-                continue
-            if arguments.warm_up > 0:
-                measure(cluster, case, module.WINDOWS, arguments.warm_up, arguments.scratch)
-            rates.append(measure(cluster, case, module.WINDOWS, arguments.seconds, arguments.scratch))
-    print(json.dumps({"name": module.NAME, "versions": module.versions(), "rates": [rate.as_dict() for rate in rates]}))
+    print(json.dumps(_measured(arguments)))
 
 
 if __name__ == "__main__":

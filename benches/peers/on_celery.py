@@ -109,6 +109,8 @@ def cluster() -> Iterator[_Celery]:
         stack.enter_context(running(redis, folder, lambda: accepts(port)))
         url = f"redis://127.0.0.1:{port}/0"
         os.environ[_URL] = url
+        # The workers import this package, too, wherever they run.
+        os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
         app.conf.update(broker_url=url, result_backend=url)
         for worker in range(WORKERS):
             own = folder / str(worker)

@@ -1,0 +1,43 @@
+"""From the answers of all rounds to one figure a contender and case."""
+
+from statistics import median
+
+Medians = dict[str, dict[str, float]]
+"""By the contender's short name, then by case: medians of the rounds, a second."""
+
+
+def _runs(results: dict) -> dict[str, dict[str, list[float]]]:
+    runs: dict[str, dict[str, list[float]]] = {}
+    for answer in results["answers"]:
+        cases = runs.setdefault(answer["contender"], {})
+        for rate in answer["rates"]:
+            cases.setdefault(rate["case"], []).append(rate["verdicts_per_s"])
+    return runs
+
+
+def medians(results: dict) -> Medians:
+    """The median of each."""
+    return {
+        name: {case: median(rates) for case, rates in cases.items()} for name, cases in _runs(results).items()
+    }
+
+
+def spread(results: dict) -> float:
+    """The farthest that a run lies from its median, as a part of the median."""
+    distances = [
+        abs(rate / median(rates) - 1)
+        for cases in _runs(results).values()
+        for rates in cases.values()
+        for rate in rates
+    ]
+    return max(distances, default=0.0)
+
+
+def names(results: dict) -> dict[str, str]:
+    """How each contender is called."""
+    return {answer["contender"]: answer["name"] for answer in results["answers"]}
+
+
+def versions(results: dict) -> dict[str, str]:
+    """All that ran, with its version."""
+    return {program: version for answer in results["answers"] for program, version in answer["versions"].items()}

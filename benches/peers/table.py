@@ -1,0 +1,109 @@
+"""The figures as Markdown, put between two marks of a page."""
+
+from pathlib import Path
+
+from .contender import CLUSTERS, LOGS, QUORATE
+from .medians import Medians, medians, names, spread, versions
+
+BEGIN = "<!-- bench-peers: what stands between these marks is written by `make bench-peers` -->"
+END = "<!-- bench-peers: end -->"
+
+_QUORATE_BEST = {"single": "single, signed and durable", "batch": "batch, signed and durable"}
+_COLUMNS = [
+    ("single, as it comes", "single"),
+    ("single, signed and durable", "single"),
+    ("batch, as it comes", "batch"),
+    ("batch, signed and durable", "batch"),
+    ("batch, each check signed and durable", "batch"),
+]
+_LOG_COLUMNS = [("single", "single"), ("single, not synced", "single"), ("batch", "batch")]
+
+
+def _cell(rate: float | None, quorate: float | None) -> str:
+    if rate is None:
+        return ""
+    if quorate is None:
+        return f"{rate:,.0f}"
+    times = quorate / rate
+    return f"{rate:,.0f} ({times:,.0f}x)" if times >= 10 else f"{rate:,.0f} ({times:.1f}x)"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _verdicts(found: Medians, called: dict[str, str]) -> list[str]:
+    quorate = found.get(QUORATE, {})
+    lines = [
+        _line(["verdicts a second", *(case for case, _ in _COLUMNS)]),
+        "|---|" + "---:|" * len(_COLUMNS),
+    ]
+    if quorate:
+        own = {
+            "single, as it comes": quorate.get("single, signed"),
+            "batch, as it comes": quorate.get("batch, signed"),
+        } | quorate
+        marks = {"single, as it comes": " *", "batch, as it comes": " *"}
+        cells = [_cell(own.get(case), None) for case, _ in _COLUMNS]
+        marked = [cell and f"**{cell}**{marks.get(case, '')}" for cell, (case, _) in zip(cells, _COLUMNS, strict=True)]
+        lines.append(_line([f"**{called[QUORATE]}**", *marked]))
+    for peer in CLUSTERS:
+        if peer in found:
+            cells = [_cell(found[peer].get(case), quorate.get(_QUORATE_BEST[mode])) for case, mode in _COLUMNS]
+            lines.append(_line([called[peer], *cells]))
+    return lines
+
+
+def _records(found: Medians, called: dict[str, str]) -> list[str]:
+    lines = [
+        _line(["records a second", "single, synced", "single, not synced", "batch, synced"]),
+        "|---|---:|---:|---:|",
+    ]
+    quorate = found.get(QUORATE, {})
+    for log in LOGS:
+        if log in found:
+            cells = [_cell(found[log].get(case), quorate.get(_QUORATE_BEST[mode])) for case, mode in _LOG_COLUMNS]
+            lines.append(_line([called[log], *cells]))
+    return lines
+
+
+def _about(results: dict) -> str:
+    machine = results["machine"]
+    sync, python = machine["fdatasync_ms"], machine["python_us"]
+    virtual = "a virtual machine with " if machine["virtual"] else ""
+    programs = ", ".join(f"{program} {version}" for program, version in versions(results).items())
+    return (
+        f"Measured on {results['started'][:10]}: {virtual}{machine['cores']} cores of {machine['processor']}, "
+        f"{machine['memory_gib']} GiB, {machine['system']}, Linux {machine['kernel']}; load average before: "
+        f"{machine['load_before']:.1f}. One short append with its fdatasync took {sync['p50']:.2f} ms (p50), "
+        f"{sync['p99']:.2f} ms (p99). By itself, Python took {python['evaluate']:.1f} us to evaluate the check, "
+        f"{python['sign']:.0f} us to sign and {python['verify']:.0f} us to verify.\n\n"
+        f"{programs}; Python {machine['python']}. Medians of {results['rounds']} rounds of {results['seconds']} s for each "
+        f"figure; no run lay farther than {spread(results):.0%} from its median. All of it took {results['took_s']} s."
+    )
+
+
+def render(results: dict) -> str:
+    """The page's part."""
+    found, called = medians(results), names(results)
+    blocks = [
+        _about(results),
+        "In brackets: how many times that is what Quorate decides, signed and durable.",
+        "\n".join(_verdicts(found, called)),
+    ]
+    if QUORATE in found:
+        blocks.append("\\* Signed, as always; the ledger in memory.")
+    if any(log in found for log in LOGS):
+        blocks.append("\n".join(_records(found, called)))
+    return "\n\n".join(blocks)
+
+
+def write(results: dict, page: Path) -> None:
+    """Puts the figures between the marks."""
+    text = page.read_text()
+    before, begins, rest = text.partition(BEGIN)
+    _, ends, after = rest.partition(END)
+    if not begins or not ends:
+        raise ValueError(f"{page} lacks the line {BEGIN!r} or, after it, {END!r}")
+    figure = "![verdicts a second, on a logarithmic scale](figures/peers.svg)"
+    page.write_text(f"{before}{BEGIN}\n\n{render(results)}\n\n{figure}\n\n{END}{after}")
