@@ -1,11 +1,11 @@
 """NATS JetStream as the log: a stream in files, one message a record, each acknowledged.
 
-By itself it acknowledges once a message is with the operating system, and syncs every two minutes; from 2.10 on,
-`sync_interval: always` makes it sync first. Where the server knows that, both are measured.
+By itself it acknowledges once a message is with the operating system, and syncs every two minutes; newer servers can be
+told to sync first (`sync_interval: always`). Where the server knows that, both are measured.
 """
 
 import asyncio
-import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -21,34 +21,37 @@ from .servers import accepts, first_line_of, folder_in, free_port, running
 NAME = "NATS JetStream"
 
 _IN_FLIGHT = 256
-_SYNCS_ALWAYS_FROM = (2, 10)
 
 
 def versions() -> dict[str, str]:
     """What runs here."""
-    return {"nats-server": _server_version(), "nats-py": version("nats-py")}
-
-
-def _server_version() -> str:
-    return first_line_of(["nats-server", "--version"]).rpartition("v")[2]
-
-
-def _can_sync_always() -> bool:
-    parts = re.findall(r"\d+", _server_version())
-    return tuple(int(part) for part in parts[:2]) >= _SYNCS_ALWAYS_FROM
+    server = first_line_of(["nats-server", "--version"]).rpartition("v")[2]
+    return {"nats-server": server, "nats-py": version("nats-py")}
 
 
 class WrongCount(Exception):
     """The stream holds another number of records than it acknowledged."""
 
 
+def _settings(folder: Path, port: int, sync_always: bool) -> Path:
+    settings = folder / "settings"
+    sync = ", sync_interval: always" if sync_always else ""
+    settings.write_text(f'host: 127.0.0.1\nport: {port}\njetstream {{ store_dir: "{folder}"{sync} }}\n')
+    return settings
+
+
+def _can_sync_always(scratch: Path) -> bool:
+    """Whether the server accepts the setting."""
+    with folder_in(scratch) as folder:
+        test = ["nats-server", "--config", str(_settings(folder, free_port(), sync_always=True)), "-t"]
+        return subprocess.run(test, capture_output=True).returncode == 0
+
+
 @contextmanager
 def _server(folder: Path, sync_always: bool) -> Iterator[int]:
     port = free_port()
-    sync = ", sync_interval: always" if sync_always else ""
-    settings = folder / "settings"
-    settings.write_text(f'host: 127.0.0.1\nport: {port}\njetstream {{ store_dir: "{folder}"{sync} }}\n')
-    with running(["nats-server", "--config", str(settings)], folder, lambda: accepts(port)):
+    command = ["nats-server", "--config", str(_settings(folder, port, sync_always))]
+    with running(command, folder, lambda: accepts(port)):
         yield port
 
 
@@ -77,8 +80,8 @@ async def _measure(case: str, port: int, seconds: float, warm_up: float) -> Rate
 def rates(seconds: float, warm_up: float, scratch: Path) -> list[Rate]:
     """Records a second, as it comes and, where the server can, synced before each is acknowledged."""
     measured = []
-    cases = [("single, not synced", False)] + [("single", True)] * _can_sync_always()
+    cases = [("single, not synced", False)] + [("single", True)] * _can_sync_always(scratch)
     for case, sync_always in cases:
-        with folder_in(scratch) as folder, _server(folder.resolve(), sync_always) as port:
+        with folder_in(scratch) as folder, _server(folder, sync_always) as port:
             measured.append(asyncio.run(_measure(case, port, seconds, warm_up)))
     return measured

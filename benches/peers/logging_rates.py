@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 
+from .processor_time import of_family_s
 from .rates import Rate
 
 RECORD_BYTES = 270
@@ -22,6 +23,7 @@ async def measure(
     case: str, append: Callable[[int], Awaitable[None]], in_flight: int, records_each: int, seconds: float
 ) -> Rate:
     """Appends until the time is over; `append` gets the number of a request and returns once it is acknowledged."""
+    cpu_before_s = of_family_s()
     started = time.perf_counter()
     requests = 0
     last_at = started
@@ -37,4 +39,5 @@ async def measure(
     await asyncio.gather(*(line() for _ in range(in_flight)))
     records = requests * records_each
     elapsed_s = last_at - started
-    return Rate(case, records, elapsed_s, records / elapsed_s, 0)
+    cpu_us = (of_family_s() - cpu_before_s) / records * 1e6
+    return Rate(case, records, elapsed_s, records / elapsed_s, cpu_us)

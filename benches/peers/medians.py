@@ -2,23 +2,28 @@
 
 from statistics import median
 
+RATE = "verdicts_per_s"
+PROCESSOR_TIME = "cpu_us_per_verdict"
+
 Medians = dict[str, dict[str, float]]
-"""By the contender's short name, then by case: medians of the rounds, a second."""
+"""By the contender's short name, then by case: medians of the rounds."""
 
 
-def _runs(results: dict) -> dict[str, dict[str, list[float]]]:
+def _runs(results: dict, figure: str) -> dict[str, dict[str, list[float]]]:
     runs: dict[str, dict[str, list[float]]] = {}
     for answer in results["answers"]:
         cases = runs.setdefault(answer["contender"], {})
         for rate in answer["rates"]:
-            cases.setdefault(rate["case"], []).append(rate["verdicts_per_s"])
+            if rate[figure] is not None:
+                cases.setdefault(rate["case"], []).append(rate[figure])
     return runs
 
 
-def medians(results: dict) -> Medians:
+def medians(results: dict, figure: str = RATE) -> Medians:
     """The median of each."""
     return {
-        name: {case: median(rates) for case, rates in cases.items()} for name, cases in _runs(results).items()
+        name: {case: median(found) for case, found in cases.items()}
+        for name, cases in _runs(results, figure).items()
     }
 
 
@@ -26,7 +31,7 @@ def spread(results: dict) -> float:
     """The farthest that a run lies from its median, as a part of the median."""
     distances = [
         abs(rate / median(rates) - 1)
-        for cases in _runs(results).values()
+        for cases in _runs(results, RATE).values()
         for rates in cases.values()
         for rate in rates
     ]

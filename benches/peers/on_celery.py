@@ -21,7 +21,7 @@ from .rates import Windows
 from .servers import accepts, first_line_of, free_port, running
 
 NAME = "Celery, Redis"
-WINDOWS = Windows(single=200, batch=6)
+WINDOWS = Windows(single=100, batch=6)
 
 _WAIT_S = 60
 _URL = "PEERS_REDIS_URL"

@@ -8,7 +8,7 @@ from .ballots import WORKERS, Ballot, Signing, Task, Voter
 from .rates import Windows
 
 NAME = "Dask"
-WINDOWS = Windows(single=500, batch=6)
+WINDOWS = Windows(single=200, batch=6)
 
 _WAIT_S = 60
 
@@ -80,7 +80,7 @@ def cluster() -> Iterator[_Dask]:
             processes=True,
             host="127.0.0.1",
             scheduler_port=0,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
         ) as local,
         Client(local) as client,
     ):

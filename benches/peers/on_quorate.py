@@ -46,6 +46,12 @@ def rates(coordinator: Path, scratch: Path) -> tuple[list[Rate], list[dict]]:
         for key, mode in [("single", "single"), ("batched", "batch")]:
             rate = figures[key]
             measured.append(
-                Rate(f"{mode}, {case}", rate.get("checks", 0), rate.get("elapsed_s", 0.0), rate["checks_per_s"], 0)
+                Rate(
+                    f"{mode}, {case}",
+                    rate.get("checks", 0),
+                    rate.get("elapsed_s", 0.0),
+                    rate["checks_per_s"],
+                    rate.get("cpu_us_per_check"),
+                )
             )
     return measured, printed

@@ -10,7 +10,7 @@ from .ballots import WORKERS, Ballot, Signing, Task, Voter
 from .rates import Windows
 
 NAME = "Ray"
-WINDOWS = Windows(single=500, batch=6)
+WINDOWS = Windows(single=300, batch=6)
 
 _WAIT_S = 60
 _STORE_BYTES = 256 << 20

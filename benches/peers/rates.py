@@ -14,6 +14,7 @@ from typing import Protocol
 from .ballots import CHECK, Ballot, Register, Signing, Task
 from .ledger import Ledger
 from .majority import Decision, MajorityCount
+from .processor_time import of_family_s
 
 BATCH = 1000
 """Checks in a task, where they are batched."""
@@ -70,7 +71,9 @@ class Rate:
     verdicts: int
     elapsed_s: float
     verdicts_per_s: float
-    groups: int
+    cpu_us_per_verdict: float | None
+    """Processor time of all processes that take part, where it is known."""
+    groups: int = 0
     """How often the ledger was made durable."""
 
     def as_dict(self) -> dict[str, object]:
@@ -126,6 +129,7 @@ def _measure(
     count = MajorityCount(register)
     verdicts = _Verdicts(case.batch)
     sent = decided = 0
+    cpu_before_s = of_family_s()
     started = time.perf_counter()
     while True:
         if len(count) <= window // 2 and time.perf_counter() < started + seconds:
@@ -149,7 +153,8 @@ def _measure(
         raise WrongVerdict(f"{len(verdicts)} of {sent} tasks, {count.late} late, {count.dissents} dissents")
     elapsed_s = verdicts.last_at - started
     done = sent * case.batch
-    return Rate(case.name, done, elapsed_s, done / elapsed_s, ledger.groups if ledger else 0)
+    cpu_us = (of_family_s() - cpu_before_s) / done * 1e6
+    return Rate(case.name, done, elapsed_s, done / elapsed_s, cpu_us, ledger.groups if ledger else 0)
 
 
 def _task(number: int, batch: int) -> Task:

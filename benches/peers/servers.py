@@ -36,7 +36,7 @@ def first_line_of(command: list[str]) -> str:
 def folder_in(scratch: Path) -> Iterator[Path]:
     """An empty folder on the disk to be measured."""
     with tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+        yield Path(folder).resolve()
 
 
 @contextmanager

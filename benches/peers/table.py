@@ -1,9 +1,10 @@
 """The figures as Markdown, put between two marks of a page."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from .contender import CLUSTERS, LOGS, QUORATE
-from .medians import Medians, medians, names, spread, versions
+from .medians import PROCESSOR_TIME, Medians, medians, names, spread, versions
 
 BEGIN = "<!-- bench-peers: what stands between these marks is written by `make bench-peers` -->"
 END = "<!-- bench-peers: end -->"
@@ -32,25 +33,45 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _head(first: str) -> list[str]:
+    return [_line([first, *(case for case, _ in _COLUMNS)]), "|---|" + "---:|" * len(_COLUMNS)]
+
+
+def _own(quorate: dict[str, float]) -> list[float | None]:
+    """Quorate's figures by the columns of the others: it never goes unsigned."""
+    by_column = quorate | {f"{mode}, as it comes": quorate.get(f"{mode}, signed") for mode in _QUORATE_BEST}
+    return [by_column.get(case) for case, _ in _COLUMNS]
+
+
+def _own_cells(quorate: dict[str, float], write: Callable[[float | None], str]) -> list[str]:
+    marks = [" *" if case.endswith("as it comes") else "" for case, _ in _COLUMNS]
+    cells = [write(figure) for figure in _own(quorate)]
+    return [cell and f"**{cell}**{mark}" for cell, mark in zip(cells, marks, strict=True)]
+
+
 def _verdicts(found: Medians, called: dict[str, str]) -> list[str]:
     quorate = found.get(QUORATE, {})
-    lines = [
-        _line(["verdicts a second", *(case for case, _ in _COLUMNS)]),
-        "|---|" + "---:|" * len(_COLUMNS),
-    ]
+    lines = _head("verdicts a second")
     if quorate:
-        own = {
-            "single, as it comes": quorate.get("single, signed"),
-            "batch, as it comes": quorate.get("batch, signed"),
-        } | quorate
-        marks = {"single, as it comes": " *", "batch, as it comes": " *"}
-        cells = [_cell(own.get(case), None) for case, _ in _COLUMNS]
-        marked = [cell and f"**{cell}**{marks.get(case, '')}" for cell, (case, _) in zip(cells, _COLUMNS, strict=True)]
-        lines.append(_line([f"**{called[QUORATE]}**", *marked]))
+        lines.append(_line([f"**{called[QUORATE]}**", *_own_cells(quorate, lambda rate: _cell(rate, None))]))
     for peer in CLUSTERS:
         if peer in found:
             cells = [_cell(found[peer].get(case), quorate.get(_QUORATE_BEST[mode])) for case, mode in _COLUMNS]
             lines.append(_line([called[peer], *cells]))
+    return lines
+
+
+def _microseconds(time_us: float | None) -> str:
+    return "" if time_us is None else f"{time_us:,.0f}" if time_us >= 100 else f"{time_us:.1f}"
+
+
+def _processor_time(found: Medians, called: dict[str, str]) -> list[str]:
+    lines = _head("processor time a verdict, us")
+    if QUORATE in found:
+        lines.append(_line([f"**{called[QUORATE]}**", *_own_cells(found[QUORATE], _microseconds)]))
+    for peer in CLUSTERS:
+        if peer in found:
+            lines.append(_line([called[peer], *(_microseconds(found[peer].get(case)) for case, _ in _COLUMNS)]))
     return lines
 
 
@@ -93,6 +114,7 @@ def render(results: dict) -> str:
     ]
     if QUORATE in found:
         blocks.append("\\* Signed, as always; the ledger in memory.")
+    blocks.append("\n".join(_processor_time(medians(results, PROCESSOR_TIME), called)))
     if any(log in found for log in LOGS):
         blocks.append("\n".join(_records(found, called)))
     return "\n\n".join(blocks)
