@@ -66,12 +66,15 @@ bench: ## the figures: digits per second against a plain baseline, agreement thr
 	@scripts/setup build
 	$(CARGO) bench --package quorate-benches --locked
 
+PEERS_PYTHON = PYTHONPATH=benches PYTHONPYCACHEPREFIX=$(abspath $(PEERS))/cache $(PEERS)/venv/bin/python
+
 # PEERS_OPTIONS=--quick tries it in some minutes and leaves the pages as they are.
 bench-peers: ## Quorate beside Ray, Dask, Celery and others on this machine, in 13 minutes, into docs/benchmarks.md
 	@scripts/setup peers
 	@$(MAKE) --no-print-directory $(PEERS)/installed
 	$(CARGO) build --release --locked --bin coordinator --bin worker
-	PYTHONPATH=benches PYTHONPYCACHEPREFIX=$(abspath $(PEERS))/cache $(PEERS)/venv/bin/python -m peers --coordinator $(RELEASE)/coordinator --output $(PEERS) $(PEERS_OPTIONS)
+	$(PEERS_PYTHON) -m unittest peers.test_counting
+	$(PEERS_PYTHON) -m peers --coordinator $(RELEASE)/coordinator --output $(PEERS) $(PEERS_OPTIONS)
 
 # Python's packages stay in this folder.
 $(PEERS)/installed: benches/peers/requirements.txt

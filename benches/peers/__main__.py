@@ -1,4 +1,4 @@
-"""Runs every contender in turn, some rounds long, and writes medians: a table and a plot for the pages, raw figures as JSON.
+"""Runs every contender in turn, some rounds long, and writes medians: a table and a plot for the pages, JSON beside.
 
 In turn, not one after the other to its end: what changes on the machine meanwhile changes all of them.
 """

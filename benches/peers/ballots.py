@@ -1,8 +1,8 @@
 """What a worker does with a task, and how the one who counts knows that a worker said it.
 
-A task is a number and the texts of its checks. A ballot is the worker, the task, a value for each check, and the signatures:
-none, one over the whole task, or one for each check. Everything is plain tuples, lists, numbers and bytes, so that each
-peer carries it in its own encoding.
+A task is a number and the texts of its checks. A ballot is the worker, the task, a value for each check, and the
+signatures: none, one over the whole task, or one for each check. Everything is plain tuples, lists, numbers and bytes,
+so that each peer carries it in its own encoding.
 """
 
 import hashlib
@@ -51,11 +51,7 @@ def evaluate(text: str) -> bool:
 
     Only numbers, operators and brackets pass, and no power: nothing that could name, call or blow up anything.
     """
-    if (
-        len(text) > CHECK_CHARACTERS_MAX
-        or not _VETTED.fullmatch(text)
-        or "**" in text
-    ):
+    if len(text) > CHECK_CHARACTERS_MAX or not _VETTED.fullmatch(text) or "**" in text:
         raise ValueError(f"the check {text[:40]!r} is not plain arithmetic")
     return bool(eval(text, _NO_NAMES))
 

@@ -35,6 +35,7 @@ def _cluster_rates(peer: ModuleType, arguments: argparse.Namespace) -> list[Rate
 
 def _measured(arguments: argparse.Namespace) -> dict[str, object]:
     name: str = arguments.contender
+    answer: dict[str, object]
     if name == QUORATE:
         from . import on_quorate
 

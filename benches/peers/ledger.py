@@ -17,9 +17,7 @@ _END = None
 def _line(decision: Decision) -> bytes:
     """One decision: its task, its values, and who signed what."""
     values = "".join("1" if value else "0" for value in decision.values)
-    ballots = "\t".join(
-        f"{worker}:{b''.join(signatures).hex()}" for worker, _, _, signatures in decision.ballots
-    )
+    ballots = "\t".join(f"{worker}:{b''.join(signatures).hex()}" for worker, _, _, signatures in decision.ballots)
     return f"{decision.number}\t{values}\t{ballots}\n".encode()
 
 
@@ -46,9 +44,10 @@ class Ledger:
             try:
                 arrived += self._durable.get(block=wait and not arrived, timeout=10)
             except queue.Empty:
-                if self._error is not None:
-                    raise self._error
-                return arrived
+                break
+        if self._error is not None:
+            raise self._error
+        return arrived
 
     def close(self) -> None:
         """Writes what waits, and ends the thread."""

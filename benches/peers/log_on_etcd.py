@@ -1,4 +1,4 @@
-"""etcd as the log: one put a record, or transactions of a thousand puts. It syncs its own log before it acknowledges."""
+"""etcd as the log: one put a record, or transactions of a thousand puts. It syncs its log before it acknowledges."""
 
 import asyncio
 import importlib

@@ -22,8 +22,7 @@ def _runs(results: dict, figure: str) -> dict[str, dict[str, list[float]]]:
 def medians(results: dict, figure: str = RATE) -> Medians:
     """The median of each."""
     return {
-        name: {case: median(found) for case, found in cases.items()}
-        for name, cases in _runs(results, figure).items()
+        name: {case: median(found) for case, found in cases.items()} for name, cases in _runs(results, figure).items()
     }
 
 
@@ -46,3 +45,16 @@ def names(results: dict) -> dict[str, str]:
 def versions(results: dict) -> dict[str, str]:
     """All that ran, with its version."""
     return {program: version for answer in results["answers"] for program, version in answer["versions"].items()}
+
+
+def latency_ms(results: dict, case: str) -> dict[str, float]:
+    """Percentiles of one check on Quorate's idle cluster, medians of the rounds; empty where it was not measured."""
+    printed = [
+        figures["latency"]
+        for answer in results["answers"]
+        for figures in answer.get("printed", [])
+        if figures["case"] == case and figures.get("latency")
+    ]
+    if not printed:
+        return {}
+    return {name: median(latency[f"{name}_ms"] for latency in printed) for name in ("p50", "p99")}

@@ -1,7 +1,7 @@
 """Celery with Redis as broker and as result backend: three workers, each with a queue of its own.
 
-A worker runs its tasks in its main process (the pool `solo`), which is the fastest for such short ones. Tasks are published
-through one connection; results come back by the publications of Redis that Celery subscribes to.
+A worker runs its tasks in its main process (the pool `solo`), which is the fastest for such short ones. Tasks are
+published through one connection; results come back by the publications of Redis that Celery subscribes to.
 """
 
 import os

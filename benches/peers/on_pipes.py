@@ -1,13 +1,13 @@
 """Plain Python processes: three children of `multiprocessing`, and a pair of pipes to each.
 
-Frames are a length and a pickle. Whoever reads takes all that the pipe holds and answers it in one write, so that many small
-tasks share a system call. The counting side never blocks on a full pipe: it would wait for a worker that waits for it.
+Frames are a length and a pickle. Whoever reads takes all that the pipe holds and answers it in one write, so that many
+small tasks share a system call. The counting side never blocks on a full pipe: it would wait for a worker that waits
+for it.
 """
 
 import multiprocessing
 import os
 import pickle
-import platform
 import selectors
 import struct
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ _LENGTH = struct.Struct("<I")
 
 
 def versions() -> dict[str, str]:
-    """What runs here."""
-    return {"Python": platform.python_version()}
+    """Nothing but Python."""
+    return {}
 
 
 def _frame(message: object) -> bytes:

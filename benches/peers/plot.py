@@ -33,7 +33,7 @@ def _bars(axes: Axes, mode: str, found: dict, called: dict[str, str]) -> None:
     axes.set_yticks(range(len(order)), [called[name] for name in order])
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.set_xlim(right=axes.get_xlim()[1] * 3)
+    axes.set_xlim(10, axes.get_xlim()[1] * 3)
     axes.spines[["top", "right"]].set_visible(False)
 
 

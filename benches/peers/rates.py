@@ -1,7 +1,7 @@
 """How many verdicts a second a cluster of workers reaches: a window of tasks in flight, kept full for some seconds.
 
-The clock runs from the first task to the last decision, with the filling and the emptying of the window. Where there is a
-ledger, a decision counts once it is durable. Every verdict is checked, and every ballot is waited for.
+The clock runs from the first task to the last decision, with the filling and the emptying of the window. Where there is
+a ledger, a decision counts once it is durable. Every verdict is checked, and every ballot is waited for.
 """
 
 import tempfile

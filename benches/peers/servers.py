@@ -1,4 +1,4 @@
-"""Servers that live as long as a context: on the loopback, on ports that the system gives, in a folder that goes with them."""
+"""Servers that live as long as a context: on the loopback, on ports and in folders that the system gives."""
 
 import shutil
 import socket

@@ -1,10 +1,11 @@
 """The figures as Markdown, put between two marks of a page."""
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 from .contender import CLUSTERS, LOGS, QUORATE
-from .medians import PROCESSOR_TIME, Medians, medians, names, spread, versions
+from .medians import PROCESSOR_TIME, Medians, latency_ms, medians, names, spread, versions
 
 BEGIN = "<!-- bench-peers: what stands between these marks is written by `make bench-peers` -->"
 END = "<!-- bench-peers: end -->"
@@ -18,6 +19,7 @@ _COLUMNS = [
     ("batch, each check signed and durable", "batch"),
 ]
 _LOG_COLUMNS = [("single", "single"), ("single, not synced", "single"), ("batch", "batch")]
+_LINE_CHARACTERS = 120
 
 
 def _cell(rate: float | None, quorate: float | None) -> str:
@@ -93,15 +95,23 @@ def _about(results: dict) -> str:
     sync, python = machine["fdatasync_ms"], machine["python_us"]
     virtual = "a virtual machine with " if machine["virtual"] else ""
     programs = ", ".join(f"{program} {version}" for program, version in versions(results).items())
-    return (
+    where = (
         f"Measured on {results['started'][:10]}: {virtual}{machine['cores']} cores of {machine['processor']}, "
         f"{machine['memory_gib']} GiB, {machine['system']}, Linux {machine['kernel']}; load average before: "
         f"{machine['load_before']:.1f}. One short append with its fdatasync took {sync['p50']:.2f} ms (p50), "
         f"{sync['p99']:.2f} ms (p99). By itself, Python took {python['evaluate']:.1f} us to evaluate the check, "
-        f"{python['sign']:.0f} us to sign and {python['verify']:.0f} us to verify.\n\n"
-        f"{programs}; Python {machine['python']}. Medians of {results['rounds']} rounds of {results['seconds']} s for each "
-        f"figure; no run lay farther than {spread(results):.0%} from its median. All of it took {results['took_s']} s."
+        f"{python['sign']:.0f} us to sign and {python['verify']:.0f} us to verify."
     )
+    what = (
+        f"{programs}; the Python packages on Python {machine['python']}. Medians of {results['rounds']} rounds, "
+        f"each run {results['seconds']} s long (Quorate's as long as its checks take); no run lay farther than "
+        f"{spread(results):.0%} from its median. All of it took {results['took_s'] / 60:.0f} minutes."
+    )
+    return f"{_wrapped(where)}\n\n{_wrapped(what)}"
+
+
+def _wrapped(paragraph: str) -> str:
+    return textwrap.fill(paragraph, width=_LINE_CHARACTERS, break_on_hyphens=False)
 
 
 def render(results: dict) -> str:
@@ -114,6 +124,11 @@ def render(results: dict) -> str:
     ]
     if QUORATE in found:
         blocks.append("\\* Signed, as always; the ledger in memory.")
+    if latency := latency_ms(results, "signed and durable"):
+        blocks.append(
+            f"One check on Quorate's idle cluster, signed and durable: p50 {latency['p50']:.2f} ms, "
+            f"p99 {latency['p99']:.2f} ms."
+        )
     blocks.append("\n".join(_processor_time(medians(results, PROCESSOR_TIME), called)))
     if any(log in found for log in LOGS):
         blocks.append("\n".join(_records(found, called)))
