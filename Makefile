@@ -69,7 +69,7 @@ bench: ## the figures: digits per second against a plain baseline, agreement thr
 PEERS_PYTHON = PYTHONPATH=benches PYTHONPYCACHEPREFIX=$(abspath $(PEERS))/cache $(PEERS)/venv/bin/python
 
 # PEERS_OPTIONS=--quick tries it in some minutes and leaves the pages as they are.
-bench-peers: ## Quorate beside Ray, Dask, Celery and others on this machine, in 13 minutes, into docs/benchmarks.md
+bench-peers: ## Quorate beside Ray, Dask, Celery and others on this machine, in 10 to 15 minutes, into docs/benchmarks.md
 	@scripts/setup peers
 	@$(MAKE) --no-print-directory $(PEERS)/installed
 	$(CARGO) build --release --locked --bin coordinator --bin worker

@@ -4,10 +4,12 @@ In turn, not one after the other to its end: what changes on the machine meanwhi
 """
 
 import argparse
+import ctypes
 import json
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,24 +18,30 @@ import psutil
 from . import contender, machine, plot, table
 
 _LIMIT_S = 600
+_STOP_S = 15
+_PR_SET_CHILD_SUBREAPER = 36
 
 
-def _end_all(child: subprocess.Popen) -> None:
-    """Ends a driver and all that it started, each by its number."""
+def _adopt_orphans() -> None:
+    """Lets the servers of a driver that was killed become children of this process (Linux; prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_all(driver: subprocess.Popen) -> None:
+    """Ends a driver, and then whatever it left."""
+    driver.terminate()
     try:
-        family = psutil.Process(child.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        family = []
-    child.terminate()
-    try:
-        child.wait(15)
+        driver.wait(_STOP_S)
     except subprocess.TimeoutExpired:
-        child.kill()
-    psutil.wait_procs(family, timeout=5)
-    for orphan in family:
-        # psutil compares the time of birth, so that a number that was given anew is left alone.
-        if orphan.is_running():
+        driver.kill()
+        driver.wait()
+    # This process has no children but the driver; psutil compares times of birth, so no number is mistaken.
+    left = psutil.Process().children(recursive=True)
+    for orphan in left:
+        with suppress(psutil.NoSuchProcess):
             orphan.kill()
+    psutil.wait_procs(left, timeout=_STOP_S)
 
 
 def _run(name: str, arguments: argparse.Namespace, scratch: Path) -> dict | None:
@@ -78,8 +86,8 @@ def _rounds(arguments: argparse.Namespace, scratch: Path) -> list[dict]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m peers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.5, help="how long each run lasts")
-    parser.add_argument("--warm-up", type=float, default=0.7, metavar="SECONDS")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long each run lasts")
+    parser.add_argument("--warm-up", type=float, default=0.5, metavar="SECONDS")
     parser.add_argument("--only", action="append", choices=contender.ALL, help="only this one; may be repeated")
     parser.add_argument("--quick", action="store_true", help="one short round; the pages stay as they are")
     parser.add_argument("--coordinator", type=Path, default=Path("target/release/coordinator"))
@@ -95,6 +103,7 @@ def main() -> int:
     """The command line."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    _adopt_orphans()
     scratch = (arguments.output / "scratch").resolve()
     scratch.mkdir(parents=True, exist_ok=True)
     started = datetime.now(UTC)
@@ -110,15 +119,15 @@ def main() -> int:
     raw.write_text(json.dumps(results, indent=1) + "\n")
     print(table.render(results))
     _tell(f"raw figures: {raw}; {results['took_s']} s")
-    whole = len(answers) == arguments.rounds * len(contender.ALL)
-    if arguments.quick or arguments.only:
-        _tell("a part or a short run: the pages stay as they are")
-    elif not whole:
+    asked = arguments.only or contender.ALL
+    if len(answers) < arguments.rounds * len(asked):
         _tell("not every contender gave figures in every round: the pages stay as they are")
         return 1
-    else:
-        table.write(results, arguments.pages / "benchmarks.md")
-        plot.draw(results, arguments.pages / "figures" / "peers.svg")
+    if arguments.quick or arguments.only:
+        _tell("a part or a short run: the pages stay as they are")
+        return 0
+    table.write(results, arguments.pages / "benchmarks.md")
+    plot.draw(results, arguments.pages / "figures" / "peers.svg")
     return 0
 
 

@@ -55,8 +55,8 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("contender", choices=ALL)
-    parser.add_argument("--seconds", type=float, default=2.5, help="how long each run lasts")
-    parser.add_argument("--warm-up", type=float, default=0.7, metavar="SECONDS")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long each run lasts")
+    parser.add_argument("--warm-up", type=float, default=0.5, metavar="SECONDS")
     parser.add_argument("--case", help="only cases whose name begins so")
     parser.add_argument("--scratch", type=Path, required=True, help="a folder on the disk to be measured")
     parser.add_argument("--coordinator", type=Path, help="Quorate's program")

@@ -226,7 +226,9 @@ fn what_quorate_is_measured_against_is_wanted_for_that_only() {
     );
 
     let machine = without();
-    PEERS.iter().for_each(|program| machine.stub(program, "exit 0"));
+    for program in PEERS {
+        machine.stub(program, "exit 0");
+    }
     let answer = machine.setup("peers");
     assert!(answer.succeeded, "{answer:?}");
     assert_eq!(machine.log(), "");
@@ -235,7 +237,9 @@ fn what_quorate_is_measured_against_is_wanted_for_that_only() {
 #[test]
 fn a_python_that_is_too_old_or_has_no_venv_counts_as_missing() {
     let machine = Machine::new(1000).has("dnf", "exit 1");
-    PEERS.iter().for_each(|program| machine.stub(program, "exit 0"));
+    for program in PEERS {
+        machine.stub(program, "exit 0");
+    }
     machine.stub("python3", "exit 1");
     let answer = machine.setup("peers");
     assert!(
@@ -339,6 +343,7 @@ fn lints_and_formatting_are_wanted_for_tests_and_added_by_rustup() {
 fn an_unknown_purpose_is_refused() {
     let answer = Machine::new(0).setup("everything");
     assert!(
-        !answer.succeeded && answer.remarks.contains("usage: scripts/setup build|test|peers (got 'everything')")
+        !answer.succeeded
+            && answer.remarks.contains("usage: scripts/setup build|test|peers (got 'everything')")
     );
 }
