@@ -9,6 +9,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,28 +101,33 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def main() -> int:
-    """The command line."""
-    arguments = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    _adopt_orphans()
-    scratch = (arguments.output / "scratch").resolve()
-    scratch.mkdir(parents=True, exist_ok=True)
+def _measured(arguments: argparse.Namespace, scratch: Path) -> dict:
     started = datetime.now(UTC)
     results = {
         "started": started.isoformat(timespec="seconds"),
         "rounds": arguments.rounds,
         "seconds": arguments.seconds,
         "machine": machine.describe(scratch),
+        "answers": _rounds(arguments, scratch),
     }
-    results["answers"] = answers = _rounds(arguments, scratch)
-    results["took_s"] = round((datetime.now(UTC) - started).total_seconds())
+    return results | {"took_s": round((datetime.now(UTC) - started).total_seconds())}
+
+
+def main() -> int:
+    """The command line."""
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    _adopt_orphans()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    # Ledgers and logs of the contenders: beside the build, since the system's folder for such may be in memory.
+    with tempfile.TemporaryDirectory(dir=arguments.output, prefix="scratch-", ignore_cleanup_errors=True) as folder:
+        results = _measured(arguments, Path(folder).resolve())
     raw = arguments.output / "results.json"
     raw.write_text(json.dumps(results, indent=1) + "\n")
     print(table.render(results))
     _tell(f"raw figures: {raw}; {results['took_s']} s")
     asked = arguments.only or contender.ALL
-    if len(answers) < arguments.rounds * len(asked):
+    if len(results["answers"]) < arguments.rounds * len(asked):
         _tell("not every contender gave figures in every round: the pages stay as they are")
         return 1
     if arguments.quick or arguments.only:

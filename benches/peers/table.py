@@ -117,11 +117,10 @@ def _wrapped(paragraph: str) -> str:
 def render(results: dict) -> str:
     """The page's part."""
     found, called = medians(results), names(results)
-    blocks = [
-        _about(results),
-        "In brackets: how many times that is what Quorate decides, signed and durable.",
-        "\n".join(_verdicts(found, called)),
-    ]
+    blocks = [_about(results)]
+    if QUORATE in found:
+        blocks.append("In brackets: how many times that is what Quorate decides, signed and durable.")
+    blocks.append("\n".join(_verdicts(found, called)))
     if QUORATE in found:
         blocks.append("\\* Signed, as always; the ledger in memory.")
     if latency := latency_ms(results, "signed and durable"):
