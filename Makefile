@@ -4,12 +4,13 @@
 
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+PEERS := $(or $(CARGO_TARGET_DIR),target)/bench-peers
 
 # A GPU test that finds no adapter fails; `QUORATE_GPU_TESTS=skip make test` lets it pass.
 export QUORATE_GPU_TESTS ?= require
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check build bench clean format-check clippy doc deny
+.PHONY: help demo test test-long check build bench bench-peers clean format-check clippy doc deny
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
@@ -64,6 +65,22 @@ deny:
 bench: ## the figures: digits per second against a plain baseline, agreement throughput
 	@scripts/setup build
 	$(CARGO) bench --package quorate-benches --locked
+
+PEERS_PYTHON = PYTHONPATH=benches PYTHONPYCACHEPREFIX=$(abspath $(PEERS))/cache $(PEERS)/venv/bin/python
+
+# PEERS_OPTIONS=--quick tries it in some minutes and leaves the pages as they are.
+bench-peers: ## Quorate beside Ray, Dask, Celery and others on this machine, in 10 to 15 minutes, into docs/benchmarks.md
+	@scripts/setup peers
+	@$(MAKE) --no-print-directory $(PEERS)/installed
+	$(CARGO) build --release --locked --bin coordinator --bin worker
+	$(PEERS_PYTHON) -m unittest peers.test_counting
+	$(PEERS_PYTHON) -m peers --coordinator $(RELEASE)/coordinator --output $(PEERS) $(PEERS_OPTIONS)
+
+# Python's packages stay in this folder.
+$(PEERS)/installed: benches/peers/requirements.txt
+	python3 -m venv --clear $(PEERS)/venv
+	$(PEERS)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	touch $@
 
 clean: ## remove everything that was built (results/ stays)
 	$(CARGO) clean

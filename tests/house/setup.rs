@@ -212,6 +212,43 @@ fn the_vulkan_driver_is_wanted_for_tests_only_and_never_on_macos() {
     assert!(machine.setup("test").succeeded);
 }
 
+const PEERS: &[&str] = &["python3", "redis-server", "etcd", "nats-server"];
+
+#[test]
+fn what_quorate_is_measured_against_is_wanted_for_that_only() {
+    let without = || Machine::new(1000).has("apt-get", "exit 1");
+    assert!(without().setup("build").succeeded);
+    let answer = without().setup("peers");
+    assert!(!answer.succeeded && answer.remarks.contains("Redis, etcd, NATS's server"), "{answer:?}");
+    assert_eq!(
+        answer.to_type,
+        "apt-get update && apt-get install -y python3 python3-venv redis-server etcd-server nats-server"
+    );
+
+    let machine = without();
+    for program in PEERS {
+        machine.stub(program, "exit 0");
+    }
+    let answer = machine.setup("peers");
+    assert!(answer.succeeded, "{answer:?}");
+    assert_eq!(machine.log(), "");
+}
+
+#[test]
+fn a_python_that_is_too_old_or_has_no_venv_counts_as_missing() {
+    let machine = Machine::new(1000).has("dnf", "exit 1");
+    for program in PEERS {
+        machine.stub(program, "exit 0");
+    }
+    machine.stub("python3", "exit 1");
+    let answer = machine.setup("peers");
+    assert!(
+        !answer.succeeded
+            && answer.remarks.contains("lacks Python 3.11 or newer with venv, and no package manager"),
+        "{answer:?}"
+    );
+}
+
 #[test]
 fn a_driver_that_gets_installed_is_found() {
     let machine = Machine::new(0).lacks_lavapipe();
@@ -306,6 +343,7 @@ fn lints_and_formatting_are_wanted_for_tests_and_added_by_rustup() {
 fn an_unknown_purpose_is_refused() {
     let answer = Machine::new(0).setup("everything");
     assert!(
-        !answer.succeeded && answer.remarks.contains("usage: scripts/setup build|test (got 'everything')")
+        !answer.succeeded
+            && answer.remarks.contains("usage: scripts/setup build|test|peers (got 'everything')")
     );
 }
