@@ -18,7 +18,7 @@ use crate::{
     constants::{self, DigitsError},
     control::{Cancelled, Control},
     digit_extraction::{self, HexSumError},
-    expression,
+    expression::{self, IntegerAnswers},
 };
 
 pub use device::processor_name;
@@ -65,9 +65,7 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
             Ok(Outcome::Digits(constants::digits(*constant, formula, *decimals, control)?))
         }
         Task::Expressions { agree_digits, expressions } => {
-            let answers: Result<Vec<Answer>, Cancelled> =
-                expressions.par_iter().map(|text| expression::answer(text, *agree_digits, control)).collect();
-            Ok(Outcome::Answers(answers?))
+            Ok(Outcome::Answers(answers(expressions, *agree_digits, control)?))
         }
         Task::Range { agree_digits, variable, body, first, last } => {
             let answer = expression::answer_range(body, variable, *first, *last, *agree_digits, control)?;
@@ -75,4 +73,20 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
         }
         Task::HexTerms(terms) => Ok(Outcome::HexSum(digit_extraction::partial_sum(terms, control)?)),
     }
+}
+
+/// The answers to a batch. Checks of small integers take less time than to hand them to another thread would, so they are
+/// answered first, on this one; what is left is spread over the threads.
+fn answers(expressions: &[String], agree_digits: u32, control: &Control) -> Result<Vec<Answer>, Cancelled> {
+    control.check()?;
+    let mut quick = IntegerAnswers::default();
+    let first: Vec<Option<Answer>> = expressions.iter().map(|text| quick.answer(text)).collect();
+    first
+        .into_par_iter()
+        .zip(expressions)
+        .map(|(answer, text)| match answer {
+            Some(answer) => Ok(answer),
+            None => expression::answer_generally(text, agree_digits, control),
+        })
+        .collect()
 }
