@@ -11,6 +11,7 @@ use protocol::{
     digit_extraction::HexTermsFault,
     outcome::{Answer, Outcome},
     task::Task,
+    texts::Texts,
 };
 use rayon::prelude::*;
 
@@ -77,16 +78,16 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
 
 /// The answers to a batch. Checks of small integers take less time than to hand them to another thread would, so they are
 /// answered first, on this one; what is left is spread over the threads.
-fn answers(expressions: &[String], agree_digits: u32, control: &Control) -> Result<Vec<Answer>, Cancelled> {
+fn answers(expressions: &Texts, agree_digits: u32, control: &Control) -> Result<Vec<Answer>, Cancelled> {
     control.check()?;
     let mut quick = IntegerAnswers::default();
     let first: Vec<Option<Answer>> = expressions.iter().map(|text| quick.answer(text)).collect();
     first
         .into_par_iter()
-        .zip(expressions)
-        .map(|(answer, text)| match answer {
-            Some(answer) => Ok(answer),
-            None => expression::answer_generally(text, agree_digits, control),
+        .enumerate()
+        .map(|(number, answer)| match (answer, expressions.get(number)) {
+            (Some(answer), _) => Ok(answer),
+            (None, text) => expression::answer_generally(text.unwrap_or_default(), agree_digits, control),
         })
         .collect()
 }

@@ -135,7 +135,7 @@ impl Plan {
             Piece::HexTerms { task, .. } => Task::HexTerms(task),
             Piece::Batch { unit, agree_digits, source } => Task::Expressions {
                 agree_digits,
-                expressions: texts(source, unit).map(str::to_owned).collect(),
+                expressions: texts(source, unit).collect(),
             },
             Piece::Range { agree_digits, text, range, number, .. } => {
                 let (first, last) = range.piece(number);
