@@ -142,8 +142,16 @@ fn exact_powers_of_ten_apart_part_at_that_digit() {
 
 #[test]
 fn a_batch_of_both_kinds_is_answered_in_order() {
-    let texts =
-        ["2 * 2 * 2 * 2 == 16", "1/3 + 1/6 == 1/2", "2 + 2 == 5", "pi < 4", "1 +", "2^200 > 2^100", "", "3^2"];
+    let texts = [
+        "2 * 2 * 2 * 2 == 16",
+        "1/3 + 1/6 == 1/2",
+        "2 + 2 == 5",
+        "pi < 4",
+        "1 +",
+        "2^200 > 2^100",
+        "",
+        "3^2",
+    ];
     let task = Task::Expressions { agree_digits: 50, expressions: texts.into_iter().collect() };
     let outcome = run_on_cpu(&task, Formula::Direct, &Control::default()).unwrap();
     assert_eq!(outcome, Outcome::Answers(texts.into_iter().map(ask).collect()));

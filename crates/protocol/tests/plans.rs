@@ -40,10 +40,7 @@ fn batch_sizes(plan: &Plan) -> Vec<usize> {
 }
 
 fn batch(expressions: &[&str]) -> Task {
-    Task::Expressions {
-        agree_digits: 100,
-        expressions: expressions.iter().copied().collect(),
-    }
+    Task::Expressions { agree_digits: 100, expressions: expressions.iter().copied().collect() }
 }
 
 #[test]

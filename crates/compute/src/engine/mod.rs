@@ -82,12 +82,13 @@ fn answers(expressions: &Texts, agree_digits: u32, control: &Control) -> Result<
     control.check()?;
     let mut quick = IntegerAnswers::default();
     let first: Vec<Option<Answer>> = expressions.iter().map(|text| quick.answer(text)).collect();
-    first
-        .into_par_iter()
-        .enumerate()
-        .map(|(number, answer)| match (answer, expressions.get(number)) {
-            (Some(answer), _) => Ok(answer),
-            (None, text) => expression::answer_generally(text.unwrap_or_default(), agree_digits, control),
-        })
-        .collect()
+    let left: Vec<&str> =
+        expressions.iter().zip(&first).filter(|(_, answer)| answer.is_none()).map(|(text, _)| text).collect();
+    if left.is_empty() {
+        return Ok(first.into_iter().flatten().collect());
+    }
+    let late: Result<Vec<Answer>, Cancelled> =
+        left.into_par_iter().map(|text| expression::answer_generally(text, agree_digits, control)).collect();
+    let mut late = late?.into_iter();
+    Ok(first.into_iter().filter_map(|answer| answer.or_else(|| late.next())).collect())
 }

@@ -62,8 +62,8 @@ use self::{
 use crate::control::{Cancelled, Control};
 
 pub(crate) use self::{
-    integers::IntegerAnswers,
     evidence::MixedEvidence,
+    integers::IntegerAnswers,
     range::{End, Stretch, Walk},
     work::Stop,
 };

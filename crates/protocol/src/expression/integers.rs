@@ -14,6 +14,9 @@ use crate::limits::EXPRESSION_BYTES_MAX;
 /// Deepest nesting that the first look follows, so that it needs little of the stack; far below the grammar's own.
 const DEPTH_MAX: u32 = 32;
 
+/// Longer texts are first searched for what the look does not know: to give up near the end of one costs much.
+const SHORT_BYTES_MAX: usize = 64;
+
 /// Two formulas joined by a word, or by the next link of a chain of comparisons, which is an `and`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connective {
@@ -68,7 +71,7 @@ pub fn read_integers<A: IntegerAlgebra>(
     text: &str,
     algebra: &mut A,
 ) -> Option<IntegerReading<A::Number, A::Truth>> {
-    if text.len() > EXPRESSION_BYTES_MAX {
+    if text.len() > EXPRESSION_BYTES_MAX || (text.len() > SHORT_BYTES_MAX && !is_familiar(text.as_bytes())) {
         return None;
     }
     let mut reader = Reader { bytes: text.as_bytes(), at: 0, depth: 0, algebra };
@@ -81,6 +84,16 @@ pub fn read_integers<A: IntegerAlgebra>(
         Operand::Number(number) => IntegerReading::Value(number),
         Operand::Truth { truth, .. } => IntegerReading::Claim(truth),
     })
+}
+
+/// Whether every byte is one that the look may know: none of a decimal, a separator or a name.
+fn is_familiar(bytes: &[u8]) -> bool {
+    let is_known = |byte: u8| {
+        let is_sign = (byte <= b'>' && byte != b'.') || byte == b'^';
+        is_sign | matches!(byte, b'a' | b'n' | b'd' | b'o' | b'r' | b't')
+    };
+    // No early end: like this, many bytes are looked at in one instruction.
+    bytes.iter().fold(true, |is_familiar, &byte| is_familiar & is_known(byte))
 }
 
 /// Whether the first look is enough to know that a text is an expression.
@@ -189,7 +202,7 @@ impl<A: IntegerAlgebra> Reader<'_, '_, A> {
                 }
                 Infix::Comparison(operator) => {
                     let right = self.expression(power + 1)?.number()?;
-                    let truth = self.comparison(operator, left, right)?;
+                    let truth = self.comparison(operator, &left, right)?;
                     Operand::Truth { truth, tail: Some(right) }
                 }
                 Infix::Connective(connective) => {
@@ -205,8 +218,8 @@ impl<A: IntegerAlgebra> Reader<'_, '_, A> {
 
     /// One comparison, or the next link of a chain.
     #[inline]
-    fn comparison(&mut self, operator: Comparison, left: Operand<A>, right: A::Number) -> Option<A::Truth> {
-        match left {
+    fn comparison(&mut self, operator: Comparison, left: &Operand<A>, right: A::Number) -> Option<A::Truth> {
+        match *left {
             Operand::Number(left) => Some(self.algebra.compare(operator, left, right)),
             Operand::Truth { truth, tail: Some(tail) } => {
                 self.algebra.begin_right(Connective::And, truth);
@@ -427,9 +440,49 @@ mod tests {
     /// Signs and words of which the look knows most, and a few that it must leave alone.
     fn tokens() -> impl Strategy<Value = Vec<&'static str>> {
         let token = prop::sample::select(vec![
-            "0", "1", "2", "007", "18446744073709551616", "170141183460469231731687303715884105727", "(", "(", ")",
-            ")", "+", "-", "*", "/", "//", "%", "^", "!", "==", "!=", "<", "<=", ">", ">=", "=", " ", " ", " and ",
-            " or ", " not ", "and", "or", "not", "\t", "1.5", "1_0", "1e2", "n", "..", "é", "\u{b}", "**", "!==",
+            "0",
+            "1",
+            "2",
+            "007",
+            "18446744073709551616",
+            "170141183460469231731687303715884105727",
+            "(",
+            "(",
+            ")",
+            ")",
+            "+",
+            "-",
+            "*",
+            "/",
+            "//",
+            "%",
+            "^",
+            "!",
+            "==",
+            "!=",
+            "<",
+            "<=",
+            ">",
+            ">=",
+            "=",
+            " ",
+            " ",
+            " and ",
+            " or ",
+            " not ",
+            "and",
+            "or",
+            "not",
+            "\t",
+            "1.5",
+            "1_0",
+            "1e2",
+            "n",
+            "..",
+            "é",
+            "\u{b}",
+            "**",
+            "!==",
         ]);
         prop::collection::vec(token, 0..14)
     }
@@ -482,8 +535,25 @@ mod tests {
     #[test]
     fn what_is_not_of_integers_is_left_to_the_grammar() {
         for text in [
-            "", "pi", "1.5", "1e3", "1_000", "1 +", "(1", "1)", "1 = 1", "2 ** 3", "(1 < 2) < 3", "1 + (1 < 2)", "1 and 2",
-            "-(1 == 1)", "not 1", "(1 == 1)!", "gcd(2, 4)", "for n in 1..2: 1 == 1", "340282366920938463463374607431768211456",
+            "",
+            "pi",
+            "1.5",
+            "1e3",
+            "1_000",
+            "1 +",
+            "(1",
+            "1)",
+            "1 = 1",
+            "2 ** 3",
+            "(1 < 2) < 3",
+            "1 + (1 < 2)",
+            "1 and 2",
+            "-(1 == 1)",
+            "not 1",
+            "(1 == 1)!",
+            "gcd(2, 4)",
+            "for n in 1..2: 1 == 1",
+            "340282366920938463463374607431768211456",
         ] {
             assert_eq!(first_look(text), None, "{text}");
         }

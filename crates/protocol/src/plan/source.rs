@@ -57,7 +57,7 @@ fn find_line(text: &str, cursor: u32) -> Option<Found<'_>> {
     let mut start = cursor as usize;
     loop {
         let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
-        let (line, next) = match rest.find('\n') {
+        let (line, next) = match rest.bytes().position(|byte| byte == b'\n') {
             Some(newline) => (&rest[..newline], start + newline + 1),
             None => (rest, text.len()),
         };
