@@ -1,5 +1,7 @@
 //! The one way bytes become values: MessagePack, bounded before it allocates, and nothing may trail.
 
+use std::io;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::limits::DECODE_DEPTH_MAX;
@@ -81,5 +83,24 @@ pub fn decode_canonical<T: DeserializeOwned + Serialize>(
     limit_bytes: usize,
 ) -> Result<T, DecodeError> {
     let value: T = decode(what, bytes, limit_bytes)?;
-    if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NotCanonical { what }) }
+    let mut same = Same(bytes);
+    match rmp_serde::encode::write(&mut same, &value) {
+        Ok(()) if same.0.is_empty() => Ok(value),
+        _ => Err(DecodeError::NotCanonical { what }),
+    }
+}
+
+/// Takes in bytes as long as they are those that are expected, so that nothing is encoded just to be compared.
+struct Same<'b>(&'b [u8]);
+
+impl io::Write for Same<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

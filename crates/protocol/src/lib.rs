@@ -28,5 +28,6 @@ pub mod plan;
 pub mod policy;
 pub mod report;
 pub mod task;
+pub mod texts;
 pub mod token;
 pub mod verdict;

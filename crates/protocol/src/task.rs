@@ -15,6 +15,7 @@ use crate::{
     domain::Engine,
     expression::parse_body,
     limits::{OUTCOME_OVERHEAD_BYTES_MAX, TASK_BYTES_MAX},
+    texts::Texts,
 };
 
 /// What a worker is asked to compute.
@@ -32,7 +33,7 @@ pub enum Task {
         /// To how many significant digits two sides are compared before "agrees to D digits" is the answer.
         agree_digits: u32,
         /// The texts, as they were submitted.
-        expressions: Vec<String>,
+        expressions: Texts,
     },
     /// One expression for every integer from `first` to `last`, both included.
     Range {

@@ -40,10 +40,7 @@ fn batch_sizes(plan: &Plan) -> Vec<usize> {
 }
 
 fn batch(expressions: &[&str]) -> Task {
-    Task::Expressions {
-        agree_digits: 100,
-        expressions: expressions.iter().map(|text| (*text).to_owned()).collect(),
-    }
+    Task::Expressions { agree_digits: 100, expressions: expressions.iter().copied().collect() }
 }
 
 #[test]
@@ -252,7 +249,7 @@ fn a_million_lines_are_planned() {
     let Some(Task::Expressions { expressions, .. }) = plan.task(976) else {
         panic!("the last task is a batch")
     };
-    assert_eq!(expressions.last().map(String::as_str), Some("999999 + 1 == 1000000"));
+    assert_eq!(expressions.iter().last(), Some("999999 + 1 == 1000000"));
     assert_eq!(plan.summary(976), "expressions 999425 to 1000000");
 }
 
@@ -286,9 +283,9 @@ proptest! {
             match task {
                 Task::Expressions { expressions, .. } => {
                     prop_assert!((1..=EXPRESSIONS_PER_TASK).contains(&expressions.len()));
-                    let bytes: usize = expressions.iter().map(String::len).sum();
+                    let bytes = expressions.bytes();
                     prop_assert!(expressions.len() == 1 || bytes <= TASK_TEXT_BYTES_MAX);
-                    seen.extend(expressions);
+                    seen.extend(expressions.iter().map(str::to_owned));
                 }
                 Task::Range { variable, body, first, last, .. } => {
                     prop_assert!(last - first < i128::from(TASK_KERNEL_RANGE_VALUES_MAX));

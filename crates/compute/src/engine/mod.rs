@@ -11,6 +11,7 @@ use protocol::{
     digit_extraction::HexTermsFault,
     outcome::{Answer, Outcome},
     task::Task,
+    texts::Texts,
 };
 use rayon::prelude::*;
 
@@ -18,7 +19,7 @@ use crate::{
     constants::{self, DigitsError},
     control::{Cancelled, Control},
     digit_extraction::{self, HexSumError},
-    expression,
+    expression::{self, IntegerAnswers},
 };
 
 pub use device::processor_name;
@@ -65,9 +66,7 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
             Ok(Outcome::Digits(constants::digits(*constant, formula, *decimals, control)?))
         }
         Task::Expressions { agree_digits, expressions } => {
-            let answers: Result<Vec<Answer>, Cancelled> =
-                expressions.par_iter().map(|text| expression::answer(text, *agree_digits, control)).collect();
-            Ok(Outcome::Answers(answers?))
+            Ok(Outcome::Answers(answers(expressions, *agree_digits, control)?))
         }
         Task::Range { agree_digits, variable, body, first, last } => {
             let answer = expression::answer_range(body, variable, *first, *last, *agree_digits, control)?;
@@ -75,4 +74,21 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
         }
         Task::HexTerms(terms) => Ok(Outcome::HexSum(digit_extraction::partial_sum(terms, control)?)),
     }
+}
+
+/// The answers to a batch. Checks of small integers take less time than to hand them to another thread would, so they are
+/// answered first, on this one; what is left is spread over the threads.
+fn answers(expressions: &Texts, agree_digits: u32, control: &Control) -> Result<Vec<Answer>, Cancelled> {
+    control.check()?;
+    let mut quick = IntegerAnswers::default();
+    let first: Vec<Option<Answer>> = expressions.iter().map(|text| quick.answer(text)).collect();
+    let left: Vec<&str> =
+        expressions.iter().zip(&first).filter(|(_, answer)| answer.is_none()).map(|(text, _)| text).collect();
+    if left.is_empty() {
+        return Ok(first.into_iter().flatten().collect());
+    }
+    let late: Result<Vec<Answer>, Cancelled> =
+        left.into_par_iter().map(|text| expression::answer_generally(text, agree_digits, control)).collect();
+    let mut late = late?.into_iter();
+    Ok(first.into_iter().filter_map(|answer| answer.or_else(|| late.next())).collect())
 }

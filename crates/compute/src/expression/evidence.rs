@@ -183,6 +183,18 @@ fn exact_bytes(value: &Rational) -> Vec<u8> {
     bytes
 }
 
+/// The bytes of a side that is an integer of 128 bits, behind those that are there.
+pub(super) fn integer_bytes(value: i128, bytes: &mut Vec<u8>) {
+    /// The denominator: not negative, one byte long, 1.
+    const ONE: [u8; 10] = [0, 1, 0, 0, 0, 0, 0, 0, 0, 1];
+    let magnitude = value.unsigned_abs();
+    let length = (u128::BITS - magnitude.leading_zeros()).div_ceil(8);
+    bytes.extend([b'X', u8::from(value < 0)]);
+    bytes.extend(u64::from(length).to_le_bytes());
+    bytes.extend(&magnitude.to_le_bytes()[..length as usize]);
+    bytes.extend(ONE);
+}
+
 fn decimal_bytes(tag: char, decimal: &Decimal) -> Vec<u8> {
     let sign = if decimal.is_negative { '-' } else { '+' };
     format!("{tag}{sign}{}e{}", decimal.digits, decimal.exponent).into_bytes()

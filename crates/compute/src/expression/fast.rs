@@ -195,7 +195,7 @@ fn has_integer_form(function: Function) -> bool {
     )
 }
 
-fn binary(operator: BinaryOperator, left: i128, right: i128) -> Option<i128> {
+pub(super) fn binary(operator: BinaryOperator, left: i128, right: i128) -> Option<i128> {
     match operator {
         BinaryOperator::Add => left.checked_add(right),
         BinaryOperator::Subtract => left.checked_sub(right),
@@ -221,7 +221,7 @@ fn divide_floor(left: i128, right: i128) -> Option<(i128, i128)> {
     Some(if is_above { (quotient - 1, remainder + right) } else { (quotient, remainder) })
 }
 
-fn call(function: Function, arguments: &[i128]) -> Option<i128> {
+pub(super) fn call(function: Function, arguments: &[i128]) -> Option<i128> {
     let first = *arguments.first()?;
     let second = arguments.get(1).copied().unwrap_or_default();
     match function {

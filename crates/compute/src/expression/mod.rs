@@ -22,6 +22,8 @@
 //! `-log10(|a - b|)` where one side is exactly zero. Enclosed sides that cannot be told from zero at the last precision
 //! agree if they are nearer to each other than `10^-D`.
 //!
+//! Checks of small integers alone are answered in one pass over the text (`integers`), with the same answers.
+//!
 //! Bounds stop what would cost too much before it costs anything, with the same refusal on every machine (`work`). An
 //! equation of integers that is refused for its size is looked at again through primes, which may prove it false
 //! (`residue`).
@@ -34,6 +36,7 @@ mod evidence;
 mod exact;
 mod exact_function;
 mod fast;
+mod integers;
 mod interval;
 mod interval_function;
 mod judge;
@@ -60,6 +63,7 @@ use crate::control::{Cancelled, Control};
 
 pub(crate) use self::{
     evidence::MixedEvidence,
+    integers::IntegerAnswers,
     range::{End, Stretch, Walk},
     work::Stop,
 };
@@ -72,6 +76,19 @@ pub(crate) use self::{
 /// # Errors
 /// [`Cancelled`] when it was asked to stop. Everything else, a text that is no expression included, is an answer.
 pub fn answer(text: &str, agree_digits: u32, control: &Control) -> Result<Answer, Cancelled> {
+    control.check()?;
+    if let Some(answer) = IntegerAnswers::default().answer(text) {
+        return Ok(answer);
+    }
+    answer_generally(text, agree_digits, control)
+}
+
+/// As [`answer`], without the look for the quick way, which must make no difference.
+pub(crate) fn answer_generally(
+    text: &str,
+    agree_digits: u32,
+    control: &Control,
+) -> Result<Answer, Cancelled> {
     let digits = agree_digits.clamp(1, AGREE_DIGITS_MAX);
     let outcome = match parse(text) {
         Ok(Statement::Plain(expression)) => match answer_plain(&expression, digits, control) {

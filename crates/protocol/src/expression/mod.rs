@@ -25,6 +25,7 @@
 mod call;
 mod error;
 mod grammar;
+mod integers;
 mod kernel;
 mod operator;
 mod range;
@@ -37,8 +38,10 @@ use winnow::{
     stream::{Location, Stateful},
 };
 
+pub(crate) use self::integers::is_of_integers;
 pub use self::{
     error::ParseError,
+    integers::{Connective, IntegerAlgebra, IntegerReading, read_integers},
     syntax::{
         BinaryOperator, Comparison, Expression, Formula, Function, NamedConstant, Number, RangeStatement,
         Statement, Step, Term,

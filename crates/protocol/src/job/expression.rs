@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::fault::JobFileFault;
 use crate::{
-    expression::{RefusalKind, Statement, parse},
+    expression::{RefusalKind, Statement, is_of_integers, parse},
     limits::{TASK_BYTES_MAX, TASK_KERNEL_RANGE_VALUES_MAX, TASK_RANGE_VALUES_MAX, TASKS_MAX},
 };
 
@@ -68,6 +68,9 @@ fn values_max(has_kernel: bool) -> u64 {
 pub(crate) fn read(text: &str) -> Result<Reading, (usize, JobFileFault)> {
     if text.len() > TASK_BYTES_MAX - TASK_FRAME_BYTES {
         return Err((0, JobFileFault::ExpressionTooLong { bytes: text.len() }));
+    }
+    if is_of_integers(text) {
+        return Ok(Reading::Batched);
     }
     let range = match parse(text) {
         Ok(Statement::Range(range)) => range,

@@ -4,7 +4,10 @@
 //! the answer, a tab, the expression. The pieces of a range make one line when the last of them is in. Hexadecimal
 //! digits are written when the last partial sum is in, and only where the sum proves them.
 
-use std::io::{self, Write};
+use std::{
+    fmt::{self, Write as _},
+    io::{self, Write},
+};
 
 use super::{
     Kind, Plan,
@@ -168,8 +171,10 @@ impl<'p> ResultAssembler<'p> {
                 for (number, text) in texts(source, unit).enumerate() {
                     let answer = answers.get(number);
                     self.counts.add(answer.map_or(Class::Undecided, class_of));
-                    let told = answer.map_or_else(|| UNDECIDED.to_owned(), Answer::to_string);
-                    write_line(out, &told, text)?;
+                    match answer {
+                        Some(answer) => write_line(out, answer, text)?,
+                        None => write_line(out, &UNDECIDED, text)?,
+                    }
                 }
                 self.unit += 1;
             }
@@ -179,7 +184,7 @@ impl<'p> ResultAssembler<'p> {
                 if self.pieces == pieces {
                     let range = std::mem::take(&mut self.range);
                     self.counts.add(range.class());
-                    write_line(out, &range.to_string(), texts(source, unit).next().unwrap_or_default())?;
+                    write_line(out, &range, texts(source, unit).next().unwrap_or_default())?;
                     self.pieces = 0;
                     self.unit += 1;
                 }
@@ -199,11 +204,39 @@ fn class_of(answer: &Answer) -> Class {
     }
 }
 
-fn write_line(out: &mut impl Write, answer: &str, expression: &str) -> io::Result<()> {
-    writeln!(out, "{}\t{}", one_line(answer), one_line(expression))
+fn write_line(out: &mut impl Write, answer: &impl fmt::Display, expression: &str) -> io::Result<()> {
+    let mut line = OneLine { out, written: Ok(()) };
+    // Whatever goes wrong is in `written`.
+    let _ = write!(line, "{answer}");
+    line.written?;
+    out.write_all(b"\t")?;
+    let mut line = OneLine { out, written: Ok(()) };
+    let _ = line.write_str(expression);
+    line.written?;
+    out.write_all(b"\n")
 }
 
-/// A text that breaks no line and no column: control characters become blanks.
-fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+/// Writes texts so that they break no line and no column: control characters become blanks.
+struct OneLine<'o, O> {
+    out: &'o mut O,
+    written: io::Result<()>,
+}
+
+impl<O: Write> OneLine<'_, O> {
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        let is_harmless = |byte: &u8| matches!(byte, b' '..=b'~');
+        if text.as_bytes().iter().all(is_harmless) {
+            return self.out.write_all(text.as_bytes());
+        }
+        let shown = |character: char| if character.is_control() { ' ' } else { character };
+        let text: String = text.chars().map(shown).collect();
+        self.out.write_all(text.as_bytes())
+    }
+}
+
+impl<O: Write> fmt::Write for OneLine<'_, O> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.written = self.write(text);
+        if self.written.is_ok() { Ok(()) } else { Err(fmt::Error) }
+    }
 }

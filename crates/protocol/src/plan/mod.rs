@@ -133,10 +133,9 @@ impl Plan {
         Some(match self.piece(index)? {
             Piece::Digits { constant, decimals } => Task::Digits { constant, decimals },
             Piece::HexTerms { task, .. } => Task::HexTerms(task),
-            Piece::Batch { unit, agree_digits, source } => Task::Expressions {
-                agree_digits,
-                expressions: texts(source, unit).map(str::to_owned).collect(),
-            },
+            Piece::Batch { unit, agree_digits, source } => {
+                Task::Expressions { agree_digits, expressions: texts(source, unit).collect() }
+            }
             Piece::Range { agree_digits, text, range, number, .. } => {
                 let (first, last) = range.piece(number);
                 let body = text[range.body].to_owned();

@@ -57,13 +57,14 @@ fn find_line(text: &str, cursor: u32) -> Option<Found<'_>> {
     let mut start = cursor as usize;
     loop {
         let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
-        let (line, next) = match rest.find('\n') {
+        let (line, next) = match rest.bytes().position(|byte| byte == b'\n') {
             Some(newline) => (&rest[..newline], start + newline + 1),
             None => (rest, text.len()),
         };
-        let expression = line.trim_start_matches('\u{feff}').trim();
+        let trimmed = line.trim_start_matches('\u{feff}').trim_start();
+        let expression = trimmed.trim_end();
         if !expression.is_empty() && !expression.starts_with('#') {
-            let lead = line.len() - line.trim_start_matches('\u{feff}').trim_start().len();
+            let lead = line.len() - trimmed.len();
             let narrow = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
             return Some(Found {
                 text: expression,
