@@ -44,7 +44,7 @@ const WHOLE: &[Case] = &[
     ),
     (
         "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = \"ln3\"\ndecimals = 1\n",
-        "j:4:12: no constant is named `ln3`; known are pi, e, sqrt(N), golden-ratio and ln2; did you mean `ln2`?",
+        "j:4:12: no constant is named `ln3`; known are pi, e, sqrt(N), golden-ratio, ln2, ln(N), zeta(3), catalan, euler-gamma, lemniscate, gamma(1/3) and gamma(1/4); did you mean `ln2`?",
     ),
     (
         "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 1e6\n",

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use crate::{
     constants::{self, DigitsError},
-    control::{Cancelled, Control},
+    control::{Cancelled, Control, HardwareFault},
     digit_extraction::{self, HexSumError},
     expression,
 };
@@ -35,6 +35,9 @@ pub enum EngineError {
     /// The terms of a series cannot be summed by anybody.
     #[error(transparent)]
     HexTerms(#[from] HexTermsFault),
+    /// This machine computes wrongly, and must compute nothing more.
+    #[error(transparent)]
+    Hardware(#[from] HardwareFault),
 }
 
 impl From<HexSumError> for EngineError {
@@ -50,6 +53,7 @@ impl From<DigitsError> for EngineError {
     fn from(error: DigitsError) -> Self {
         match error {
             DigitsError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            DigitsError::Hardware(fault) => Self::Hardware(fault),
             other => Self::Digits(other),
         }
     }

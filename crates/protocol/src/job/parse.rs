@@ -243,10 +243,11 @@ fn digits(section: &Section<'_>, faults: &mut Faults) -> Option<Work> {
 fn constant_fault(value: &str, error: ConstantError) -> JobFileFault {
     let (error, help) = match error {
         ConstantError::Unknown(_) => {
-            let near = nearest(value, &["pi", "e", "sqrt(2)", "golden-ratio", "ln2"]);
+            let near = nearest(value, &Constant::NAMES);
             let help = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             (ConstantError::Unknown(quoted(value)), help)
         }
+        ConstantError::Argument(argument) => (ConstantError::Argument(quoted(&argument)), String::new()),
         ConstantError::Radicand(radicand) => (ConstantError::Radicand(quoted(&radicand)), String::new()),
     };
     JobFileFault::Constant { error, help }
