@@ -110,7 +110,7 @@ fn sealed_is_true_or_false_and_nothing_else() {
 fn an_empty_file_is_told_what_it_lacks() {
     let expected = [
         "j:1:1: missing key `name`; add `name = \"pi-digits\"`",
-        "j:1:1: missing key `kind`; add `kind = \"digits\"`, `kind = \"hex-digits\"` or `kind = \"expressions\"`",
+        "j:1:1: missing key `kind`; add `kind = \"digits\"`, `\"hex-digits\"`, `\"series\"` or `\"expressions\"`",
     ];
     assert_eq!(messages(""), expected);
 }

@@ -28,7 +28,7 @@ const WHOLE: &[Case] = &[
     ("name = \"x\"\nkind = \"digit\"\n", "j:2:8: `kind` is `digit`; did you mean `digits`?"),
     (
         "name = \"x\"\nkind = \"vote\"\n",
-        "j:2:8: `kind` is `vote`; known are `digits`, `hex-digits` and `expressions`",
+        "j:2:8: `kind` is `vote`; known are `digits`, `hex-digits`, `series` and `expressions`",
     ),
     (
         "name = \"\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 1\n",
@@ -73,7 +73,7 @@ const ABOVE_DIGITS: &[Case] = &[
     ),
     (
         "colour = 1\n",
-        "j:1:1: unknown key `colour`; known are `name`, `description`, `kind`, `digits`, `hex-digits`, `expressions` and `policy`",
+        "j:1:1: unknown key `colour`; known are `name`, `description`, `kind`, `digits`, `hex-digits`, `series`, `expressions` and `policy`",
     ),
     ("name = \"y\"\n", "j:2:1: not valid TOML: `name` is already there; keep one of the two"),
 ];

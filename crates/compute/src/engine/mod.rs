@@ -68,6 +68,12 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
         Task::Digits { constant, decimals } => {
             Ok(Outcome::Digits(constants::digits(*constant, formula, *decimals, control)?))
         }
+        Task::Series { formulas, decimals } => {
+            let [first, second] = &**formulas;
+            let is_first = formula != Formula::SecondSeries;
+            let chosen = if is_first { first } else { second };
+            Ok(Outcome::Digits(constants::series_digits(chosen, *decimals, is_first, control)?))
+        }
         Task::Expressions { agree_digits, expressions } => {
             let answers: Result<Vec<Answer>, Cancelled> =
                 expressions.par_iter().map(|text| expression::answer(text, *agree_digits, control)).collect();

@@ -147,7 +147,8 @@ fn factor_bounds(factor: &Factor, s: u32) -> (Option<i64>, i64) {
         .zip(1_u32..)
         .map(|(coefficient, below)| {
             let value = coefficient.unsigned_abs() << POINT;
-            value.checked_shr(s * below).unwrap_or(0) + 1
+            // Rounded up.
+            value.checked_shr(s * below).unwrap_or(0) + u128::from(value != 0)
         })
         .sum();
     let point = i64::from(POINT) * UNITS_PER_BIT;

@@ -1,8 +1,8 @@
 //! Why a text or a number is no series that can be summed with a proof.
 
 use crate::limits::{
-    SERIES_COEFFICIENT_BITS_MAX, SERIES_DEGREE_MAX, SERIES_FACTORS_MAX, SERIES_FIRST_MAX, SERIES_TERMS_MAX,
-    SERIES_ZEROS_LOG2_MAX,
+    SERIES_COEFFICIENT_BITS_MAX, SERIES_DEGREE_MAX, SERIES_FACTORS_MAX, SERIES_FIRST_MAX,
+    SERIES_POLYNOMIAL_BYTES_MAX, SERIES_TERMS_MAX, SERIES_ZEROS_LOG2_MAX,
 };
 
 /// What is wrong with a series.
@@ -13,6 +13,14 @@ pub enum SeriesFault {
     Syntax {
         /// What the parser of expressions says.
         message: String,
+    },
+    /// Too long a text.
+    #[error(
+        "the text has {bytes} bytes, more than the limit of {SERIES_POLYNOMIAL_BYTES_MAX}; write a shorter one"
+    )]
+    TooLong {
+        /// How many.
+        bytes: usize,
     },
     /// An expression, and no polynomial.
     #[error("not a polynomial in k; write whole numbers and `k`, joined by `+ - * ^` and parentheses")]

@@ -10,6 +10,8 @@ mod convergence;
 mod fault;
 mod polynomial;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{SERIES_SUMMANDS_MAX, SERIES_TERMS_MAX};
@@ -64,6 +66,15 @@ pub struct SeriesFormula {
     pub inverts: bool,
     /// The series.
     pub summands: Vec<Summand>,
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.denominator {
+            1 => write!(f, "{}", self.numerator),
+            denominator => write!(f, "{}/{denominator}", self.numerator),
+        }
+    }
 }
 
 impl Ratio {

@@ -3,6 +3,8 @@
 //! `-(6*k - 5) * (2*k - 1) * (6*k - 1)` says more than its coefficients: whoever sums the series finds common divisors
 //! of numerators and denominators by factoring numbers like `6 k - 5`, and not their products.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::fault::SeriesFault;
@@ -46,6 +48,36 @@ impl Factor {
             .iter()
             .rev()
             .fold(0, |value: i128, coefficient| value.wrapping_mul(k).wrapping_add(*coefficient))
+    }
+}
+
+impl fmt::Display for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.coefficients == [0, 1] {
+            f.write_str(INDEX_NAME)?;
+        } else {
+            f.write_str("(")?;
+            for (place, coefficient) in self.coefficients.iter().enumerate() {
+                match (place, *coefficient < 0) {
+                    (0, true) => write!(f, "-{}", coefficient.unsigned_abs())?,
+                    (0, false) => write!(f, "{coefficient}")?,
+                    (1, true) => write!(f, " - {}*{INDEX_NAME}", coefficient.unsigned_abs())?,
+                    (1, false) => write!(f, " + {coefficient}*{INDEX_NAME}")?,
+                    (_, true) => write!(f, " - {}*{INDEX_NAME}^{place}", coefficient.unsigned_abs())?,
+                    (_, false) => write!(f, " + {coefficient}*{INDEX_NAME}^{place}")?,
+                }
+            }
+            f.write_str(")")?;
+        }
+        if self.power > 1 { write!(f, "^{}", self.power) } else { Ok(()) }
+    }
+}
+
+/// The product as it can be parsed again.
+impl fmt::Display for Polynomial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.constant)?;
+        self.factors.iter().try_for_each(|factor| write!(f, "*{factor}"))
     }
 }
 
