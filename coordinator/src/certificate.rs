@@ -10,7 +10,7 @@ use protocol::{
     certificate::{BuildError, Builder},
     digest::Digest,
     identity::SecretKey,
-    job::{JobId, JobSpec, Work},
+    job::{JobId, JobSpec},
     ledger::{Record, Submitted},
     plan::Plan,
     verdict::Verdict,

@@ -75,7 +75,7 @@ pub enum Formula {
     Pilehrood,
     /// Catalan's constant: Guillera's series (2008).
     Guillera,
-    /// Euler's constant: Brent and McMillan's quotient of Bessel functions (1980).
+    /// Euler's constant: the quotient of Bessel functions of Brent and `McMillan` (1980).
     BrentMcMillan,
     /// Euler's constant: Sweeney's exponential integral (1963).
     Sweeney,

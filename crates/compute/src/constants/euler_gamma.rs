@@ -93,7 +93,7 @@ pub(super) fn by_sweeney(reals: &Reals<'_, '_>) -> Result<Fixed, DigitsError> {
     Ok(difference)
 }
 
-/// Euler's constant by Bessel functions (Brent and McMillan, "Some new algorithms for high-precision computation of
+/// Euler's constant by Bessel functions (Brent and `McMillan`, "Some new algorithms for high-precision computation of
 /// Euler's constant", 1980; the bound is Brent and Johansson's, 2015):
 ///
 /// ```text
@@ -192,15 +192,23 @@ impl Bessel<'_, '_> {
             Ok::<_, Interrupted>((product, t, times(&left.q, &right.q)?, p))
         };
         let (harmonic, bessel) = if parallel { join(harmonic, bessel) } else { (harmonic(), bessel()) };
-        let ((c1_d2, c, d), (p1_t2, t, q, p)) = (harmonic?, bessel?);
+        let ((c1_d2, harmonic_sum, divisors), (p1_t2, total, denominators, numerators)) =
+            (harmonic?, bessel?);
         let on_left = || times(&left.v, &times(&right.d, &right.q)?);
         let on_right = || {
             let carried = times(&c1_d2, &p1_t2)?;
             plus(&carried, &times(&times(&left.d, &left.p)?, &right.v)?)
         };
         let (first, second) = if parallel { join(on_left, on_right) } else { (on_left(), on_right()) };
-        let v = plus(&first?, &second?)?;
-        Ok(Node { p, q, t, c, d, v, p_bits: left.p.bits_at_most() + right.p_bits })
+        Ok(Node {
+            p: numerators,
+            q: denominators,
+            t: total,
+            c: harmonic_sum,
+            d: divisors,
+            v: plus(&first?, &second?)?,
+            p_bits: left.p.bits_at_most() + right.p_bits,
+        })
     }
 
     /// `S / I = V / (D (Q + T))`, if what the terms above the last add is below `2^-bits` of it.

@@ -93,12 +93,12 @@ fn ratio(
     if d.bits_at_least().is_none() {
         return Ok(Fixed { value: checks.short(0), error: u64::MAX });
     }
-    let (n, d) = if *d.mantissa.value() < 0 { (negated(n, checks), negated(d, checks)) } else { (n, d) };
+    let (n, d) = if *d.mantissa.value() < 0 { (negated(&n, checks), negated(&d, checks)) } else { (n, d) };
     reals.ratio(n, d)
 }
 
-fn negated(number: Number, checks: &Checks<'_>) -> Number {
-    Number { mantissa: checks.negated(&number.mantissa), ..number }
+fn negated(number: &Number, checks: &Checks<'_>) -> Number {
+    Number { mantissa: checks.negated(&number.mantissa), ..*number }
 }
 
 /// `sqrt(n)`; none for n = 1.

@@ -109,9 +109,9 @@ impl<'c> Checks<'c> {
     ) -> Result<U, Interrupted> {
         let drilled = self.control.next_result(site);
         for is_repetition in [false, true] {
-            let mut made = make();
-            self.control.spoil(drilled, is_repetition, target(&mut made));
-            if let Some(right) = judge(made) {
+            let mut result = make();
+            self.control.spoil(drilled, is_repetition, target(&mut result));
+            if let Some(right) = judge(result) {
                 return Ok(right);
             }
             self.control.note_failed_check();

@@ -76,7 +76,7 @@ pub(super) fn sum(
         let denominator = if series.b.is_one() { q } else { q.times(&b, checks, Site::Merge, keep)? };
         let tail = q_below(&denominator, &b)
             .map(|q_bits| signed(p_bits) - signed(q_bits) + convergence.tail_log2(to - 1));
-        if !tail.is_some_and(|tail| tail <= -signed(bits)) {
+        if tail.is_none_or(|tail| tail > -signed(bits)) {
             more = more * 2 + 64 + bits / 1024;
             continue;
         }

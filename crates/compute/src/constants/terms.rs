@@ -190,7 +190,7 @@ fn small_primes(mut constant: u128) -> Vec<(u32, u32)> {
     let mut primes = Vec::new();
     for prime in (3_u32..1 << 10).step_by(2) {
         let mut exponent = 0;
-        while constant > 1 && constant % u128::from(prime) == 0 {
+        while constant > 1 && constant.is_multiple_of(prime.into()) {
             constant /= u128::from(prime);
             exponent += 1;
         }
@@ -207,14 +207,14 @@ struct Words {
     is_negative: bool,
     is_zero: bool,
     twos: u64,
-    words: Vec<u64>,
+    narrow: Vec<u64>,
     wide: Vec<Integer>,
 }
 
 impl Words {
     fn clear(&mut self) {
         (self.is_negative, self.is_zero, self.twos) = (false, false, 0);
-        self.words.clear();
+        self.narrow.clear();
         self.wide.clear();
     }
 
@@ -235,9 +235,9 @@ impl Words {
         if word == 1 {
             return;
         }
-        match self.words.last_mut().and_then(|last| Some((last.checked_mul(word)?, last))) {
+        match self.narrow.last_mut().and_then(|last| Some((last.checked_mul(word)?, last))) {
             Some((product, last)) => *last = product,
-            None => self.words.push(word),
+            None => self.narrow.push(word),
         }
     }
 
@@ -247,7 +247,7 @@ impl Words {
             *number = Integer::new();
             return;
         }
-        for word in &self.words {
+        for word in &self.narrow {
             *number *= *word;
         }
         for wide in &self.wide {

@@ -127,7 +127,7 @@ impl Polynomial {
             BinaryOperator::Add => self.plus(&right, 1),
             BinaryOperator::Subtract => self.plus(&right, -1),
             BinaryOperator::Multiply => self.times(right),
-            BinaryOperator::Power if right.factors.is_empty() => self.to_the(right.constant),
+            BinaryOperator::Power if right.factors.is_empty() => self.powered(right.constant),
             _ => Err(SeriesFault::NoPolynomial),
         }
     }
@@ -165,7 +165,7 @@ impl Polynomial {
         Ok(self)
     }
 
-    fn to_the(mut self, exponent: i128) -> Result<Self, SeriesFault> {
+    fn powered(mut self, exponent: i128) -> Result<Self, SeriesFault> {
         let exponent = u32::try_from(exponent).map_err(|_| SeriesFault::NoPolynomial)?;
         if exponent == 0 {
             return Ok(Self::constant(1));
