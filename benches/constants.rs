@@ -194,6 +194,8 @@ fn report(
     });
     let ratios = [
         ("mpfr / quorate-1, both with the decimal string", rounds.ratio(MPFR, ONE)),
+        ("mpfr / quorate-2, both with the decimal string", rounds.ratio(MPFR, TWO)),
+        ("gmp-chudnovsky without the decimal string / quorate-2 with it", rounds.ratio(PEER, TWO)),
         ("quorate-1 / quorate-2", rounds.ratio(ONE, TWO)),
         ("quorate-1 without the decimal string / gmp-chudnovsky", without_string.ratio(ONE, PEER)),
         ("quorate-1 with the decimal string / gmp-chudnovsky without", rounds.ratio(ONE, PEER)),

@@ -10,7 +10,7 @@ use protocol::{
     certificate::{BuildError, Builder},
     digest::Digest,
     identity::SecretKey,
-    job::{JobId, JobSpec, Work},
+    job::{JobId, JobSpec},
     ledger::{Record, Submitted},
     plan::Plan,
     verdict::Verdict,
@@ -81,7 +81,7 @@ pub fn write<W: Write>(
 /// How many outcomes the certificate holds: one for each task, and none where the value is the outcome.
 fn outcomes(submitted: &Submitted, file: Option<Vec<u8>>) -> Option<u64> {
     let spec = JobSpec::parse(&submitted.text).ok()?;
-    if matches!(spec.work, Work::Digits { .. }) {
+    if spec.work.value_is_outcome() {
         return Some(0);
     }
     let file = match file {

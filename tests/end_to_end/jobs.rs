@@ -123,6 +123,51 @@ fn ln2_digits_are_correct() {
 }
 
 #[test]
+fn ln10_digits_are_correct() {
+    check_digits("ln10-digits");
+}
+
+#[test]
+fn zeta3_digits_are_correct() {
+    check_digits("zeta3-digits");
+}
+
+#[test]
+fn catalan_digits_are_correct() {
+    check_digits("catalan-digits");
+}
+
+#[test]
+fn euler_gamma_digits_are_correct() {
+    check_digits("euler-gamma-digits");
+}
+
+#[test]
+fn lemniscate_digits_are_correct() {
+    check_digits("lemniscate-digits");
+}
+
+#[test]
+fn gamma_third_digits_are_correct() {
+    check_digits("gamma-third-digits");
+}
+
+#[test]
+fn gamma_quarter_digits_are_correct() {
+    check_digits("gamma-quarter-digits");
+}
+
+#[test]
+fn pi_by_the_series_of_the_job_file_is_correct() {
+    check_digits("pi-series");
+}
+
+#[test]
+fn ln3_by_the_sums_of_the_job_file_is_correct() {
+    check_digits("ln3-series");
+}
+
+#[test]
 fn pi_hex_digits_after_a_hundred_million_are_the_published_ones() {
     let (summary, results) = submit("pi-hex-digits", &[]);
     assert_eq!(summary["status"], "reconciled");

@@ -120,7 +120,7 @@ fn read_job(path: &Path) -> Result<(JobSpec, Plan), AloneError> {
         Work::Expressions { source: ExpressionSource::File(name), .. } => {
             Some(read(&path.parent().unwrap_or(Path::new("")).join(name))?.into())
         }
-        Work::Expressions { .. } | Work::Digits { .. } | Work::HexDigits { .. } => None,
+        Work::Expressions { .. } | Work::Digits { .. } | Work::HexDigits { .. } | Work::Series { .. } => None,
     };
     let plan = Plan::new(&spec, file).map_err(|errors| AloneError::Job(errors.render(&shown)))?;
     Ok((spec, plan))

@@ -255,7 +255,7 @@ impl Executor {
         let truth = self.pool.install(|| engine::run_on_cpu(task, formula, control));
         let truth = truth.map_err(|error| match error {
             EngineError::Cancelled(_) => NotComputed::Cancelled,
-            other @ (EngineError::Digits(_) | EngineError::HexTerms(_)) => {
+            other @ (EngineError::Digits(_) | EngineError::HexTerms(_) | EngineError::Hardware(_)) => {
                 NotComputed::Failed(other.to_string())
             }
         })?;

@@ -78,7 +78,7 @@ fn check(path: &Path) -> Result<CheckedJob, CommandError> {
             check_size(&beside, EXPRESSION_FILE_BYTES_MAX)?;
             Some(read_text(&beside)?)
         }
-        Work::Expressions { .. } | Work::Digits { .. } | Work::HexDigits { .. } => None,
+        Work::Expressions { .. } | Work::Digits { .. } | Work::HexDigits { .. } | Work::Series { .. } => None,
     };
     let plan = Plan::new(&spec, file.as_deref().map(Arc::from))
         .map_err(|errors| CommandError::Input(errors.render(&shown).trim_end().to_owned()))?;

@@ -27,6 +27,7 @@ pub mod outcome;
 pub mod plan;
 pub mod policy;
 pub mod report;
+pub mod series;
 pub mod task;
 pub mod texts;
 pub mod token;

@@ -67,6 +67,28 @@ pub const TASK_KERNEL_RANGE_VALUES_MAX: u64 = 1 << 22;
 pub const DECIMALS_MAX: u64 = 1_000_000_000;
 /// Largest n of sqrt(n).
 pub const SQRT_RADICAND_MAX: u64 = u32::MAX as u64;
+/// Largest n of ln(n).
+pub const LN_ARGUMENT_MAX: u64 = u32::MAX as u64;
+/// Most decimals of a series that a job file brings.
+pub const SERIES_DECIMALS_MAX: u64 = 10_000_000;
+/// Highest degree of a polynomial of a series.
+pub const SERIES_DEGREE_MAX: u32 = 8;
+/// Most factors in which a polynomial of a series is written.
+pub const SERIES_FACTORS_MAX: usize = 16;
+/// Longest text of a polynomial of a series, in bytes.
+pub const SERIES_POLYNOMIAL_BYTES_MAX: usize = 1024;
+/// Most bits of a coefficient of a polynomial of a series.
+pub const SERIES_COEFFICIENT_BITS_MAX: u32 = 96;
+/// Largest first index of a series.
+pub const SERIES_FIRST_MAX: u64 = 1 << 16;
+/// Denominators are looked at one by one for zeros at most up to two to this.
+pub const SERIES_ZEROS_LOG2_MAX: u32 = 16;
+/// Least proven gain of a series in units of 2^-16 bits a term: a quarter of a bit.
+pub const SERIES_GAIN_MIN: i64 = 1 << 14;
+/// Most terms of a series that are summed.
+pub const SERIES_TERMS_MAX: u64 = 1 << 34;
+/// Most series in one formula of a job file.
+pub const SERIES_SUMMANDS_MAX: usize = 8;
 /// Most hexadecimal digits that a window skips.
 pub const HEX_AFTER_MAX: u64 = 10_000_000_000_000_000;
 /// Most hexadecimal digits in a window.

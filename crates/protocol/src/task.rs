@@ -15,6 +15,7 @@ use crate::{
     domain::Engine,
     expression::parse_body,
     limits::{OUTCOME_OVERHEAD_BYTES_MAX, TASK_BYTES_MAX},
+    series::SeriesFormula,
     texts::Texts,
 };
 
@@ -50,6 +51,13 @@ pub enum Task {
     },
     /// A stretch of the terms of a BBP-type series, summed modulo 1.
     HexTerms(HexTerms),
+    /// The first `decimals` decimals of a positive number that two formulas of the job's own yield, truncated.
+    Series {
+        /// The first and the second; what is computed of a task is one of them.
+        formulas: Box<[SeriesFormula; 2]>,
+        /// How many digits after the point, at most [`crate::limits::SERIES_DECIMALS_MAX`].
+        decimals: u64,
+    },
 }
 
 impl Task {
@@ -72,6 +80,7 @@ impl Task {
     pub fn formulas(&self) -> &'static [Formula] {
         match self {
             Self::Digits { constant, .. } => constant.formulas(),
+            Self::Series { .. } => &[Formula::FirstSeries, Formula::SecondSeries],
             Self::Expressions { .. } | Self::Range { .. } | Self::HexTerms(_) => &[Formula::Direct],
         }
     }
@@ -86,7 +95,9 @@ impl Task {
             {
                 &[Engine::Cpu, Engine::Gpu]
             }
-            Self::Digits { .. } | Self::Expressions { .. } | Self::Range { .. } => &[Engine::Cpu],
+            Self::Digits { .. } | Self::Series { .. } | Self::Expressions { .. } | Self::Range { .. } => {
+                &[Engine::Cpu]
+            }
         }
     }
 
@@ -95,7 +106,9 @@ impl Task {
     pub fn outcome_bytes_max(&self) -> u64 {
         let overhead = OUTCOME_OVERHEAD_BYTES_MAX;
         match self {
-            Self::Digits { decimals, .. } => decimals.saturating_add(overhead),
+            Self::Digits { decimals, .. } | Self::Series { decimals, .. } => {
+                decimals.saturating_add(overhead)
+            }
             Self::Expressions { expressions, .. } => overhead * (1 + expressions.len() as u64),
             Self::Range { .. } => 2 * overhead,
             Self::HexTerms(_) => overhead,
@@ -108,7 +121,7 @@ impl Task {
     pub fn weight(&self) -> Weight {
         match self {
             Self::Digits { decimals, .. } if *decimals > 20_000 => Weight::Heavy,
-            Self::Range { .. } | Self::HexTerms(_) => Weight::Heavy,
+            Self::Series { .. } | Self::Range { .. } | Self::HexTerms(_) => Weight::Heavy,
             Self::Expressions { expressions, .. } if expressions.len() > 64 => Weight::Heavy,
             Self::Digits { .. } | Self::Expressions { .. } => Weight::Light,
         }

@@ -85,7 +85,7 @@ fn everything_wrong_is_reported_at_once_in_the_order_of_the_file() {
             "j:1:1: unknown key `nam`; did you mean `name`?",
             "j:2:8: `name` is `A b`; use 1 to 64 lowercase letters, digits and `-`, the first a letter or a digit: \
              it names the results folder",
-            "j:5:12: no constant is named `pie`; known are pi, e, sqrt(N), golden-ratio and ln2",
+            "j:5:12: no constant is named `pie`; known are pi, e, sqrt(N), golden-ratio, ln2, ln(N), zeta(3), catalan, euler-gamma, lemniscate, gamma(1/3) and gamma(1/4)",
             "j:6:1: unknown key `decimls` in [digits]; did you mean `decimals`?",
             "j:7:12: `decimals` is 0; it must be from 1 to 1000000000",
             "j:9:10: `quorum` must be a whole number, not a string; write `quorum = 2`",
@@ -110,7 +110,7 @@ fn sealed_is_true_or_false_and_nothing_else() {
 fn an_empty_file_is_told_what_it_lacks() {
     let expected = [
         "j:1:1: missing key `name`; add `name = \"pi-digits\"`",
-        "j:1:1: missing key `kind`; add `kind = \"digits\"`, `kind = \"hex-digits\"` or `kind = \"expressions\"`",
+        "j:1:1: missing key `kind`; add `kind = \"digits\"`, `\"hex-digits\"`, `\"series\"` or `\"expressions\"`",
     ];
     assert_eq!(messages(""), expected);
 }

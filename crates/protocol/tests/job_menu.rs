@@ -56,7 +56,7 @@ fn every_ready_made_job_has_an_expected_outcome_for_each_of_its_expressions() {
         let (spec, plan) = planned(&name);
         let expected = read(&format!("tests/expected/{name}.txt"));
         match spec.work {
-            Work::Digits { decimals, .. } => {
+            Work::Digits { decimals, .. } | Work::Series { decimals, .. } => {
                 assert!(expected.starts_with(&format!("decimals {decimals}\nbegins ")), "{name}");
             }
             Work::HexDigits { after, digits, .. } => {

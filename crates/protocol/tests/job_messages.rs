@@ -28,7 +28,7 @@ const WHOLE: &[Case] = &[
     ("name = \"x\"\nkind = \"digit\"\n", "j:2:8: `kind` is `digit`; did you mean `digits`?"),
     (
         "name = \"x\"\nkind = \"vote\"\n",
-        "j:2:8: `kind` is `vote`; known are `digits`, `hex-digits` and `expressions`",
+        "j:2:8: `kind` is `vote`; known are `digits`, `hex-digits`, `series` and `expressions`",
     ),
     (
         "name = \"\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 1\n",
@@ -44,7 +44,7 @@ const WHOLE: &[Case] = &[
     ),
     (
         "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = \"ln3\"\ndecimals = 1\n",
-        "j:4:12: no constant is named `ln3`; known are pi, e, sqrt(N), golden-ratio and ln2; did you mean `ln2`?",
+        "j:4:12: no constant is named `ln3`; known are pi, e, sqrt(N), golden-ratio, ln2, ln(N), zeta(3), catalan, euler-gamma, lemniscate, gamma(1/3) and gamma(1/4); did you mean `ln2`?",
     ),
     (
         "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 1e6\n",
@@ -73,7 +73,7 @@ const ABOVE_DIGITS: &[Case] = &[
     ),
     (
         "colour = 1\n",
-        "j:1:1: unknown key `colour`; known are `name`, `description`, `kind`, `digits`, `hex-digits`, `expressions` and `policy`",
+        "j:1:1: unknown key `colour`; known are `name`, `description`, `kind`, `digits`, `hex-digits`, `series`, `expressions` and `policy`",
     ),
     ("name = \"y\"\n", "j:2:1: not valid TOML: `name` is already there; keep one of the two"),
 ];

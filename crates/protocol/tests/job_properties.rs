@@ -71,6 +71,9 @@ fn work() -> impl Strategy<Value = Work> {
         (1..=u32::MAX).prop_map(Constant::Sqrt),
         Just(Constant::GoldenRatio),
         Just(Constant::Ln2),
+        (3..=u32::MAX).prop_map(Constant::Ln),
+        Just(Constant::Zeta3),
+        Just(Constant::GammaQuarter),
     ];
     let digits = (constant, 1..=1_000_000_000_u64)
         .prop_map(|(constant, decimals)| Work::Digits { constant, decimals });

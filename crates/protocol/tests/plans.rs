@@ -300,7 +300,7 @@ proptest! {
                         open_range = Some((begin, last + 1));
                     }
                 }
-                Task::Digits { .. } | Task::HexTerms(_) => prop_assert!(false, "no digits were asked for"),
+                Task::Digits { .. } | Task::Series { .. } | Task::HexTerms(_) => prop_assert!(false, "no digits were asked for"),
             }
         }
         prop_assert_eq!(seen, kept);

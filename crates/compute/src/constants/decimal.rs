@@ -7,10 +7,12 @@
 use rayon::join;
 use rug::Integer;
 
-use crate::control::{Cancelled, Control};
+use crate::control::{Interrupted, Site};
 
 use super::{
+    DigitsError,
     enclosure::{Enclosure, WIDTH_MAX, shift},
+    long::{Checks, Long},
     progress::Progress,
 };
 
@@ -24,43 +26,52 @@ const TAIL_DIGITS: u64 = 16;
 const LEAF_DIGITS_MAX: u64 = 384;
 /// Pieces of fewer digits stay on one thread.
 const PARALLEL_DIGITS: u64 = 20_000;
+/// Numbers of fewer digits are left to GMP whole.
+const PARALLEL_DIVISION_DIGITS: u64 = 200_000;
+
+/// Most digits beyond those asked for. Where so many more are all nines or all zeros, more of them would hardly help.
+const TAIL_DIGITS_MAX: u64 = 2_048;
 
 /// Computes an enclosure and reads its decimals off by [`Ladder`], with more of them until they are proven.
 pub(super) fn prove_by_fractions(
     decimals: u32,
-    control: &Control,
-    mut enclose: impl FnMut(u32) -> Result<Enclosure, Cancelled>,
-) -> Result<String, Cancelled> {
+    checks: &Checks<'_>,
+    mut enclose: impl FnMut(u32) -> Result<Enclosure, DigitsError>,
+) -> Result<String, DigitsError> {
+    let control = checks.control();
     let mut tail = TAIL_DIGITS;
-    loop {
-        control.check()?;
-        let ladder = Ladder::new(u64::from(decimals) + tail);
+    while tail <= TAIL_DIGITS_MAX {
+        control.check().map_err(Interrupted::from)?;
+        let ladder = Ladder::new(u64::from(decimals) + tail, checks);
         let enclosure = enclose(ladder.bits())?;
-        let proven = control.phase("decimal string", || ladder.read(enclosure, decimals, control))?;
+        let proven = control.phase("decimal string", || ladder.read(enclosure, decimals))?;
         if let Some(text) = proven {
             return Ok(text);
         }
         tail *= 2;
     }
+    Err(DigitsError::Unsettled)
 }
 
 /// Computes an enclosure and lets GMP read both its ends, with more bits until they agree.
 pub(super) fn prove_by_gmp(
     decimals: u32,
-    control: &Control,
-    mut enclose: impl FnMut(u32) -> Result<Enclosure, Cancelled>,
-) -> Result<String, Cancelled> {
+    checks: &Checks<'_>,
+    mut enclose: impl FnMut(u32) -> Result<Enclosure, DigitsError>,
+) -> Result<String, DigitsError> {
+    let control = checks.control();
     let mut guard = GUARD_BITS;
-    loop {
-        control.check()?;
+    while guard <= digit_bits(TAIL_DIGITS_MAX) {
+        control.check().map_err(Interrupted::from)?;
         let bits = narrow(digit_bits(u64::from(decimals)) + guard);
         let enclosure = enclose(bits)?;
-        let proven = control.phase("decimal string", || read_by_gmp(enclosure, bits, decimals, control))?;
+        let proven = control.phase("decimal string", || read_by_gmp(enclosure, bits, decimals, checks))?;
         if let Some(text) = proven {
             return Ok(text);
         }
         guard *= 2;
     }
+    Err(DigitsError::Unsettled)
 }
 
 /// The decimals of an enclosure by GMP's conversion, if both its ends have the same.
@@ -71,33 +82,78 @@ fn read_by_gmp(
     enclosure: Enclosure,
     bits: u32,
     decimals: u32,
-    control: &Control,
-) -> Result<Option<String>, Cancelled> {
-    let power = Integer::from(Integer::u_pow_u(5, decimals));
-    control.check()?;
+    checks: &Checks<'_>,
+) -> Result<Option<String>, Interrupted> {
+    const SITE: Site = Site::RadixConversion;
+    let power = power_of_five(decimals.into(), checks)?;
+    checks.control().check()?;
     // 10^decimals / 2^bits = 5^decimals / 2^(bits - decimals), and bits > 3 decimals.
-    let point = bits - decimals;
-    let mut low = enclosure.low;
-    low *= &power;
-    let high = (Integer::from(&power * enclosure.width) + &low) >> point;
-    low >>= point;
-    drop(power);
-    if low != high {
+    let point = u64::from(bits - decimals);
+    let low = checks.product(SITE, &enclosure.low, &power)?;
+    let width = checks.product(SITE, &power, &checks.short(enclosure.width))?;
+    drop((power, enclosure));
+    let high = checks.sum(SITE, (&width, 0), &low, false)?;
+    drop(width);
+    let (low, high) = join(|| checks.cut(SITE, &low, point), || checks.cut(SITE, &high, point));
+    let (low, high) = (low?, high?);
+    if low.value() != high.value() {
         return Ok(None);
     }
     drop(high);
-    control.check()?;
-    let mut text = low.to_string_radix(10);
-    drop(low);
+    checks.control().check()?;
+    let mut text = String::new();
+    write_by_division(low, u64::from(decimals) + 1, checks, &mut text)?;
     let width = decimals as usize;
-    // A number below one has fewer digits than places; its integer part is the zero in front of the padding.
-    if text.len() <= width {
-        text.insert_str(0, &"0".repeat(width + 1 - text.len()));
-    }
+    // The integer part has no zeros in front of it but its last digit.
+    let zeros = text.bytes().take(text.len() - width - 1).take_while(|digit| *digit == b'0').count();
+    text.drain(..zeros);
     if width > 0 {
         text.insert(text.len() - width, '.');
     }
     Ok(Some(text))
+}
+
+/// `5^exponent`, by squaring.
+fn power_of_five(exponent: u64, checks: &Checks<'_>) -> Result<Long, Interrupted> {
+    const SITE: Site = Site::RadixConversion;
+    let mut power = checks.short(1);
+    for bit in (0..u64::BITS - exponent.leading_zeros()).rev() {
+        power = checks.square(SITE, &power)?;
+        if exponent >> bit & 1 == 1 {
+            power = checks.product(SITE, &power, &checks.short(5))?;
+        }
+    }
+    Ok(power)
+}
+
+/// Writes the digits of a number that is not negative, at least so many, with zeros in front: halves by division for as
+/// many threads as there are, and GMP's conversion for what is left.
+fn write_by_division(
+    number: Long,
+    digits: u64,
+    checks: &Checks<'_>,
+    text: &mut String,
+) -> Result<(), Interrupted> {
+    if digits < PARALLEL_DIVISION_DIGITS || rayon::current_num_threads() == 1 {
+        let written = checks.decimals(&number)?;
+        let missing = usize::try_from(digits).unwrap_or(0).saturating_sub(written.len());
+        text.extend(std::iter::repeat_n('0', missing));
+        text.push_str(&written);
+        return Ok(());
+    }
+    let low_digits = digits / 2;
+    let power = checks.shifted(Site::RadixConversion, &power_of_five(low_digits, checks)?, low_digits)?;
+    let (high, low) = checks.quotient_and_rest(Site::RadixConversion, &number, &power)?;
+    drop((number, power));
+    checks.control().check()?;
+    let mut low_text = String::new();
+    let (upper, lower) = join(
+        || write_by_division(high, digits - low_digits, checks, text),
+        || write_by_division(low, low_digits, checks, &mut low_text),
+    );
+    upper.and(lower)?;
+    text.push_str(&low_text);
+    Ok(())
 }
 
 /// The steps of the divide and conquer: pieces of `leaf_digits * 2^level` digits for every level.
@@ -106,19 +162,20 @@ fn read_by_gmp(
 /// integer `N` of `m` digits with `F / 2^b = (N + rho) / 10^m`. The *place* `rho` tells how far from the next digit
 /// string the fraction is; all pieces but the last of all have it within `[1/4, 3/4]`, so that no error can move them
 /// into a neighbour.
-struct Ladder {
+struct Ladder<'l, 'c> {
+    checks: &'l Checks<'c>,
     leaf_digits: u64,
     /// For each level, the bits behind the point of a piece; one more than there are steps.
     bits: Vec<u64>,
     /// For each step from `h` to `2 h` digits: `5^h`.
-    powers: Vec<Integer>,
+    powers: Vec<Long>,
     /// For each step: `floor(2^bits / 10^h)`, the value of one unit of the last digit, within a factor `1 - 2^-60`.
     units: Vec<i128>,
 }
 
-impl Ladder {
+impl<'l, 'c> Ladder<'l, 'c> {
     /// A ladder for at least `digits` digits.
-    fn new(digits: u64) -> Self {
+    fn new(digits: u64, checks: &'l Checks<'c>) -> Self {
         let mut levels = 0;
         while digits.div_ceil(1 << levels) > LEAF_DIGITS_MAX {
             levels += 1;
@@ -129,7 +186,7 @@ impl Ladder {
             let next = bits[level] + digit_bits(leaf_digits << level);
             bits.push(next);
         }
-        Self { leaf_digits, bits, powers: Vec::new(), units: Vec::new() }
+        Self { checks, leaf_digits, bits, powers: Vec::new(), units: Vec::new() }
     }
 
     /// The bits behind the point that the enclosure must have.
@@ -143,17 +200,17 @@ impl Ladder {
     }
 
     /// The powers of five and the units, from the bottom up: by squaring.
-    fn climb(&mut self, control: &Control) -> Result<(), Cancelled> {
+    fn climb(&mut self) -> Result<(), Interrupted> {
         for level in 0..self.bits.len() - 1 {
-            control.check()?;
+            self.checks.control().check()?;
             let power = match self.powers.last() {
-                Some(last) => Integer::from(last.square_ref()),
-                None => Integer::from(Integer::u_pow_u(5, narrow(self.leaf_digits))),
+                Some(last) => self.checks.square(Site::RadixConversion, last)?,
+                None => power_of_five(self.leaf_digits, self.checks)?,
             };
             // 2^b / 10^h = 2^(b - h) / 5^h. Its 64 to 64 + 2 + level bits are exact to 2^-100 with 200 bits of 5^h.
             let point = self.bits[level] - (self.leaf_digits << level);
-            let cut = u64::from(power.significant_bits()).saturating_sub(200);
-            let leading = Integer::from(&power >> shift(cut));
+            let cut = power.bits().saturating_sub(200);
+            let leading = Integer::from(power.value() >> shift(cut));
             let unit = (Integer::from(1) << shift(point - cut)) / leading;
             self.units.push(unit.to_i128_wrapping());
             self.powers.push(power);
@@ -168,23 +225,19 @@ impl Ladder {
     /// unit of the last bit is at most `2^-64` units of the last digit, so with at most 30 levels and a width of at
     /// most 8 the constant `x` satisfies `S <= x * 10^D < S + 1 + 38 * 2^-64 < S + 2`. So the leading digits are
     /// those of `x` unless adding 2 carries out of the tail.
-    fn read(
-        mut self,
-        enclosure: Enclosure,
-        decimals: u32,
-        control: &Control,
-    ) -> Result<Option<String>, Cancelled> {
+    fn read(mut self, enclosure: Enclosure, decimals: u32) -> Result<Option<String>, Interrupted> {
         debug_assert!(enclosure.width <= WIDTH_MAX);
-        self.climb(control)?;
-        let mut fraction = enclosure.low;
-        let integer_part = Integer::from(&fraction >> self.bits()).to_string_radix(10);
-        fraction.keep_bits_mut(self.bits());
+        self.climb()?;
+        let (whole, fraction) =
+            self.checks.split(Site::RadixConversion, &enclosure.low, u64::from(self.bits()))?;
+        drop(enclosure);
+        let integer_part = whole.value().to_string_radix(10);
         let (digits, decimals) = (shift(self.digits()), decimals as usize);
         let mut text = vec![b'0'; integer_part.len() + 1 + digits];
         let (head, places) = text.split_at_mut(integer_part.len() + 1);
         head[..integer_part.len()].copy_from_slice(integer_part.as_bytes());
         head[integer_part.len()] = b'.';
-        let progress = Progress::tree(control, 1 << (self.bits.len() - 1), 880, 1000);
+        let progress = Progress::tree(self.checks.control(), 1 << (self.bits.len() - 1), 880, 1000);
         self.write(self.bits.len() - 1, fraction, places, &progress)?;
         if !tail_allows(&places[decimals..]) {
             return Ok(None);
@@ -197,15 +250,16 @@ impl Ladder {
     fn write(
         &self,
         level: usize,
-        fraction: Integer,
+        fraction: Long,
         places: &mut [u8],
         progress: &Progress<'_>,
-    ) -> Result<(), Cancelled> {
+    ) -> Result<(), Interrupted> {
         let Some(below) = level.checked_sub(1) else {
-            self.write_leaf(&fraction, places);
-            return progress.merged(1);
+            self.write_leaf(&fraction, places)?;
+            return Ok(progress.merged(1)?);
         };
-        let (upper, lower) = self.split(below, fraction);
+        let (upper, lower) = self.split(below, &fraction)?;
+        drop(fraction);
         progress.merged(1 << level)?;
         let (upper_places, lower_places) = places.split_at_mut(places.len() / 2);
         let write_upper = || self.write(below, upper, upper_places, progress);
@@ -228,32 +282,36 @@ impl Ladder {
     /// the cut drops less than one unit of the last bit, `2^-64` units of the last digit; `theta` is known to `2^-16`
     /// and the unit to `2^-60`. So its place is within `2^-15` of 1/2, and the 30 levels below, which take at most
     /// `30 * 2^-64` from it, leave it within `[1/4, 3/4]`.
-    fn split(&self, below: usize, mut fraction: Integer) -> (Integer, Integer) {
+    fn split(&self, below: usize, fraction: &Long) -> Result<(Long, Long), Interrupted> {
+        const SITE: Site = Site::RadixConversion;
         let half_digits = self.leaf_digits << below;
         let (whole_bits, half_bits) = (self.bits[below + 1], self.bits[below]);
-        let mut upper = Integer::from(&fraction >> shift(whole_bits - half_bits));
+        let upper = self.checks.cut(SITE, fraction, whole_bits - half_bits)?;
 
         // F * 10^h / 2^B = F * 5^h / 2^(B - h): what F has above B - h bits contributes integers only.
         let point = whole_bits - half_digits;
-        fraction.keep_bits_mut(narrow(point));
-        fraction *= &self.powers[below];
-        fraction.keep_bits_mut(narrow(point));
-        fraction >>= shift(point - half_bits);
-        let lower = fraction;
+        let (_, fraction) = self.checks.split(SITE, fraction, point)?;
+        let product = self.checks.product(SITE, &fraction, &self.powers[below])?;
+        drop(fraction);
+        let (_, product) = self.checks.split(SITE, &product, point)?;
+        let lower = self.checks.cut(SITE, &product, point - half_bits)?;
 
-        let theta = Integer::from(&lower >> shift(half_bits - 16)).to_i128_wrapping();
-        upper += (((1 << 15) - theta) * self.units[below]) >> 16;
-        (upper, lower)
+        let theta = Integer::from(lower.value() >> shift(half_bits - 16)).to_i128_wrapping();
+        let change = self.checks.short((((1 << 15) - theta) * self.units[below]) >> 16);
+        let upper = self.checks.sum(SITE, (&upper, 0), &change, false)?;
+        Ok((upper, lower))
     }
 
     /// Writes the digits of a smallest piece: `floor(F * 10^m / 2^b)`.
-    fn write_leaf(&self, fraction: &Integer, places: &mut [u8]) {
-        let power = Integer::from(Integer::u_pow_u(10, narrow(self.leaf_digits)));
-        let number = (power * fraction) >> shift(self.bits[0]);
-        let text = number.to_string_radix(10);
+    fn write_leaf(&self, fraction: &Long, places: &mut [u8]) -> Result<(), Interrupted> {
+        const SITE: Site = Site::RadixConversion;
+        let power = self.checks.short(Integer::from(Integer::u_pow_u(10, narrow(self.leaf_digits))));
+        let number = self.checks.cut(SITE, &self.checks.product(SITE, &power, fraction)?, self.bits[0])?;
+        let text = self.checks.decimals(&number)?;
         let (padding, rest) = places.split_at_mut(places.len().saturating_sub(text.len()));
         padding.fill(b'0');
         rest.copy_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 
@@ -283,38 +341,54 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::control::Control;
 
     /// An enclosure of `numerator / denominator`, as tight as the bits allow.
-    fn enclose(numerator: &Integer, denominator: &Integer, bits: u32) -> Enclosure {
-        Enclosure { low: Integer::from(numerator << bits) / denominator, width: 1 }
+    fn enclose(numerator: &Integer, denominator: &Integer, bits: u32, checks: &Checks<'_>) -> Enclosure {
+        Enclosure { low: checks.short(Integer::from(numerator << bits) / denominator), width: 1 }
     }
 
     #[test]
     fn digits_that_the_enclosure_does_not_prove_are_computed_again_with_more_bits() {
         let control = Control::default();
+        let checks = Checks::new(&control, b"decimal");
         let denominator = Integer::from(1) << 200_u32;
         for (off, expected) in [(1, "0.5"), (-1, "0.4")] {
             let numerator = (Integer::from(1) << 199_u32) + off;
             let calls = Cell::new(0);
             let wide = |bits| {
                 calls.set(calls.get() + 1);
-                let Enclosure { low, .. } = enclose(&numerator, &denominator, bits);
-                Ok(Enclosure { low: low - 1, width: 3 })
+                let Enclosure { low, .. } = enclose(&numerator, &denominator, bits, &checks);
+                Ok(Enclosure { low: checks.short(low.value() - Integer::from(1)), width: 3 })
             };
-            assert_eq!(prove_by_fractions(1, &control, wide).unwrap(), expected);
+            assert_eq!(prove_by_fractions(1, &checks, wide).unwrap(), expected);
             assert!(calls.replace(0) > 1);
-            assert_eq!(prove_by_gmp(1, &control, wide).unwrap(), expected);
+            assert_eq!(prove_by_gmp(1, &checks, wide).unwrap(), expected);
             assert!(calls.get() > 1);
         }
     }
 
     #[test]
+    fn digits_that_no_enclosure_proves_are_given_up() {
+        let control = Control::default();
+        let checks = Checks::new(&control, b"decimal");
+        // Around one half, whatever the bits.
+        let around = |bits: u32| {
+            let half = Integer::from(1) << (bits - 1);
+            Ok(Enclosure { low: checks.short(half - 1), width: 2 })
+        };
+        assert_eq!(prove_by_fractions(1, &checks, around), Err(DigitsError::Unsettled));
+        assert_eq!(prove_by_gmp(1, &checks, around), Err(DigitsError::Unsettled));
+    }
+
+    #[test]
     fn an_exact_fraction_ends_in_zeros() {
         let control = Control::default();
-        let exact = |bits| Ok(Enclosure { low: Integer::from(3) << (bits - 1), width: 0 });
+        let checks = Checks::new(&control, b"decimal");
+        let exact = |bits: u32| Ok(Enclosure { low: checks.short(Integer::from(3) << (bits - 1)), width: 0 });
         for decimals in [0, 1, 2, 500, 2_000] {
-            let text = prove_by_fractions(decimals, &control, exact).unwrap();
-            assert_eq!(text, prove_by_gmp(decimals, &control, exact).unwrap());
+            let text = prove_by_fractions(decimals, &checks, exact).unwrap();
+            assert_eq!(text, prove_by_gmp(decimals, &checks, exact).unwrap());
             let expected =
                 if decimals == 0 { "1".to_owned() } else { format!("1.{:0<1$}", 5, decimals as usize) };
             assert_eq!(text, expected);
@@ -342,9 +416,10 @@ mod tests {
             let numerator: Integer = format!("{whole}{places}5").parse().unwrap();
             let denominator = Integer::from(Integer::u_pow_u(10, decimals + 1));
             let control = Control::default();
-            let enclose = |bits| Ok(enclose(&numerator, &denominator, bits));
-            prop_assert_eq!(&prove_by_fractions(decimals, &control, enclose).unwrap(), &text);
-            prop_assert_eq!(&prove_by_gmp(decimals, &control, enclose).unwrap(), &text);
+            let checks = Checks::new(&control, b"decimal");
+            let enclose = |bits| Ok(enclose(&numerator, &denominator, bits, &checks));
+            prop_assert_eq!(&prove_by_fractions(decimals, &checks, enclose).unwrap(), &text);
+            prop_assert_eq!(&prove_by_gmp(decimals, &checks, enclose).unwrap(), &text);
         }
     }
 }

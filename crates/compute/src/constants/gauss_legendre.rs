@@ -10,12 +10,11 @@
 //! Squares are carried instead of products (`A = a^2`, `B = b^2`): `B' = a b = 2 A' - (A + B) / 2` and
 //! `d^2 = A' - B'`, so a step is one square root and one squaring.
 
-use rug::{Assign, Integer};
-
-use crate::control::{Cancelled, Control};
+use crate::control::{Interrupted, Site};
 
 use super::{
-    enclosure::{Enclosure, shift},
+    fixed::{Fixed, Reals},
+    long::{Checks, Long},
     progress::Progress,
 };
 
@@ -35,53 +34,51 @@ use super::{
 /// the end the mean is off by less than `2.4 * 16^n`, its square by less than `5.4 * 16^n`, and the quotient by less
 /// than `(5.4 * 16^n + 3.2 * 32^n) / 0.22 + 1 < 2^(5n + 6)`. With `w = bits + 5n + 16` that is below `2^-10` of a unit.
 ///
-/// So with `v` the result in units of `2^-bits`, pi lies in `(v - 1, v + 1)`.
-pub(super) fn pi(bits: u32, control: &Control) -> Result<Enclosure, Cancelled> {
-    let steps = steps(bits);
-    let width = u64::from(bits) + 5 * u64::from(steps) + 16;
-    let one = || Integer::from(1) << shift(width);
+/// So the result is off by less than 2 units of `2^-bits`.
+pub(super) fn pi(reals: &Reals<'_, '_>) -> Result<Fixed, Interrupted> {
+    let (checks, control) = (reals.checks, reals.checks.control());
+    let steps = steps(reals.bits);
+    let width = reals.bits + 5 * u64::from(steps) + 16;
+    let site = Site::Arithmetic;
+    let power = |exponent| checks.shifted(site, &checks.short(1), exponent);
     let (a, b, t) = control.phase("iteration", || {
         let progress = Progress::sequence(control, u64::from(steps), 0, 850);
-        let mut a = one();
-        let mut a_square = one();
-        let mut b_square = one() >> 1_u32;
-        let mut t = one() >> 2_u32;
+        let (mut a, mut a_square) = (power(width)?, power(width)?);
+        let (mut b_square, mut t) = (power(width - 1)?, power(width - 2)?);
         for step in 0..steps {
             progress.merged(1)?;
-            a += root(&b_square, width);
-            a >>= 1_u32;
+            let sum = checks.sum(site, (&a, 0), &root(&b_square, width, checks)?, false)?;
+            a = checks.cut(site, &sum, 1)?;
             control.check()?;
-            b_square += &a_square;
-            a_square.assign(a.square_ref());
-            a_square >>= shift(width);
+            let squares = checks.cut(site, &checks.sum(site, (&b_square, 0), &a_square, false)?, 1)?;
+            a_square = checks.cut(site, &checks.square(site, &a)?, width)?;
             // B' = 2 A' - (A + B) / 2
-            b_square >>= 1_u32;
-            b_square = Integer::from(&a_square << 1_u32) - b_square;
-            t -= Integer::from(&a_square - &b_square) << step;
+            b_square = checks.sum(site, (&a_square, 1), &squares, true)?;
+            let gap = checks.sum(site, (&b_square, 0), &a_square, true)?;
+            t = checks.sum(site, (&gap, u64::from(step)), &t, false)?;
         }
         drop(a_square);
-        Ok::<_, Cancelled>((a, root(&b_square, width), t))
+        Ok::<_, Interrupted>((a, root(&b_square, width, checks)?, t))
     })?;
     control.check()?;
     let quotient = control.phase("division and root", || {
-        let mut mean = (a + b) >> 1_u32;
-        mean.square_mut();
-        mean / t
-    });
+        let mean = checks.cut(site, &checks.sum(site, (&a, 0), &b, false)?, 1)?;
+        checks.quotient(Site::Division, &checks.square(site, &mean)?, &t)
+    })?;
     control.set_permille(880);
-    let value = quotient >> shift(width - u64::from(bits));
-    Ok(Enclosure { low: value - 1, width: 3 })
+    let value = checks.cut(site, &quotient, width - reals.bits)?;
+    Ok(Fixed { value, error: 2 })
 }
 
 /// The square root of a number with `width` bits behind its point, rounded down.
-fn root(square: &Integer, width: u64) -> Integer {
-    Integer::from(square << shift(width)).sqrt()
+fn root(square: &Long, width: u64, checks: &Checks<'_>) -> Result<Long, Interrupted> {
+    checks.square_root(&checks.shifted(Site::Root, square, width)?)
 }
 
 /// The smallest `n` with `2^(n+3) >= bits + n + 14`.
-fn steps(bits: u32) -> u32 {
+fn steps(bits: u64) -> u32 {
     let mut steps = 1;
-    while (1_u64 << (steps + 3)) < u64::from(bits) + u64::from(steps) + 14 {
+    while (1_u64 << (steps + 3)) < bits + u64::from(steps) + 14 {
         steps += 1;
     }
     steps

@@ -4,7 +4,9 @@
 
 use rug::Integer;
 
-use crate::control::{Cancelled, Control};
+use crate::control::{Interrupted, Site};
+
+use super::long::{Checks, Long};
 
 /// `sqrt(n) * 2^bits` within one unit either way: the result `s` satisfies `|s - sqrt(n) 2^bits| < 1 + 2^-10`.
 ///
@@ -24,38 +26,39 @@ use crate::control::{Cancelled, Control};
 /// below `2 e^2 <= 2^(41 - 2w)`. With `2w >= bits + 68` that is below `2^(-27 - bits)`, times `sqrt(n) < 2^16` below
 /// `2^(-11 - bits)`. Rounding `r y / 2` down to `bits` bits loses less than one unit, and so does `s0`, but they are
 /// added before they are cut.
-pub(super) fn square_root(n: u32, bits: u32, control: &Control) -> Result<Integer, Cancelled> {
+pub(super) fn square_root(n: u32, bits: u64, checks: &Checks<'_>) -> Result<Long, Interrupted> {
+    let site = Site::Root;
+    let small = checks.short(n);
     let widths = widths(bits);
     let mut width = widths[0];
-    let mut inverse = ((Integer::from(1) << (2 * width)) / n).sqrt();
+    let one = |places: u64| checks.shifted(site, &checks.short(1), places);
+    let mut inverse = checks.short(((Integer::from(1) << super::enclosure::shift(2 * width)) / n).sqrt());
     for &next in &widths[1..] {
-        control.check()?;
+        checks.control().check()?;
         // d * 2^(2w), then cut to v bits behind the point.
-        let mut defect = (Integer::from(1) << (2 * width)) - Integer::from(inverse.square_ref()) * n;
-        cut(&mut defect, 2 * width, next);
+        let square = checks.product(site, &checks.square(site, &inverse)?, &small)?;
+        let defect = checks.sum(site, (&one(2 * width)?, 0), &square, true)?;
+        let defect = moved(checks, &defect, 2 * width, next)?;
         // y d / 2 has w + v bits behind the point, and one more for the half.
-        defect *= &inverse;
-        cut(&mut defect, width + next + 1, next);
-        inverse <<= next - width;
-        inverse += defect;
+        let change = moved(checks, &checks.product(site, &defect, &inverse)?, width + next + 1, next)?;
+        inverse = checks.sum(site, (&inverse, next - width), &change, false)?;
         width = next;
     }
-    control.check()?;
-    let root = Integer::from(&inverse * n);
-    let mut rest = (Integer::from(n) << (2 * width)) - Integer::from(root.square_ref());
-    control.check()?;
+    checks.control().check()?;
+    let root = checks.product(site, &inverse, &small)?;
+    let square = checks.square(site, &root)?;
+    let rest = checks.sum(site, (&small, 2 * width), &square, true)?;
+    checks.control().check()?;
     // r y / 2 has 3 w bits behind the point, and one more for the half; s0 has w.
-    rest *= inverse;
-    rest >>= width;
+    let rest = checks.cut(site, &checks.product(site, &rest, &inverse)?, width)?;
     let point = 2 * width + 1;
-    rest += root << (point - width);
-    cut(&mut rest, point, bits);
-    Ok(rest)
+    let sum = checks.sum(site, (&root, point - width), &rest, false)?;
+    moved(checks, &sum, point, bits)
 }
 
 /// The bits behind the point of the successive reciprocal roots, ascending; the last satisfies `2w >= bits + 68`, and
 /// each `v` follows a `w` with `v <= 2w - 24`.
-fn widths(bits: u32) -> Vec<u32> {
+fn widths(bits: u64) -> Vec<u64> {
     let mut widths = vec![bits.div_ceil(2) + 34];
     while let Some(&last) = widths.last().filter(|&&last| last > 128) {
         widths.push(last.div_ceil(2) + 12);
@@ -65,25 +68,28 @@ fn widths(bits: u32) -> Vec<u32> {
 }
 
 /// Moves the point of a number from `from` to `to` bits, rounding down.
-fn cut(number: &mut Integer, from: u32, to: u32) {
+fn moved(checks: &Checks<'_>, number: &Long, from: u64, to: u64) -> Result<Long, Interrupted> {
     if from >= to {
-        *number >>= from - to;
+        checks.cut(Site::Root, number, from - to)
     } else {
-        *number <<= to - from;
+        checks.shifted(Site::Root, number, to - from)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Control;
 
     #[test]
     fn the_newton_root_is_within_one_unit_of_the_exact_one() {
+        let control = Control::default();
+        let checks = Checks::new(&control, b"root");
         for n in [1, 2, 3, 4, 5, 99, 10_005, 65_535, 65_536, u32::MAX - 1, u32::MAX] {
-            for bits in (0..400).chain([1_000, 5_000, 12_345, 70_001]) {
-                let root = square_root(n, bits, &Control::default()).unwrap();
+            for bits in (0_u32..400).chain([1_000, 5_000, 12_345, 70_001]) {
+                let root = square_root(n, bits.into(), &checks).unwrap();
                 let exact = (Integer::from(n) << (2 * bits)).sqrt();
-                let off = Integer::from(&root - &exact);
+                let off = Integer::from(root.value() - &exact);
                 assert!(off.clone().abs() <= 1, "sqrt({n}) at {bits} bits is {off} off");
             }
         }

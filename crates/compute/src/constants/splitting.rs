@@ -1,115 +1,283 @@
-//! Series of rational terms, given as data and summed exactly by binary splitting.
+//! Series given as data, summed exactly by binary splitting.
 //!
-//! A series is three functions of the index: `sum over k of 1 / b(k) * product over i <= k of p(i) / q(i)`. A node over
-//! a stretch holds the products `P, Q, B` and `T` with sum `T / (B Q)`; two neighbours join by
+//! A stretch of the series `sum over k of a(k) / b(k) * product over j <= k of p(j) / q(j)` comes to the products `P`, `Q`
+//! and `B` of its p, q and b, and to `T` with sum `T / (B Q)`; two neighbours join by
 //!
 //! ```text
 //! P = P1 P2     Q = Q1 Q2     B = B1 B2     T = B2 Q2 T1 + B1 P1 T2
 //! ```
 //!
-//! (Haible and Papanikolaou, "Fast multiprecision evaluation of series of rational numbers", 1998.)
+//! (Haible and Papanikolaou, "Fast multiprecision evaluation of series of rational numbers", 1998.) Only `P1` and `Q2`
+//! meet in `T`, so a divisor of both may be taken out of both without changing any quotient. Where p and q are products
+//! of linear factors, both are known by their primes ([`super::factors`]), as in Hanhong Xue's `gmp-chudnovsky.c`;
+//! unlike there, the primes of leaves are gathered a block at a time. Powers of two are kept apart, as a shift.
+//!
+//! Each leaf is compared with the same terms summed modulo a prime by the plain recurrence, and each merge with what
+//! the residues of its children make. Near the root, numbers are cut to the length that matters ([`Number`]).
 
+use protocol::series::{Convergence, Hypergeometric, SeriesFault};
 use rayon::join;
-use rug::Integer;
 
-use crate::control::{Cancelled, Control};
+use crate::{
+    control::{Interrupted, Site},
+    residues::{HypergeometricSeries, ReducedSeries},
+};
 
-use super::progress::Progress;
+use super::{
+    factors::{Factors, Sieve},
+    long::{Checks, Long},
+    number::Number,
+    progress::Progress,
+    terms::{Block, Terms},
+};
 
 /// Terms that are summed one after the other.
-const BLOCK_TERMS: u64 = 8;
+const BLOCK_TERMS: u64 = 32;
 /// Nodes of fewer terms stay on one thread.
 const PARALLEL_TERMS: u64 = 512;
+/// Nodes nearer to the root than this keep their common factors: there a division costs more than it saves.
+const CANCEL_DEPTH: u32 = 4;
+/// Bits to which numbers near the root are cut, beyond those of the sum: each level may lose some.
+const KEEP_BITS: u64 = 256;
 
-/// A series as data; see the head of this file.
-pub(super) trait Series: Sync {
-    /// `p(k)`.
-    fn numerator(&self, k: u64) -> Integer;
-    /// `q(k)`, positive.
-    fn denominator(&self, k: u64) -> Integer;
-    /// `b(k)`, positive.
-    fn divisor(&self, k: u64) -> u64;
-}
-
-/// The sum of a stretch: `t / (b q)`.
+/// The value of a series: `numerator / denominator`, with the terms that were left out as part of the error.
 pub(super) struct Sum {
-    /// The product of the numerators; 1 where nobody needs it.
-    p: Integer,
-    /// The product of the denominators.
-    pub(super) q: Integer,
-    /// The product of the divisors.
-    pub(super) b: Integer,
-    /// The numerator of the sum.
-    pub(super) t: Integer,
+    pub(super) numerator: Number,
+    pub(super) denominator: Number,
 }
 
-/// Sums the terms `from <= k < to`, at least one.
+/// Sums a series so that what is left out adds less than `2^-bits`.
+///
+/// How many terms that takes is estimated, and proven afterwards: the product of the `p / q` up to the last term is below
+/// `2^(bits of P) / |Q|`, and [`Convergence::tail_log2`] bounds all later terms in units of it.
 pub(super) fn sum(
-    series: &impl Series,
-    (from, to): (u64, u64),
-    control: &Control,
-    (from_permille, to_permille): (u16, u16),
-) -> Result<Sum, Cancelled> {
-    let progress = Progress::tree(control, to - from, from_permille, to_permille);
-    split(series, from, to, false, &progress)
+    series: &Hypergeometric,
+    bits: u64,
+    checks: &Checks<'_>,
+    permille: (u16, u16),
+) -> Result<Sum, SumError> {
+    let convergence = Convergence::of(series)?;
+    // Where terms grow before they fall, sums of some of them are as much longer than the whole.
+    let keep = bits + KEEP_BITS + convergence.hump_bits();
+    let mut more = 0;
+    loop {
+        let count = series.terms(bits + more)?;
+        let (from, to) = (series.first, series.first + count);
+        let terms = Terms::new(series);
+        let sieve = Sieve::new(terms.sieve_limit(to));
+        let node = {
+            let control = checks.control();
+            let progress = Progress::tree(control, count, permille.0, permille.1);
+            let reduced = ReducedSeries::new(&HypergeometricSeries::from(series), checks.prime());
+            let tree = Tree { terms, sieve, reduced, checks, progress, keep };
+            tree.split(Range { from, to, depth: 0 }, Wanted { p: false, factors: false })?
+        };
+        let Node { q, b, t, p_bits, .. } = node;
+        let denominator = if series.b.is_one() { q } else { q.times(&b, checks, Site::Merge, keep)? };
+        let tail = q_below(&denominator, &b)
+            .map(|q_bits| signed(p_bits) - signed(q_bits) + convergence.tail_log2(to - 1));
+        if tail.is_none_or(|tail| tail > -signed(bits)) {
+            more = more * 2 + 64 + bits / 1024;
+            continue;
+        }
+        let left_out = denominator.bits_at_most().saturating_sub(bits);
+        let offset = denominator.times_word(series.plus.into(), checks, Site::Merge)?;
+        let mut numerator = t.plus(&offset, checks, Site::Merge, keep)?;
+        numerator.error = Some(numerator.error.map_or(left_out, |error| error.max(left_out) + 1));
+        return Ok(Sum { numerator, denominator });
+    }
 }
 
-fn split(
-    series: &impl Series,
+/// `|Q| >= 2^that`, from `B Q` and `B`.
+fn q_below(denominator: &Number, b: &Number) -> Option<u64> {
+    Some(denominator.bits_at_least()?.saturating_sub(b.bits_at_most()))
+}
+
+/// Why there is no sum.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SumError {
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    #[error(transparent)]
+    Series(#[from] SeriesFault),
+}
+
+fn signed(bits: u64) -> i64 {
+    i64::try_from(bits).unwrap_or(i64::MAX)
+}
+
+/// The terms `from <= k < to`, at some depth of the tree.
+#[derive(Clone, Copy)]
+struct Range {
     from: u64,
     to: u64,
-    wants_p: bool,
-    progress: &Progress<'_>,
-) -> Result<Sum, Cancelled> {
-    let terms = to - from;
-    if terms <= BLOCK_TERMS {
-        return Ok(block(series, from, to));
-    }
-    let middle = from + terms / 2;
-    let parallel = terms >= PARALLEL_TERMS;
-    let left = || split(series, from, middle, true, progress);
-    let right = || split(series, middle, to, wants_p, progress);
-    let (left, right) = if parallel { join(left, right) } else { (left(), right()) };
-    let (left, right) = (left?, right?);
-    progress.merged(terms)?;
-    Ok(merge(left, right, wants_p, parallel))
+    depth: u32,
 }
 
-fn merge(left: Sum, right: Sum, wants_p: bool, parallel: bool) -> Sum {
-    let Sum { p: p1, q: mut q1, b: mut b1, t: mut t1 } = left;
-    let Sum { p: mut p2, q: q2, b: b2, t: mut t2 } = right;
-    let first = || {
-        t1 *= Integer::from(&b2 * &q2);
-        q1 *= &q2;
-    };
-    let second = || {
-        t2 *= Integer::from(&b1 * &p1);
-        b1 *= &b2;
-        if wants_p {
-            p2 *= &p1;
+impl Range {
+    fn terms(self) -> u64 {
+        self.to - self.from
+    }
+
+    /// The later terms are longer, so that the earlier half gets a little more of them (Xue's 0.5224).
+    fn halves(self) -> (Self, Self) {
+        let first = self.terms() - self.terms() * 4_776 / 10_000;
+        let middle = self.from + first.min(self.terms() - 1);
+        let depth = self.depth + 1;
+        (Self { to: middle, depth, ..self }, Self { from: middle, depth, ..self })
+    }
+}
+
+/// What the parent needs of a node beyond `Q`, `B` and `T`.
+#[derive(Clone, Copy)]
+struct Wanted {
+    p: bool,
+    factors: bool,
+}
+
+/// A stretch of the series; see the head of this file.
+struct Node {
+    /// 1 where nobody wants it.
+    p: Number,
+    /// `|P| < 2^that`, also where P was not made.
+    p_bits: u64,
+    q: Number,
+    b: Number,
+    t: Number,
+    p_factors: Factors,
+    q_factors: Factors,
+}
+
+struct Tree<'t, 'c> {
+    terms: Terms,
+    sieve: Sieve,
+    reduced: ReducedSeries<'t>,
+    checks: &'t Checks<'c>,
+    progress: Progress<'t>,
+    keep: u64,
+}
+
+impl Tree<'_, '_> {
+    /// Sums a stretch. At least one term.
+    fn split(&self, range: Range, wanted: Wanted) -> Result<Node, Interrupted> {
+        if range.terms() <= BLOCK_TERMS {
+            return self.leaf(range, wanted);
         }
-    };
-    if parallel {
-        join(first, second);
-    } else {
-        let (mut first, mut second) = (first, second);
-        first();
-        second();
+        let (left, right) = range.halves();
+        let cancels = range.depth >= CANCEL_DEPTH && self.terms.has_common_factors();
+        let wants_left = Wanted { p: true, factors: cancels };
+        let wants_right = Wanted { p: wanted.p, factors: cancels };
+        let parallel = range.terms() >= PARALLEL_TERMS;
+        let (left, right) = if parallel {
+            join(|| self.split(left, wants_left), || self.split(right, wants_right))
+        } else {
+            (self.split(left, wants_left), self.split(right, wants_right))
+        };
+        let (mut left, mut right) = (left?, right?);
+        self.progress.merged(range.terms())?;
+        if cancels && left.p.is_exact() && right.q.is_exact() {
+            self.cancel(&mut left, &mut right, parallel)?;
+        }
+        self.progress.merged(0)?;
+        let (p_factors, q_factors) = if wanted.factors {
+            let p_factors =
+                if wanted.p { left.p_factors.times(&right.p_factors) } else { Factors::default() };
+            (p_factors, left.q_factors.times(&right.q_factors))
+        } else {
+            (Factors::default(), Factors::default())
+        };
+        let mut node = self.merge(&left, &right, wanted.p, parallel)?;
+        (node.p_factors, node.q_factors) = (p_factors, q_factors);
+        Ok(node)
     }
-    t1 += t2;
-    Sum { p: p2, q: q1, b: b1, t: t1 }
+
+    /// Takes the greatest known common divisor out of the numerator on the left and the denominator on the right.
+    fn cancel(&self, left: &mut Node, right: &mut Node, parallel: bool) -> Result<(), Interrupted> {
+        let twos = left.p.exponent.min(right.q.exponent);
+        left.p.exponent -= twos;
+        right.q.exponent -= twos;
+        let common = left.p_factors.cancel(&mut right.q_factors);
+        if common != 1 {
+            let common = self.checks.short(common);
+            let divided = |long: &Long| self.checks.exact_quotient(Site::Merge, long, &common);
+            let (p, q) = if parallel {
+                join(|| divided(&left.p.mantissa), || divided(&right.q.mantissa))
+            } else {
+                (divided(&left.p.mantissa), divided(&right.q.mantissa))
+            };
+            (left.p.mantissa, right.q.mantissa) = (p?, q?);
+        }
+        Ok(())
+    }
+
+    /// Joins two neighbours, without their factors.
+    fn merge(&self, left: &Node, right: &Node, wants_p: bool, parallel: bool) -> Result<Node, Interrupted> {
+        let times = |a: &Number, b: &Number| a.times(b, self.checks, Site::Merge, self.keep);
+        let (has_b, has_p) = (self.terms.has_b(), self.terms.has_p());
+        let first = || {
+            if has_b { times(&left.t, &times(&right.q, &right.b)?) } else { times(&left.t, &right.q) }
+        };
+        let second = || {
+            let t = if has_p { &times(&right.t, &left.p)? } else { &right.t };
+            if has_b { times(t, &left.b) } else { Ok(t.clone()) }
+        };
+        let products = || {
+            let p = if wants_p && has_p { times(&left.p, &right.p)? } else { self.one() };
+            Ok::<_, Interrupted>((p, if has_b { times(&left.b, &right.b)? } else { self.one() }))
+        };
+        let q = || times(&left.q, &right.q);
+        let ((first, q), (second, products)) = if parallel {
+            join(|| join(first, q), || join(second, products))
+        } else {
+            ((first(), q()), (second(), products()))
+        };
+        let (p, b) = products?;
+        let t = first?.plus(&second?, self.checks, Site::Merge, self.keep)?;
+        let p_bits = left.p_bits.min(left.p.bits_at_most()) + right.p_bits;
+        let (p_factors, q_factors) = (Factors::default(), Factors::default());
+        Ok(Node { p, p_bits, q: q?, b, t, p_factors, q_factors })
+    }
+
+    fn one(&self) -> Number {
+        Number::exact(self.checks.short(1), 0)
+    }
+
+    fn leaf(&self, Range { from, to, .. }: Range, wanted: Wanted) -> Result<Node, Interrupted> {
+        let residues = self.reduced.stretch(from, to);
+        let block = self.checks.judged_block(|| self.terms.block(from, to), &residues)?;
+        let [p, q, b, t] = block;
+        let mut node = Node {
+            p_bits: p.bits_at_most(),
+            p,
+            q,
+            b,
+            t,
+            p_factors: Factors::default(),
+            q_factors: Factors::default(),
+        };
+        if wanted.factors {
+            (node.p_factors, node.q_factors) = self.terms.block_factors(from, to, &self.sieve);
+        }
+        Ok(node)
+    }
 }
 
-fn block(series: &impl Series, from: u64, to: u64) -> Sum {
-    let (mut p, mut q, mut b, mut t) = (Integer::from(1), Integer::from(1), Integer::from(1), Integer::new());
-    for k in from..to {
-        let (denominator, divisor) = (series.denominator(k), series.divisor(k));
-        p *= series.numerator(k);
-        t *= &denominator;
-        t *= divisor;
-        t += Integer::from(&p * &b);
-        q *= denominator;
-        b *= divisor;
+impl Checks<'_> {
+    /// The numbers P, Q, B and T of a few terms, if they have the residues that the plain recurrence gives.
+    fn judged_block(
+        &self,
+        make: impl Fn() -> Block,
+        residues: &crate::residues::StretchResidues,
+    ) -> Result<[Number; 4], Interrupted> {
+        let expected = [residues.p, residues.q, residues.b, residues.t].map(|word| self.prime().enter(word));
+        let judge = |Block { p, p_twos, q, q_twos, b, t }: Block| {
+            let numbers = [(p, p_twos), (q, q_twos), (b, 0), (t, 0)]
+                .map(|(mantissa, twos)| Number::exact(self.short(mantissa), twos));
+            let is_right = numbers.iter().zip(expected).all(|(number, expected)| {
+                self.form_of_shifted(&number.mantissa, number.exponent) == expected
+            });
+            is_right.then_some(numbers)
+        };
+        self.judged(Site::Leaf, make, |block| &mut block.t, judge)
     }
-    Sum { p, q, b, t }
 }

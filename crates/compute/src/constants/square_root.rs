@@ -1,30 +1,36 @@
 //! Square roots of integers, and the golden ratio, in two ways: one long integer root, and none.
 
+use protocol::series::{Factor, Hypergeometric, Polynomial, Ratio, SeriesFormula, Summand};
 use rug::Integer;
 
-use crate::control::{Cancelled, Control};
-
 use super::{
-    enclosure::{Enclosure, quotient, shift},
-    splitting::{Series, sum},
+    DigitsError,
+    fixed::{Fixed, Reals},
+    formula,
 };
 
 /// Bits of the numerator of the convergent with which the series starts: more make fewer but longer terms.
-const CONVERGENT_BITS: u32 = 62;
+const CONVERGENT_BITS: u32 = 30;
 
 /// `sqrt(n)` by one integer root: `floor(sqrt(n 4^bits))` is the root in units of `2^-bits`, less than one too small,
 /// and exact for a square.
-pub(super) fn by_integer_root(n: u32, bits: u32, control: &Control) -> Result<Enclosure, Cancelled> {
-    control.check()?;
-    let low = control.phase("division and root", || (Integer::from(n) << shift(2 * u64::from(bits))).sqrt());
+pub(super) fn by_integer_root(n: u32, reals: &Reals<'_, '_>) -> Result<Fixed, DigitsError> {
+    let control = reals.checks.control();
+    let mut root = control.phase("division and root", || reals.square_root(&reals.integer(n.into())?))?;
+    if is_square(n) {
+        root.error = 0;
+    }
     control.set_permille(880);
-    Ok(Enclosure { low, width: 1 })
+    Ok(root)
 }
 
-/// `(1 + sqrt(5)) / 2` from an enclosure of `sqrt(5)`: halving rounds each end by less than a unit.
-pub(super) fn golden_ratio(bits: u32, root: Enclosure) -> Enclosure {
-    let Enclosure { low, width } = root;
-    Enclosure { low: (low + (Integer::from(1) << bits)) >> 1_u32, width: width / 2 + 1 }
+fn is_square(n: u32) -> bool {
+    u64::from(n.isqrt()) * u64::from(n.isqrt()) == u64::from(n)
+}
+
+/// `(1 + sqrt(5)) / 2` from `sqrt(5)`.
+pub(super) fn golden_ratio(root: &Fixed, reals: &Reals<'_, '_>) -> Result<Fixed, DigitsError> {
+    Ok(reals.scaled(&reals.sum(root, &reals.integer(1)?, false)?, -1)?)
 }
 
 /// `sqrt(n)` without any root: a good fraction, and the binomial series for what it lacks.
@@ -38,28 +44,29 @@ pub(super) fn golden_ratio(bits: u32, root: Enclosure) -> Enclosure {
 /// ```
 ///
 /// A square has a convergent with `m = 0`, and is exact.
-///
-/// *Series.* `|c(k)| <= 1/2` and `|z| < 2^-g` with `g = 2 (bits of p - 1) - (bits of m) >= 1`, so the terms after `N`
-/// add less than `2^(-g (N + 1))`. With `g (N + 1) >= bits + 24` and `sqrt(n) < 2^16` that is below `2^-8` units.
-///
-/// *Evaluation.* The quotient is below `2^16.1` and taken from `bits + 32` leading bits: off by less than
-/// `2^(16.1 + 2 - 32)` units, and rounded down. So the root lies in `(v - 1, v + 2)` with `v` the result.
-pub(super) fn by_pell_series(n: u32, bits: u32, control: &Control) -> Result<Enclosure, Cancelled> {
+pub(super) fn by_pell_series(n: u32, reals: &Reals<'_, '_>) -> Result<Fixed, DigitsError> {
     let Convergent { p, q, m } = convergent(n);
     if m == 0 {
         // p^2 = n q^2: the root is an integer, and q divides p.
-        return Ok(Enclosure { low: (p / q) << bits, width: 0 });
+        return Ok(reals.integer((p / q).to_u64_wrapping())?);
     }
-    let gain = (2 * (u64::from(p.significant_bits()) - 1)).saturating_sub(u64::from(m.significant_bits()));
-    let terms = (u64::from(bits) + 24).div_ceil(gain.max(1)).max(2);
-    let series = Binomial { m, square: Integer::from(p.square_ref()) };
-    let sum = control.phase("binary splitting", || sum(&series, (1, terms + 1), control, (0, 700)))?;
-    let low = control.phase("division and root", || {
-        let numerator = (sum.t + &sum.q) * p;
-        quotient(numerator, sum.q * q, u64::from(bits), u64::from(bits) + 32)
-    });
-    control.set_permille(850);
-    Ok(Enclosure { low: low - 1, width: 3 })
+    let [p, q, m] = [p, q, m].map(|number| number.to_i128_wrapping());
+    let linear = |constant, slope| Factor { coefficients: vec![constant, slope], power: 1 };
+    let series = Hypergeometric {
+        first: 1,
+        plus: 1,
+        p: Polynomial { constant: m, factors: vec![linear(-3, 2)] },
+        q: Polynomial { constant: 2 * p * p, factors: vec![linear(0, 1)] },
+        a: Polynomial::constant(1),
+        b: Polynomial::constant(1),
+    };
+    // Of both there are at most 48 bits.
+    let times = Ratio {
+        numerator: i64::try_from(p).unwrap_or(i64::MAX),
+        denominator: u64::try_from(q).unwrap_or(u64::MAX),
+    };
+    let summands = vec![Summand { times, series }];
+    formula::value(&SeriesFormula::sum_of(summands), reals)
 }
 
 /// A fraction near the root: `p^2 - n q^2 = m`.
@@ -95,26 +102,6 @@ fn convergent(n: u32) -> Convergent {
     Convergent { p, q, m }
 }
 
-/// The binomial series of `sqrt(1 - m / p^2)` without its leading 1, as products of `(2k - 3) m / (2k p^2)`.
-struct Binomial {
-    m: Integer,
-    square: Integer,
-}
-
-impl Series for Binomial {
-    fn numerator(&self, k: u64) -> Integer {
-        Integer::from(&self.m * (2 * k)) - Integer::from(&self.m * 3_u32)
-    }
-
-    fn denominator(&self, k: u64) -> Integer {
-        Integer::from(&self.square * (2 * k))
-    }
-
-    fn divisor(&self, _k: u64) -> u64 {
-        1
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +116,7 @@ mod tests {
             let square = u64::from(n.isqrt()) * u64::from(n.isqrt()) == u64::from(n);
             assert_eq!(m == 0, square, "{n}");
             assert!(m.significant_bits() <= 18, "{n}: {m}");
-            assert!(square || (63..=64 + 17).contains(&p.significant_bits()), "{n}: {p}");
+            assert!(square || (31..=47).contains(&p.significant_bits()), "{n}: {p}");
         }
     }
 }

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use crate::{
     constants::{self, DigitsError},
-    control::{Cancelled, Control},
+    control::{Cancelled, Control, HardwareFault},
     digit_extraction::{self, HexSumError},
     expression::{self, IntegerAnswers},
 };
@@ -36,6 +36,9 @@ pub enum EngineError {
     /// The terms of a series cannot be summed by anybody.
     #[error(transparent)]
     HexTerms(#[from] HexTermsFault),
+    /// This machine computes wrongly, and must compute nothing more.
+    #[error(transparent)]
+    Hardware(#[from] HardwareFault),
 }
 
 impl From<HexSumError> for EngineError {
@@ -51,6 +54,7 @@ impl From<DigitsError> for EngineError {
     fn from(error: DigitsError) -> Self {
         match error {
             DigitsError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            DigitsError::Hardware(fault) => Self::Hardware(fault),
             other => Self::Digits(other),
         }
     }
@@ -64,6 +68,12 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
     match task {
         Task::Digits { constant, decimals } => {
             Ok(Outcome::Digits(constants::digits(*constant, formula, *decimals, control)?))
+        }
+        Task::Series { formulas, decimals } => {
+            let [first, second] = &**formulas;
+            let is_first = formula != Formula::SecondSeries;
+            let chosen = if is_first { first } else { second };
+            Ok(Outcome::Digits(constants::series_digits(chosen, *decimals, is_first, control)?))
         }
         Task::Expressions { agree_digits, expressions } => {
             Ok(Outcome::Answers(answers(expressions, *agree_digits, control)?))

@@ -28,5 +28,6 @@ pub(crate) use series::check_stretch;
 pub use series::{
     COEFFICIENT_BITS_MAX, COEFFICIENTS_MAX, HypergeometricSeries, INDEX_END_MAX, Polynomial, SeriesError,
 };
+pub(crate) use series_residues::ReducedSeries;
 pub use series_residues::{SeriesResiduesError, series_residues};
 pub use stretch::StretchResidues;

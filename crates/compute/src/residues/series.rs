@@ -3,6 +3,10 @@
 //! The quotient of successive factors of a term is p(k) / q(k); a(k) / b(k) stands beside it. Every series that binary
 //! splitting sums fast has this form, so one kernel serves pi, e, logarithms, zeta(3) and what a user writes down.
 
+use protocol::{
+    limits::SERIES_DEGREE_MAX,
+    series::{self, Hypergeometric},
+};
 use rug::Integer;
 
 /// Most coefficients of a polynomial: degree 8, which Wedeniwski's series for zeta(3) needs.
@@ -66,6 +70,24 @@ impl Polynomial {
     fn known<const N: usize>(coefficients: [i64; N]) -> Self {
         const { assert!(N <= COEFFICIENTS_MAX) }
         Self(coefficients.map(Integer::from).to_vec())
+    }
+
+    /// The coefficients of a product; those of a series that was checked are within the bounds.
+    fn of_product(product: &series::Polynomial) -> Self {
+        let mut coefficients = vec![Integer::from(product.constant)];
+        for factor in &product.factors {
+            for _ in 0..factor.power {
+                let mut next = vec![Integer::new(); coefficients.len() + factor.coefficients.len() - 1];
+                for (place, left) in coefficients.iter().enumerate() {
+                    for (other, right) in factor.coefficients.iter().enumerate() {
+                        next[place + other] += Integer::from(left * *right);
+                    }
+                }
+                coefficients = next;
+            }
+        }
+        coefficients.truncate(COEFFICIENTS_MAX);
+        Self(coefficients)
     }
 
     /// The coefficients, the constant one first, without zeros at the end.
@@ -132,6 +154,16 @@ impl HypergeometricSeries {
         [&self.p, &self.q, &self.a, &self.b]
     }
 }
+
+impl From<&Hypergeometric> for HypergeometricSeries {
+    /// The same series by its coefficients, without what stands before the sum.
+    fn from(series: &Hypergeometric) -> Self {
+        let [p, q, a, b] = [&series.p, &series.q, &series.a, &series.b].map(Polynomial::of_product);
+        Self { p, q, a, b }
+    }
+}
+
+const _: () = assert!(SERIES_DEGREE_MAX as usize + 1 == COEFFICIENTS_MAX);
 
 /// Whether a stretch is within bounds.
 pub(crate) fn check_stretch(first: u64, end: u64) -> Result<(), SeriesError> {

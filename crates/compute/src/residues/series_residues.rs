@@ -55,14 +55,14 @@ pub fn series_residues(
     let residues: Result<Vec<StretchResidues>, Cancelled> = moduli
         .par_iter()
         .map(|modulus| {
-            let reduced = Reduced::new(series, modulus);
+            let reduced = ReducedSeries::new(series, modulus);
             // rayon reduces in order, so that neighbours are joined and nothing has to be kept.
             (0..chunks)
                 .into_par_iter()
                 .map(|number| {
                     control.check()?;
                     let first = stretch.start + number * CHUNK_TERMS;
-                    let sum = reduced.chunk(first, stretch.end.min(first + CHUNK_TERMS));
+                    let sum = reduced.stretch(first, stretch.end.min(first + CHUNK_TERMS));
                     let so_far = u128::from(done.fetch_add(1, Ordering::Relaxed)) + 1;
                     control.set_permille(u16::try_from(so_far * 1000 / all).unwrap_or(1000));
                     Ok(sum)
@@ -74,7 +74,7 @@ pub fn series_residues(
 }
 
 /// The series modulo one modulus; polynomials that are 1 everywhere are left out.
-struct Reduced<'m> {
+pub(crate) struct ReducedSeries<'m> {
     modulus: &'m Modulus,
     p: Option<Coefficients>,
     q: Option<Coefficients>,
@@ -82,13 +82,14 @@ struct Reduced<'m> {
     b: Option<Coefficients>,
 }
 
-impl<'m> Reduced<'m> {
-    fn new(series: &HypergeometricSeries, modulus: &'m Modulus) -> Self {
+impl<'m> ReducedSeries<'m> {
+    pub(crate) fn new(series: &HypergeometricSeries, modulus: &'m Modulus) -> Self {
         let [p, q, a, b] = series.polynomials().map(|polynomial| Coefficients::new(polynomial, modulus));
         Self { modulus, p, q, a, b }
     }
 
-    fn chunk(&self, first: u64, end: u64) -> StretchResidues {
+    /// The terms from `first` to before `end`, on this thread.
+    pub(crate) fn stretch(&self, first: u64, end: u64) -> StretchResidues {
         let mut total = StretchResidues::EMPTY;
         let mut next = first;
         if end - first >= LANES_TERMS_MIN {

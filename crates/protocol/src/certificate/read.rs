@@ -14,7 +14,7 @@ use crate::{
     codec,
     digest::{Digest, Domain, Hasher},
     identity::{NodeId, Signature},
-    job::{JobSpec, Work},
+    job::JobSpec,
     ledger::{Entry, Record, SignedHead, Submitted},
     limits::{EXPRESSION_FILE_BYTES_MAX, LEDGER_ENTRY_BYTES_MAX},
     outcome::Outcome,
@@ -84,7 +84,7 @@ impl<R: Read> Examination<R> {
 
     /// Whether the outcomes are here. Those of digits are not: the value is the outcome.
     pub fn holds_outcomes(&self) -> bool {
-        !matches!(self.spec.work, Work::Digits { .. })
+        !self.spec.work.value_is_outcome()
     }
 
     /// The accepted outcome of the next task, with the task's number; the outcome is none where none was accepted, or it

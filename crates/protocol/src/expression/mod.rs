@@ -75,6 +75,24 @@ pub fn parse_body(text: &str, variable: &str) -> Result<Expression, ParseError> 
     })
 }
 
+/// Parses an expression without a comparison, in which the name `variable` may occur.
+///
+/// # Errors
+/// [`ParseError`] with the first place that is wrong; also where the text is a claim, or `variable` no name for a
+/// variable.
+pub fn parse_value(text: &str, variable: &str) -> Result<Expression, ParseError> {
+    outcome_of(range::check_variable(variable, 0..0), 0)?;
+    let expression = run(text, Some(variable), |input| {
+        whole(input)?;
+        Ok(input.state.restart(None))
+    })?;
+    if expression.is_value() {
+        return Ok(expression);
+    }
+    let message = "expected a value, found a comparison".to_owned();
+    Err(ParseError { kind: RefusalKind::Type, span: 0..text.len(), message })
+}
+
 fn run<'t, T>(
     text: &'t str,
     variable: Option<&'t str>,

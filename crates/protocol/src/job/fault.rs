@@ -11,6 +11,7 @@ use crate::{
         TASKS_MAX, TEXT_BYTES_MAX,
     },
     policy::PolicyFault,
+    series::SeriesFault,
 };
 
 /// The most characters of a value from the file that a message repeats.
@@ -120,6 +121,34 @@ pub enum JobFileFault {
         /// A near name, or nothing.
         help: String,
     },
+    /// A series that cannot be summed with a proof.
+    #[error("`{key}`: {fault}")]
+    Series {
+        /// Where in the table.
+        key: &'static str,
+        /// What is wrong.
+        fault: SeriesFault,
+    },
+    /// A fraction beside a series.
+    #[error(
+        "`{key}` is `{value}`; write a whole number or a quotient of two, such as \"3\" or \"-3/8\", and not 0"
+    )]
+    Fraction {
+        /// The key.
+        key: &'static str,
+        /// What it is.
+        value: String,
+    },
+    /// The two formulas are not independent.
+    #[error(
+        "both formulas sum the same series, so that they could only be wrong together; give two that share none"
+    )]
+    SharedSeries,
+    /// A policy that does not ask for both formulas.
+    #[error(
+        "a job of kind `series` is worth what its two formulas are; write `distinct = [\"formula\"]` in [policy]"
+    )]
+    SeriesPolicy,
     /// A position that the formula does not reach.
     #[error(
         "`after` is {after}; the formula {formula} of {constant} reaches {reach}, where its denominators come to 2^63; \

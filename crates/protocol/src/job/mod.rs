@@ -10,6 +10,7 @@ mod hex_digits;
 mod parse;
 mod policy;
 mod section;
+mod series;
 mod write;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::{
     digest::{Digest, Domain},
     digit_extraction::{HexConstant, HexFormula},
     policy::Policy,
+    series::SeriesFormula,
 };
 
 pub(crate) use errors::Faults;
@@ -108,6 +110,13 @@ pub enum Work {
         /// At least how many bits to spare beyond what truncation can spoil.
         guard_bits: u32,
     },
+    /// Decimal digits of a positive number, by two formulas that the job brings.
+    Series {
+        /// The two; they share no series.
+        formulas: Box<[SeriesFormula; 2]>,
+        /// How many digits after the point.
+        decimals: u64,
+    },
     /// Answers to expressions.
     Expressions {
         /// To how many significant digits sides are compared.
@@ -117,6 +126,14 @@ pub enum Work {
         /// Where the expressions are.
         source: ExpressionSource,
     },
+}
+
+impl Work {
+    /// Whether the value of the job is the outcome of its one task, byte for byte: digits are.
+    #[must_use]
+    pub fn value_is_outcome(&self) -> bool {
+        matches!(self, Self::Digits { .. } | Self::Series { .. })
+    }
 }
 
 /// Where a job's expressions are written.

@@ -12,9 +12,11 @@ use super::{
     hex_digits,
     policy::policy,
     section::{Field, Keys, Located, Section, Text, Texts},
+    series,
 };
 use crate::{
     constant::{Constant, ConstantError},
+    domain::Axis,
     limits::{
         AGREE_DIGITS_MAX, DECIMALS_MAX, EXPRESSIONS_MAX, JOB_FILE_BYTES_MAX, JOB_FILE_RECOVERY_BYTES_MAX,
         NAME_BYTES_MAX, TASK_EXPRESSIONS_MAX, TASKS_MAX, TEXT_BYTES_MAX,
@@ -29,7 +31,7 @@ pub const BATCH_DEFAULT: u16 = TASK_EXPRESSIONS_MAX;
 
 const TOP: Keys = Keys {
     table: "",
-    known: &["name", "description", "kind", "digits", "hex-digits", "expressions", "policy"],
+    known: &["name", "description", "kind", "digits", "hex-digits", "series", "expressions", "policy"],
     later: &[],
 };
 const DIGITS: Keys = Keys { table: "digits", known: &["constant", "decimals"], later: &[] };
@@ -48,17 +50,19 @@ const CHECK_EXAMPLE: &str = "`check = [\"2 * 2 * 2 * 2 == 16\"]`";
 enum Kind {
     Digits,
     HexDigits,
+    Series,
     Expressions,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Digits, Self::HexDigits, Self::Expressions];
+    const ALL: [Self; 4] = [Self::Digits, Self::HexDigits, Self::Series, Self::Expressions];
 
     /// The name, which is that of its table as well.
     fn name(self) -> &'static str {
         match self {
             Self::Digits => "digits",
             Self::HexDigits => "hex-digits",
+            Self::Series => "series",
             Self::Expressions => "expressions",
         }
     }
@@ -68,6 +72,9 @@ impl Kind {
         match self {
             Self::Digits => "a table [digits] with `constant` and `decimals`",
             Self::HexDigits => "a table [hex-digits] with `constant`, `after` and `digits`",
+            Self::Series => {
+                "a table [series] with `decimals`, and [series.first] and [series.second] with a formula each"
+            }
             Self::Expressions => "a table [expressions] with `check` or `file`",
         }
     }
@@ -128,6 +135,7 @@ fn job(text: &str, table: &DeTable<'_>, faults: &mut Faults) -> Option<JobSpec> 
     let kind = kind(&top, faults);
     let digits = top.table(DIGITS, faults);
     let hex_digits = top.table(hex_digits::KEYS, faults);
+    let series = top.table(series::KEYS, faults);
     let expressions = top.table(EXPRESSIONS, faults);
     if let Some(kind) = kind {
         tables_of_kind(&top, kind, faults);
@@ -135,6 +143,7 @@ fn job(text: &str, table: &DeTable<'_>, faults: &mut Faults) -> Option<JobSpec> 
     // Tables of all kinds are read even where only one belongs: their mistakes are mistakes either way.
     let digits_work = digits.good().and_then(|section| self::digits(&section.value, faults));
     let hex_digits_work = hex_digits.good().and_then(|section| hex_digits::read(&section.value, faults));
+    let series_work = series.good().and_then(|section| series::read(&section.value, faults));
     let expressions_work =
         expressions.good().and_then(|section| self::expressions(text, &section.value, faults));
     // Decimals have two formulas or more; a window of hexadecimal digits names its one, and has a GPU kernel.
@@ -144,6 +153,7 @@ fn job(text: &str, table: &DeTable<'_>, faults: &mut Faults) -> Option<JobSpec> 
             let engines = expressions_work.as_ref().map_or(2, engines_of_expressions);
             (expressions_work, 1, engines)
         }
+        Some(Kind::Series) => (series_work, 2, 1),
         Some(Kind::Digits) | None => (digits_work, 2, 1),
     };
     let section = match top.table(POLICY, faults) {
@@ -152,6 +162,10 @@ fn job(text: &str, table: &DeTable<'_>, faults: &mut Faults) -> Option<JobSpec> 
         Field::Good(section) => Some(section.value),
     };
     let policy = policy(section.as_ref(), Ways { formulas, engines }, faults)?;
+    if kind == Some(Kind::Series) && !policy.distinct.contains(&Axis::Formula) {
+        let place = section.as_ref().map_or(top.offset_of("series"), Section::offset);
+        faults.push(place, JobFileFault::SeriesPolicy);
+    }
     Some(JobSpec { name: name?, description: description?, work: work?, policy })
 }
 
@@ -207,7 +221,7 @@ fn description(top: &Section<'_>, faults: &mut Faults) -> Option<String> {
 }
 
 fn kind(top: &Section<'_>, faults: &mut Faults) -> Option<Kind> {
-    let example = "`kind = \"digits\"`, `kind = \"hex-digits\"` or `kind = \"expressions\"`";
+    let example = "`kind = \"digits\"`, `\"hex-digits\"`, `\"series\"` or `\"expressions\"`";
     let kind = top.string("kind", example, faults);
     if kind.is_absent() {
         top.missing("kind", example, faults);
@@ -243,10 +257,11 @@ fn digits(section: &Section<'_>, faults: &mut Faults) -> Option<Work> {
 fn constant_fault(value: &str, error: ConstantError) -> JobFileFault {
     let (error, help) = match error {
         ConstantError::Unknown(_) => {
-            let near = nearest(value, &["pi", "e", "sqrt(2)", "golden-ratio", "ln2"]);
+            let near = nearest(value, &Constant::NAMES);
             let help = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             (ConstantError::Unknown(quoted(value)), help)
         }
+        ConstantError::Argument(argument) => (ConstantError::Argument(quoted(&argument)), String::new()),
         ConstantError::Radicand(radicand) => (ConstantError::Radicand(quoted(&radicand)), String::new()),
     };
     JobFileFault::Constant { error, help }

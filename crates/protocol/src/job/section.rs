@@ -16,12 +16,19 @@ use super::{
 /// The keys that a table may have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keys {
-    /// The table's name; empty at the top.
+    /// The table's name, with those of the tables around it; empty at the top.
     pub(super) table: &'static str,
     /// What this version reads.
     pub(super) known: &'static [&'static str],
     /// What a later version will read.
     pub(super) later: &'static [&'static str],
+}
+
+impl Keys {
+    /// The key of the table in the one around it.
+    fn key(&self) -> &'static str {
+        self.table.rsplit('.').next().unwrap_or(self.table)
+    }
 }
 
 /// A value and the byte offset at which it is written.
@@ -153,8 +160,8 @@ impl<'t> Section<'t> {
 
     /// A table inside this one.
     pub(super) fn table(&self, keys: Keys, faults: &mut Faults) -> Field<Section<'t>> {
-        let Some(value) = self.table.get(keys.table) else { return Field::Absent };
-        let offset = self.offset_of(keys.table);
+        let Some(value) = self.table.get(keys.key()) else { return Field::Absent };
+        let offset = self.offset_of(keys.key());
         match value.get_ref() {
             DeValue::Table(table) => {
                 Field::Good(Located { value: Section::open(keys, table, offset, faults), offset })
@@ -163,10 +170,33 @@ impl<'t> Section<'t> {
                 let found = type_of(other);
                 let example = "a table: its name in brackets, then one key a line";
                 let expected = "a table";
-                faults.push(offset, JobFileFault::WrongType { key: keys.table, expected, found, example });
+                faults.push(offset, JobFileFault::WrongType { key: keys.key(), expected, found, example });
                 Field::Bad
             }
         }
+    }
+
+    /// A list of tables; what is no table is noted, and gives none.
+    pub(super) fn tables(&self, keys: Keys, faults: &mut Faults) -> Field<Vec<Section<'t>>> {
+        let example = "its name in double brackets, then one key a line";
+        let read = self.read(keys.key(), "a list of tables", example, faults, |value| match value {
+            DeValue::Array(elements) => {
+                let tables = elements.iter().map(|element| match element.get_ref() {
+                    DeValue::Table(table) => Some((table, element.span().start)),
+                    _ => None,
+                });
+                tables.collect::<Option<Vec<_>>>()
+            }
+            _ => None,
+        });
+        read.and_then(|tables, _| {
+            Some(
+                tables
+                    .into_iter()
+                    .map(|(table, offset)| Section::open(keys, table, offset, faults))
+                    .collect(),
+            )
+        })
     }
 
     /// A string.
@@ -216,6 +246,19 @@ impl<'t> Section<'t> {
                 faults.push(offset, JobFileFault::OutOfBounds { key, value, min, max });
             }
             number
+        })
+    }
+
+    /// A whole number of either sign.
+    pub(super) fn signed_integer(
+        &self,
+        key: &'static str,
+        example: &'static str,
+        faults: &mut Faults,
+    ) -> Field<i64> {
+        self.read(key, "a whole number of at most 63 bits", example, faults, |value| match value {
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
         })
     }
 

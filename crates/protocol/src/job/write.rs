@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{ExpressionSource, JobSpec, Work};
-use crate::policy::Policy;
+use crate::{
+    policy::Policy,
+    series::{Hypergeometric, SeriesFormula, Summand},
+};
 
 impl JobSpec {
     /// The job as the text of a job file, every key written out; [`JobSpec::parse`] reads the same job from it.
@@ -32,6 +35,13 @@ impl JobSpec {
                 line("digits", &digits.to_string());
                 line("guard_bits", &guard_bits.to_string());
             }
+            Work::Series { formulas, decimals } => {
+                line("kind", "\"series\"\n\n[series]");
+                line("decimals", &decimals.to_string());
+                let [first, second] = &**formulas;
+                text.push_str(&formula_to_toml("first", first));
+                text.push_str(&formula_to_toml("second", second));
+            }
             Work::Expressions { agree_digits, batch, source } => {
                 line("kind", "\"expressions\"\n\n[expressions]");
                 match source {
@@ -53,6 +63,21 @@ impl JobSpec {
 pub fn ask_job_text(expression: &str) -> String {
     let check = string(expression);
     format!("name = \"ask\"\nkind = \"expressions\"\n\n[expressions]\ncheck = [{check}]\n")
+}
+
+fn formula_to_toml(name: &str, formula: &SeriesFormula) -> String {
+    let SeriesFormula { times, root, inverts, summands } = formula;
+    let mut text = format!("\n[series.{name}]\ntimes = \"{times}\"\nroot = {root}\ninverts = {inverts}\n");
+    for Summand { times, series } in summands {
+        let Hypergeometric { first, plus, p, q, a, b } = series;
+        // Writing into a string cannot fail.
+        let _ = write!(
+            text,
+            "\n[[series.{name}.sum]]\ntimes = \"{times}\"\nfirst = {first}\nplus = {plus}\np = \"{p}\"\nq = \"{q}\"\n\
+             a = \"{a}\"\nb = \"{b}\"\n"
+        );
+    }
+    text
 }
 
 fn policy_to_toml(policy: &Policy) -> String {

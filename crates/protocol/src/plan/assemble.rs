@@ -81,7 +81,7 @@ impl<'p> ResultAssembler<'p> {
         let counts = AnswerCounts::default();
         let sum = match &plan.0 {
             Kind::HexDigits { window, .. } => Some(Fraction::zero(window.fraction_bits())),
-            Kind::Digits { .. } | Kind::Expressions { .. } => None,
+            Kind::Digits { .. } | Kind::Series { .. } | Kind::Expressions { .. } => None,
         };
         Self { plan, unit: 0, pieces: 0, range: JoinedRange::default(), sum, next_task: 0, counts }
     }
@@ -103,7 +103,7 @@ impl<'p> ResultAssembler<'p> {
         }
         self.next_task += 1;
         match &self.plan.0 {
-            Kind::Digits { .. } => self.push_digits(outcome, out),
+            Kind::Digits { .. } | Kind::Series { .. } => self.push_digits(outcome, out),
             Kind::HexDigits { window, .. } => self.push_hex_sum(window, outcome, out),
             Kind::Expressions { .. } => self.push_expressions(outcome, out),
         }

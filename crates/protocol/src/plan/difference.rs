@@ -13,9 +13,11 @@ impl Plan {
             return None;
         }
         Some(match (self.piece(index)?, accepted, other) {
-            (Piece::Digits { .. }, Outcome::Digits(accepted), Outcome::Digits(other)) => {
-                first_digit(accepted, other)
-            }
+            (
+                Piece::Digits { .. } | Piece::Series { .. },
+                Outcome::Digits(accepted),
+                Outcome::Digits(other),
+            ) => first_digit(accepted, other),
             (Piece::Batch { unit, source, .. }, Outcome::Answers(accepted), Outcome::Answers(other)) => {
                 let same =
                     accepted.iter().zip(other).take_while(|(accepted, other)| accepted == other).count();

@@ -23,6 +23,7 @@ use crate::{
         expression::{RangeReading, Reading, read},
     },
     limits::EXPRESSION_FILE_BYTES_MAX,
+    series::SeriesFormula,
     task::Task,
 };
 
@@ -36,6 +37,10 @@ pub struct Plan(Kind);
 enum Kind {
     Digits {
         constant: Constant,
+        decimals: u64,
+    },
+    Series {
+        formulas: Arc<[SeriesFormula; 2]>,
         decimals: u64,
     },
     HexDigits {
@@ -54,6 +59,7 @@ enum Kind {
 /// What one task is of its plan.
 enum Piece<'p> {
     Digits { constant: Constant, decimals: u64 },
+    Series { formulas: &'p [SeriesFormula; 2], decimals: u64 },
     Batch { unit: &'p Unit, agree_digits: u32, source: &'p Source },
     HexTerms { constant: HexConstant, task: HexTerms },
     Range { unit: &'p Unit, agree_digits: u32, text: &'p str, range: RangeReading, number: u64 },
@@ -70,6 +76,10 @@ impl Plan {
         let (agree_digits, batch, source) = match &spec.work {
             Work::Digits { constant, decimals } => {
                 return Ok(Self(Kind::Digits { constant: *constant, decimals: *decimals }));
+            }
+            Work::Series { formulas, decimals } => {
+                let formulas = Arc::new((**formulas).clone());
+                return Ok(Self(Kind::Series { formulas, decimals: *decimals }));
             }
             Work::HexDigits { constant, formula, after, digits, guard_bits } => {
                 let series = constant.series(*formula).unwrap_or_else(|| constant.fastest_series());
@@ -107,7 +117,7 @@ impl Plan {
     #[must_use]
     pub fn tasks(&self) -> u64 {
         match &self.0 {
-            Kind::Digits { .. } => 1,
+            Kind::Digits { .. } | Kind::Series { .. } => 1,
             Kind::HexDigits { window, .. } => window.tasks(),
             Kind::Expressions { units, .. } => {
                 units.last().map_or(0, |last| u64::from(last.first_task) + u64::from(last.tasks()))
@@ -119,7 +129,7 @@ impl Plan {
     #[must_use]
     pub fn expressions(&self) -> Option<u64> {
         match &self.0 {
-            Kind::Digits { .. } | Kind::HexDigits { .. } => None,
+            Kind::Digits { .. } | Kind::Series { .. } | Kind::HexDigits { .. } => None,
             Kind::Expressions { units, .. } => {
                 let end = |last: &Unit| u64::from(last.first_expression) + u64::from(last.expressions());
                 Some(units.last().map_or(0, end))
@@ -132,6 +142,9 @@ impl Plan {
     pub fn task(&self, index: u64) -> Option<Task> {
         Some(match self.piece(index)? {
             Piece::Digits { constant, decimals } => Task::Digits { constant, decimals },
+            Piece::Series { formulas, decimals } => {
+                Task::Series { formulas: Box::new(formulas.clone()), decimals }
+            }
             Piece::HexTerms { task, .. } => Task::HexTerms(task),
             Piece::Batch { unit, agree_digits, source } => {
                 Task::Expressions { agree_digits, expressions: texts(source, unit).collect() }
@@ -148,7 +161,7 @@ impl Plan {
     #[must_use]
     pub fn has_kernel(&self) -> bool {
         match &self.0 {
-            Kind::Digits { .. } => false,
+            Kind::Digits { .. } | Kind::Series { .. } => false,
             Kind::HexDigits { .. } => true,
             Kind::Expressions { source, units, .. } => units.iter().any(|unit| {
                 let is_range = matches!(unit.shape, Shape::Range(_));
@@ -166,6 +179,9 @@ impl Plan {
             Some(Piece::Digits { constant, decimals: 1 }) => format!("1 decimal of {constant}"),
             Some(Piece::Digits { constant, decimals }) => {
                 format!("{} decimals of {constant}", grouped(decimals))
+            }
+            Some(Piece::Series { decimals, .. }) => {
+                format!("{} decimals by two series of the job's own", grouped(decimals))
             }
             Some(Piece::HexTerms { constant, task }) => {
                 let (first, last) = (grouped(task.first_term), grouped(task.end_term - 1));
@@ -193,7 +209,10 @@ impl Plan {
             Kind::Digits { constant, decimals } if index == 0 => {
                 return Some(Piece::Digits { constant: *constant, decimals: *decimals });
             }
-            Kind::Digits { .. } => return None,
+            Kind::Series { formulas, decimals } if index == 0 => {
+                return Some(Piece::Series { formulas, decimals: *decimals });
+            }
+            Kind::Digits { .. } | Kind::Series { .. } => return None,
             Kind::HexDigits { constant, window } => {
                 return window.task(index).map(|task| Piece::HexTerms { constant: *constant, task });
             }

@@ -117,7 +117,7 @@ impl GpuEngine {
         match task {
             Task::HexTerms(terms) => Ok(Outcome::HexSum(digit_extraction::sum(self, terms, control)?)),
             Task::Range { .. } => Ok(Outcome::Range(range_check::answer(self, task, control)?)),
-            Task::Digits { .. } | Task::Expressions { .. } => Err(GpuError::NoKernel),
+            Task::Digits { .. } | Task::Series { .. } | Task::Expressions { .. } => Err(GpuError::NoKernel),
         }
     }
 
