@@ -19,7 +19,7 @@ const KINDS: usize = 8;
 /// Who has room.
 #[derive(Debug, Default)]
 pub(crate) struct Crowds {
-    crowds: [Crowd; 1 + KINDS],
+    groups: [Crowd; 1 + KINDS],
     /// The crowd of each worker that is in one, and its place there.
     places: BTreeMap<NodeId, (usize, usize)>,
     /// How many of them are idle.
@@ -112,15 +112,15 @@ impl Crowds {
             None => {}
         }
         self.idle += usize::from(crowd != LOOKING);
-        self.places.insert(id, (crowd, self.crowds[crowd].members.len()));
-        self.crowds[crowd].members.push(id);
+        self.places.insert(id, (crowd, self.groups[crowd].members.len()));
+        self.groups[crowd].members.push(id);
     }
 
     /// A worker has no room, or is not asked.
     pub(crate) fn remove(&mut self, id: &NodeId) {
         let Some((number, mut place)) = self.places.remove(id) else { return };
         self.idle -= usize::from(number != LOOKING);
-        let crowd = &mut self.crowds[number];
+        let crowd = &mut self.groups[number];
         if place < crowd.had_turn {
             crowd.had_turn -= 1;
             crowd.members.swap(place, crowd.had_turn);
@@ -139,12 +139,12 @@ impl Crowds {
         let takes_part = |(number, crowd): (usize, &Crowd)| {
             if turn.0[number] { crowd.members.len() - crowd.had_turn } else { 0 }
         };
-        let waiting: usize = self.crowds.iter().enumerate().map(takes_part).sum();
+        let waiting: usize = self.groups.iter().enumerate().map(takes_part).sum();
         if waiting == 0 {
             return None;
         }
         let mut drawn = usize::try_from(lots.below(waiting as u64)).unwrap_or(0);
-        for (number, crowd) in self.crowds.iter_mut().enumerate().filter(|(number, _)| turn.0[*number]) {
+        for (number, crowd) in self.groups.iter_mut().enumerate().filter(|(number, _)| turn.0[*number]) {
             let waiting = crowd.members.len() - crowd.had_turn;
             if drawn < waiting {
                 let (place, next) = (crowd.had_turn + drawn, crowd.had_turn);
@@ -164,7 +164,7 @@ impl Crowds {
 
     /// Nobody had a turn.
     pub(crate) fn begin_round(&mut self, turn: Turn) {
-        for (crowd, takes_part) in self.crowds.iter_mut().zip(turn.0) {
+        for (crowd, takes_part) in self.groups.iter_mut().zip(turn.0) {
             if takes_part {
                 crowd.had_turn = 0;
             }

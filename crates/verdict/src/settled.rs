@@ -61,7 +61,7 @@ mod tests {
                 plain.insert(index);
                 for number in 0..42 {
                     prop_assert_eq!(settled.contains(number), plain.contains(&number));
-                    let gap = (number..).find(|number| !plain.contains(number));
+                    let gap = (number..=100).find(|number| !plain.contains(number));
                     prop_assert_eq!(Some(settled.first_gap(number)), gap);
                 }
                 let first_ones =

@@ -67,9 +67,9 @@ impl Presence {
         record: &Record,
         machine: &Machine,
     ) -> Result<(), Violation> {
-        let who = worker_name(worker);
+        let who = || worker_name(worker);
         if self.standby.contains(&worker) {
-            let what = format!("{who} is on standby, and is leased task {index}");
+            let what = format!("{} is on standby, and is leased task {index}", who());
             return Err(Violation { invariant: "who is on standby gets no lease", what });
         }
         let Some((due_ms, missed)) = self.missed.get(&worker) else { return Ok(()) };
@@ -83,7 +83,7 @@ impl Presence {
         };
         let Some(task) = missed.iter().find(is_owed) else { return Ok(()) };
         let what =
-            format!("{who} is leased task {index} before it knows how task {} was decided", task.index);
+            format!("{} is leased task {index} before it knows how task {} was decided", who(), task.index);
         Err(Violation { invariant: "who comes back hears first what it missed", what })
     }
 }

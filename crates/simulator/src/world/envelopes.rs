@@ -6,7 +6,7 @@ use protocol::{
 };
 
 use super::{
-    World,
+    Eavesdroppers, World,
     message::WorkerSays,
     worker::{Envelope, Said},
 };
@@ -26,7 +26,7 @@ impl<D: Decider> World<D> {
             _ => own,
         };
         worker.envelopes.insert(replica, Envelope { said, salt, commitment });
-        if self.has_eavesdroppers {
+        if self.eavesdroppers > Eavesdroppers::Nobody {
             self.overheard_commitments.entry(task).or_insert(commitment);
         }
         self.say_to_coordinator(number, WorkerSays::Committed(replica, commitment));

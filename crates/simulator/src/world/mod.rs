@@ -109,6 +109,15 @@ impl From<Violation> for Stopped {
     }
 }
 
+/// Whether anybody listens to what others send, and the most that somebody does with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Eavesdroppers {
+    Nobody,
+    Copy,
+    /// Whoever sends it again needs whole ballots.
+    Replay,
+}
+
 /// Makes the decider of each life of the coordinator.
 type Make<D> = Box<dyn Fn(Config, [u8; 32]) -> D>;
 
@@ -148,9 +157,7 @@ pub struct World<D> {
     counts: Counts,
     chance: Chance,
     /// Whether anybody listens to what others send.
-    has_eavesdroppers: bool,
-    /// Whether any of those send it again.
-    has_replayers: bool,
+    eavesdroppers: Eavesdroppers,
     /// The first ballot on each task, for those who copy it.
     overheard: BTreeMap<TaskKey, Digest>,
     /// The first commitment on each task, for those who copy it.
@@ -194,10 +201,14 @@ impl<D: Decider> World<D> {
         if scenario.calm_us > 0 {
             network.plan(scenario.calm_us, Event::Calm);
         }
-        let listens = |behaviour| matches!(behaviour, Behaviour::Copies | Behaviour::Replays);
+        let behaves = |as_this| scenario.members.iter().any(|member| member.behaviour == as_this);
+        let eavesdroppers = match (behaves(Behaviour::Replays), behaves(Behaviour::Copies)) {
+            (true, _) => Eavesdroppers::Replay,
+            (false, true) => Eavesdroppers::Copy,
+            (false, false) => Eavesdroppers::Nobody,
+        };
         Self {
-            has_eavesdroppers: scenario.members.iter().any(|member| listens(member.behaviour)),
-            has_replayers: scenario.members.iter().any(|member| member.behaviour == Behaviour::Replays),
+            eavesdroppers,
             chance: Chance::new(scenario.seed, Purpose::Workers),
             sessions: vec![None; workers.len()],
             sessions_made: 0,

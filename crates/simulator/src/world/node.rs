@@ -4,7 +4,7 @@
 use protocol::{ballot::ReplicaId, commitment::Salt};
 
 use super::{
-    World,
+    Eavesdroppers, World,
     message::{CoordinatorSays, Event, Work, WorkerSays},
     worker::{Said, Stored},
 };
@@ -127,7 +127,7 @@ impl<D: Decider> World<D> {
         };
         for digest in std::iter::once(said.digest).chain(said.contradiction) {
             let ballot = self.workers[number as usize].ballot(voter, &said.work, digest);
-            if self.has_eavesdroppers {
+            if self.eavesdroppers > Eavesdroppers::Nobody {
                 self.overheard.entry(TaskKey::of(&said.work.replica)).or_insert(digest);
             }
             if behaviour == Behaviour::Replays {
@@ -138,7 +138,7 @@ impl<D: Decider> World<D> {
                     self.say_to_coordinator(number, WorkerSays::Cast { ballot: old, salt: None, signed_by });
                 }
             }
-            if self.has_replayers {
+            if self.eavesdroppers == Eavesdroppers::Replay {
                 self.last_sent = Some(ballot.clone());
             }
             let salt = salt.copied().map(Box::new);

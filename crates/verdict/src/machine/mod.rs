@@ -5,6 +5,7 @@
 //! commitments, `presence` watches who is heard, `waiting` says why nothing happens. After a crash, `replay` makes the machine
 //! again from what it had recorded.
 
+mod joining;
 mod leasing;
 mod pardon;
 mod parting;
@@ -27,8 +28,7 @@ use protocol::{
     job::JobId,
     ledger::{CountedBallot, Record},
     limits::WORKERS_MAX,
-    message::EngineIntroduction,
-    report::{JobProgress, JobState, Liveness},
+    report::{JobProgress, JobState},
 };
 
 use crate::{
@@ -215,7 +215,8 @@ impl Machine {
         self.part(now_ms);
         let speaker = speaker(&input);
         if self.is_about_settled(&input)? {
-            return Ok(self.heard_from(speaker, now_ms));
+            self.heard_from(speaker, now_ms);
+            return Ok(());
         }
         match input {
             Input::WorkerJoined { worker, operator, engines, slots, resumes } => {
@@ -333,68 +334,6 @@ impl Machine {
     /// The record of every worker that ever joined.
     pub fn workers(&self) -> impl Iterator<Item = (NodeId, WorkerRecord)> {
         self.workers.iter().map(|(id, worker)| (*id, worker.record()))
-    }
-
-    fn worker_joined(
-        &mut self,
-        id: NodeId,
-        operator: String,
-        engines: Vec<EngineIntroduction>,
-        slots: u32,
-        now_ms: u64,
-    ) {
-        // A worker that comes back with a new connection holds no lease of the old one.
-        self.free_leases_of(id, now_ms);
-        if let Some(worker) = self.workers.get_mut(&id) {
-            self.live -= u32::from(worker.is_alive());
-            worker.rejoin(operator, engines, slots);
-        } else {
-            self.forget_absent_workers();
-            self.workers.insert(id, Worker::new(operator, engines, slots));
-        }
-        self.live += 1;
-        self.watch(id, now_ms);
-        self.settle_debts(id, now_ms);
-        self.look_anew(id);
-        if self.config.electorate_closed {
-            // With other engines it may fit where it did not, and the other way round.
-            let hungry =
-                self.jobs.iter().flat_map(|(id, job)| job.hungry.indices().map(move |index| (*id, index)));
-            self.suspects.extend(hungry);
-        }
-    }
-
-    /// Keeps the number of known workers within its bound.
-    fn forget_absent_workers(&mut self) {
-        if self.workers.len() >= self.config.workers_known_max {
-            let owed = &self.owed;
-            self.workers.retain(|id, worker| worker.connected || owed.contains_key(id));
-        }
-    }
-
-    fn worker_lost(&mut self, id: NodeId, now_ms: u64) -> Result<(), Rejected> {
-        let worker = self.workers.get_mut(&id).ok_or(Rejected::UnknownWorker(id))?;
-        self.live -= u32::from(worker.is_alive());
-        worker.connected = false;
-        worker.liveness = Liveness::Standby;
-        self.crowds.remove(&id);
-        self.unwatch(id);
-        self.stand_by(id, now_ms);
-        Ok(())
-    }
-
-    fn free_leases_of(&mut self, id: NodeId, now_ms: u64) {
-        let leases = |worker: &Worker| -> Vec<ReplicaId> {
-            worker.leases.iter().chain(&worker.committed).copied().collect()
-        };
-        let leases = self.workers.get(&id).map(leases).unwrap_or_default();
-        for replica in leases {
-            if let Some(tally) = self.tally_mut(replica.job, replica.index) {
-                tally.interrupt(replica.number);
-            }
-            self.end_lease(replica, id);
-            self.evaluate(replica.job, replica.index, now_ms);
-        }
     }
 
     /// Ends a lease on both sides.
