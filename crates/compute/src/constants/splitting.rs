@@ -63,8 +63,8 @@ pub(super) fn sum(
     loop {
         let count = series.terms(bits + more)?;
         let (from, to) = (series.first, series.first + count);
-        let terms = Terms::new(series);
-        let sieve = Sieve::new(terms.sieve_limit(to));
+        let terms = Terms::new(series, to);
+        let sieve = Sieve::new(terms.sieve_limit());
         let node = {
             let control = checks.control();
             let progress = Progress::tree(control, count, permille.0, permille.1);

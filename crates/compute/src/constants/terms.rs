@@ -10,6 +10,10 @@ use super::{
 
 /// Largest value of a linear factor whose primes are looked up: the table takes a byte for each.
 const SIEVED_MAX: u64 = 1 << 31;
+/// Steepest linear factor whose primes are looked up, so that the table stays in proportion to the terms.
+const SIEVED_SLOPE_MAX: u128 = 16;
+/// Largest constant in one.
+const SIEVED_CONSTANT_MAX: u128 = 1 << 20;
 
 /// A series, ready to be evaluated term by term.
 pub(super) struct Terms {
@@ -32,8 +36,10 @@ pub(super) struct Block {
 }
 
 impl Terms {
-    pub(super) fn new(series: &Hypergeometric) -> Self {
-        let [p, q, a, b] = [&series.p, &series.q, &series.a, &series.b].map(Product::new);
+    /// For the terms before `to`.
+    pub(super) fn new(series: &Hypergeometric, to: u64) -> Self {
+        let [p, q, a, b] =
+            [&series.p, &series.q, &series.a, &series.b].map(|polynomial| Product::new(polynomial, to));
         Self { p, q, a, b, has_p: !series.p.is_one(), has_b: !series.b.is_one() }
     }
 
@@ -49,17 +55,16 @@ impl Terms {
 
     /// Whether numerators and denominators may have primes in common that are known.
     pub(super) fn has_common_factors(&self) -> bool {
-        let is_linear = |factor: &WordFactor| factor.is_linear;
-        self.p.factors.iter().any(is_linear) && self.q.factors.iter().any(is_linear)
+        let is_sieved = |factor: &WordFactor| factor.sieved_up_to.is_some();
+        self.p.factors.iter().any(is_sieved) && self.q.factors.iter().any(is_sieved)
     }
 
-    /// Past the largest number whose primes are looked up, for the terms before `to`.
-    pub(super) fn sieve_limit(&self, to: u64) -> u32 {
+    /// Past the largest number whose primes are looked up.
+    pub(super) fn sieve_limit(&self) -> u32 {
         if !self.has_common_factors() {
             return 64;
         }
-        let largest =
-            self.p.factors.iter().chain(&self.q.factors).filter_map(|factor| factor.sieved_up_to(to));
+        let largest = self.p.factors.iter().chain(&self.q.factors).filter_map(|factor| factor.sieved_up_to);
         u32::try_from(largest.max().unwrap_or(0) + 64).unwrap_or(64)
     }
 
@@ -101,7 +106,7 @@ impl Terms {
     pub(super) fn block_factors(&self, from: u64, to: u64, sieve: &Sieve) -> (Factors, Factors) {
         let known = |product: &Product| {
             let mut parts = Vec::with_capacity(128);
-            for factor in product.factors.iter().filter(|factor| factor.sieved_up_to(to).is_some()) {
+            for factor in product.factors.iter().filter(|factor| factor.sieved_up_to.is_some()) {
                 for k in from..to {
                     let value = factor.at(k).unwrap_or(0).unsigned_abs();
                     if let Some(odd) = value.checked_shr(value.trailing_zeros()).filter(|odd| *odd != 0) {
@@ -132,7 +137,8 @@ struct Product {
 struct WordFactor {
     coefficients: Vec<i128>,
     power: u8,
-    is_linear: bool,
+    /// A bound of its values, if it is linear and they are small enough to be sieved.
+    sieved_up_to: Option<u64>,
 }
 
 impl WordFactor {
@@ -149,21 +155,24 @@ impl WordFactor {
     fn long_at(&self, k: u64) -> Integer {
         self.coefficients.iter().rev().fold(Integer::new(), |value, coefficient| value * k + *coefficient)
     }
+}
 
-    /// A bound of its values before `to`, if it is linear and they are small enough to be sieved.
-    fn sieved_up_to(&self, to: u64) -> Option<u64> {
-        let [constant, slope] = self.coefficients[..] else { return None };
-        let largest = slope.checked_abs()?.checked_mul(to.into())?.checked_add(constant.checked_abs()?)?;
-        u64::try_from(largest).ok().filter(|largest| *largest < SIEVED_MAX)
+/// A bound of the values before `to` of a factor that is to be sieved.
+fn sieved_up_to(coefficients: &[i128], to: u64) -> Option<u64> {
+    let [constant, slope] = *coefficients else { return None };
+    let (constant, slope) = (constant.unsigned_abs(), slope.unsigned_abs());
+    if slope > SIEVED_SLOPE_MAX || constant > SIEVED_CONSTANT_MAX {
+        return None;
     }
+    u64::try_from(slope * u128::from(to) + constant).ok().filter(|largest| *largest < SIEVED_MAX)
 }
 
 impl Product {
-    fn new(polynomial: &Polynomial) -> Self {
+    fn new(polynomial: &Polynomial, to: u64) -> Self {
         let factors = polynomial.factors.iter().map(|Factor { coefficients, power }| WordFactor {
             coefficients: coefficients.clone(),
             power: *power,
-            is_linear: coefficients.len() == 2,
+            sieved_up_to: sieved_up_to(coefficients, to),
         });
         Self {
             constant: polynomial.constant,
