@@ -134,7 +134,7 @@ proptest! {
             if sign == "-" {
                 factor = -factor;
             }
-            sum += Rational::from(&factor * at(a, k)) / at(b, k);
+            sum += at(a, k) * &factor / at(b, k);
         }
         prop_assume!(sum > 0);
         let scaled = sum * Rational::from(Integer::from(Integer::u_pow_u(10, 100)));
