@@ -25,12 +25,12 @@ pub(super) struct Terms {
     has_b: bool,
 }
 
-/// A few terms: P is `p 2^p_twos`, Q is `q 2^q_twos`.
+/// A few terms: P is `p 2^p_twos`, Q B is `qb 2^qb_twos`.
 pub(super) struct Block {
     pub(super) p: Integer,
     pub(super) p_twos: u64,
-    pub(super) q: Integer,
-    pub(super) q_twos: u64,
+    pub(super) qb: Integer,
+    pub(super) qb_twos: u64,
     pub(super) b: Integer,
     pub(super) t: Integer,
 }
@@ -71,15 +71,14 @@ impl Terms {
     /// Sums a few terms one after the other: `T <- T q b + P a B`.
     pub(super) fn block(&self, from: u64, to: u64) -> Block {
         let one = || Integer::from(1);
-        let mut block = Block { p: one(), p_twos: 0, q: one(), q_twos: 0, b: one(), t: Integer::new() };
+        let mut block = Block { p: one(), p_twos: 0, qb: one(), qb_twos: 0, b: one(), t: Integer::new() };
         let mut words = Words::default();
         for k in from..to {
-            let Block { p, p_twos, q, q_twos, b, t } = &mut block;
+            let Block { p, p_twos, qb, qb_twos, b, t } = &mut block;
             self.q.at(k, &mut words);
-            words.multiply(q);
+            words.multiply(qb);
             words.multiply(t);
             let mut up = words.twos;
-            *q_twos += words.twos;
             self.p.at(k, &mut words);
             words.multiply(p);
             *p_twos += words.twos;
@@ -92,9 +91,11 @@ impl Terms {
                 self.b.at(k, &mut words);
                 words.multiply(b);
                 *b <<= shift(words.twos);
+                words.multiply(qb);
                 words.multiply(t);
                 up += words.twos;
             }
+            *qb_twos += up;
             *t <<= shift(up);
             addend <<= shift(addend_twos);
             *t += addend;
