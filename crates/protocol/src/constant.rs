@@ -59,7 +59,7 @@ pub enum Formula {
     PellSeries,
     /// ln 2: 18 artanh(1/26) - 2 artanh(1/4801) + 8 artanh(1/8749).
     MachinThreeTerm,
-    /// ln 2, ln n: artanh of 1/251, 1/449, 1/4801 and 1/8749, which give the logarithms of the primes to 7.
+    /// ln n: artanh of 1/251, 1/449, 1/4801 and 1/8749, which give the logarithms of the primes to 7.
     MachinFourTerm,
     /// pi: Ramanujan's series of 1914 with 396^4, by binary splitting.
     Ramanujan,
@@ -153,7 +153,7 @@ impl Constant {
             }
             Self::E => &[Formula::FactorialSeries, Formula::ContinuedFraction],
             Self::Sqrt(_) | Self::GoldenRatio => &[Formula::IntegerRoot, Formula::PellSeries],
-            Self::Ln2 => &[Formula::MachinThreeTerm, Formula::MachinSmall, Formula::MachinFourTerm],
+            Self::Ln2 => &[Formula::MachinThreeTerm, Formula::MachinSmall],
             Self::Ln(_) => &[Formula::MachinFourTerm, Formula::MachinSmall],
             Self::Zeta3 => &[Formula::Wedeniwski, Formula::AmdeberhanZeilberger],
             Self::Catalan => &[Formula::Pilehrood, Formula::Guillera],

@@ -61,6 +61,11 @@ fn task(bytes: &[u8]) -> Reading {
         {
             assert!(!fault.to_string().is_empty());
         }
+        if let Task::Series { formulas, decimals } = task {
+            for fault in formulas.iter().filter_map(|formula| formula.check(*decimals).err()) {
+                assert!(!fault.to_string().is_empty());
+            }
+        }
     }
     reading(&result)
 }

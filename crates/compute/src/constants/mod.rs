@@ -209,7 +209,6 @@ fn value(constant: Constant, formula: Formula, reals: &Reals<'_, '_>) -> Result<
             return square_root::golden_ratio(&square_root::by_integer_root(5, reals)?, reals);
         }
         (Constant::Ln2, Formula::MachinThreeTerm) => logarithm::THREE_TERMS.logarithm(2),
-        (Constant::Ln2, Formula::MachinFourTerm) => logarithm::FOUR_TERMS.logarithm(2),
         (Constant::Ln2, _) => logarithm::SMALL_TERMS.logarithm(2),
         (Constant::Ln(n), Formula::MachinFourTerm) => logarithm::FOUR_TERMS.logarithm(n),
         (Constant::Ln(n), _) => logarithm::SMALL_TERMS.logarithm(n),

@@ -63,8 +63,8 @@ pub(super) fn sum(
     loop {
         let count = series.terms(bits + more)?;
         let (from, to) = (series.first, series.first + count);
-        let terms = Terms::new(series);
-        let sieve = Sieve::new(terms.sieve_limit(to));
+        let terms = Terms::new(series, to);
+        let sieve = Sieve::new(terms.sieve_limit());
         let node = {
             let control = checks.control();
             let progress = Progress::tree(control, count, permille.0, permille.1);
@@ -72,8 +72,7 @@ pub(super) fn sum(
             let tree = Tree { terms, sieve, reduced, checks, progress, keep };
             tree.split(Range { from, to, depth: 0 }, Wanted { p: false, factors: false })?
         };
-        let Node { q, b, t, p_bits, .. } = node;
-        let denominator = if series.b.is_one() { q } else { q.times(&b, checks, Site::Merge, keep)? };
+        let Node { qb: denominator, b, t, p_bits, .. } = node;
         let tail = q_below(&denominator, &b)
             .map(|q_bits| signed(p_bits) - signed(q_bits) + convergence.tail_log2(to - 1));
         if tail.is_none_or(|tail| tail > -signed(bits)) {
@@ -141,7 +140,8 @@ struct Node {
     p: Number,
     /// `|P| < 2^that`, also where P was not made.
     p_bits: u64,
-    q: Number,
+    /// The product of Q and B: nobody needs Q alone.
+    qb: Number,
     b: Number,
     t: Number,
     p_factors: Factors,
@@ -175,7 +175,7 @@ impl Tree<'_, '_> {
         };
         let (mut left, mut right) = (left?, right?);
         self.progress.merged(range.terms())?;
-        if cancels && left.p.is_exact() && right.q.is_exact() {
+        if cancels && left.p.is_exact() && right.qb.is_exact() {
             self.cancel(&mut left, &mut right, parallel)?;
         }
         self.progress.merged(0)?;
@@ -193,19 +193,19 @@ impl Tree<'_, '_> {
 
     /// Takes the greatest known common divisor out of the numerator on the left and the denominator on the right.
     fn cancel(&self, left: &mut Node, right: &mut Node, parallel: bool) -> Result<(), Interrupted> {
-        let twos = left.p.exponent.min(right.q.exponent);
+        let twos = left.p.exponent.min(right.qb.exponent);
         left.p.exponent -= twos;
-        right.q.exponent -= twos;
+        right.qb.exponent -= twos;
         let common = left.p_factors.cancel(&mut right.q_factors);
         if common != 1 {
             let common = self.checks.short(common);
             let divided = |long: &Long| self.checks.exact_quotient(Site::Merge, long, &common);
             let (p, q) = if parallel {
-                join(|| divided(&left.p.mantissa), || divided(&right.q.mantissa))
+                join(|| divided(&left.p.mantissa), || divided(&right.qb.mantissa))
             } else {
-                (divided(&left.p.mantissa), divided(&right.q.mantissa))
+                (divided(&left.p.mantissa), divided(&right.qb.mantissa))
             };
-            (left.p.mantissa, right.q.mantissa) = (p?, q?);
+            (left.p.mantissa, right.qb.mantissa) = (p?, q?);
         }
         Ok(())
     }
@@ -214,9 +214,7 @@ impl Tree<'_, '_> {
     fn merge(&self, left: &Node, right: &Node, wants_p: bool, parallel: bool) -> Result<Node, Interrupted> {
         let times = |a: &Number, b: &Number| a.times(b, self.checks, Site::Merge, self.keep);
         let (has_b, has_p) = (self.terms.has_b(), self.terms.has_p());
-        let first = || {
-            if has_b { times(&left.t, &times(&right.q, &right.b)?) } else { times(&left.t, &right.q) }
-        };
+        let first = || times(&left.t, &right.qb);
         let second = || {
             let t = if has_p { &times(&right.t, &left.p)? } else { &right.t };
             if has_b { times(t, &left.b) } else { Ok(t.clone()) }
@@ -225,17 +223,17 @@ impl Tree<'_, '_> {
             let p = if wants_p && has_p { times(&left.p, &right.p)? } else { self.one() };
             Ok::<_, Interrupted>((p, if has_b { times(&left.b, &right.b)? } else { self.one() }))
         };
-        let q = || times(&left.q, &right.q);
-        let ((first, q), (second, products)) = if parallel {
-            join(|| join(first, q), || join(second, products))
+        let qb = || times(&left.qb, &right.qb);
+        let ((first, qb), (second, products)) = if parallel {
+            join(|| join(first, qb), || join(second, products))
         } else {
-            ((first(), q()), (second(), products()))
+            ((first(), qb()), (second(), products()))
         };
         let (p, b) = products?;
         let t = first?.plus(&second?, self.checks, Site::Merge, self.keep)?;
         let p_bits = left.p_bits.min(left.p.bits_at_most()) + right.p_bits;
         let (p_factors, q_factors) = (Factors::default(), Factors::default());
-        Ok(Node { p, p_bits, q: q?, b, t, p_factors, q_factors })
+        Ok(Node { p, p_bits, qb: qb?, b, t, p_factors, q_factors })
     }
 
     fn one(&self) -> Number {
@@ -245,11 +243,11 @@ impl Tree<'_, '_> {
     fn leaf(&self, Range { from, to, .. }: Range, wanted: Wanted) -> Result<Node, Interrupted> {
         let residues = self.reduced.stretch(from, to);
         let block = self.checks.judged_block(|| self.terms.block(from, to), &residues)?;
-        let [p, q, b, t] = block;
+        let [p, qb, b, t] = block;
         let mut node = Node {
             p_bits: p.bits_at_most(),
             p,
-            q,
+            qb,
             b,
             t,
             p_factors: Factors::default(),
@@ -269,9 +267,10 @@ impl Checks<'_> {
         make: impl Fn() -> Block,
         residues: &crate::residues::StretchResidues,
     ) -> Result<[Number; 4], Interrupted> {
-        let expected = [residues.p, residues.q, residues.b, residues.t].map(|word| self.prime().enter(word));
-        let judge = |Block { p, p_twos, q, q_twos, b, t }: Block| {
-            let numbers = [(p, p_twos), (q, q_twos), (b, 0), (t, 0)]
+        let denominator = self.prime().multiply(residues.q, residues.b);
+        let expected = [residues.p, denominator, residues.b, residues.t].map(|word| self.prime().enter(word));
+        let judge = |Block { p, p_twos, qb, qb_twos, b, t }: Block| {
+            let numbers = [(p, p_twos), (qb, qb_twos), (b, 0), (t, 0)]
                 .map(|(mantissa, twos)| Number::exact(self.short(mantissa), twos));
             let is_right = numbers.iter().zip(expected).all(|(number, expected)| {
                 self.form_of_shifted(&number.mantissa, number.exponent) == expected

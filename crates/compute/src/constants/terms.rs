@@ -10,6 +10,10 @@ use super::{
 
 /// Largest value of a linear factor whose primes are looked up: the table takes a byte for each.
 const SIEVED_MAX: u64 = 1 << 31;
+/// Steepest linear factor whose primes are looked up, so that the table stays in proportion to the terms.
+const SIEVED_SLOPE_MAX: u128 = 16;
+/// Largest constant in one.
+const SIEVED_CONSTANT_MAX: u128 = 1 << 20;
 
 /// A series, ready to be evaluated term by term.
 pub(super) struct Terms {
@@ -21,19 +25,21 @@ pub(super) struct Terms {
     has_b: bool,
 }
 
-/// A few terms: P is `p 2^p_twos`, Q is `q 2^q_twos`.
+/// A few terms: P is `p 2^p_twos`, Q B is `qb 2^qb_twos`.
 pub(super) struct Block {
     pub(super) p: Integer,
     pub(super) p_twos: u64,
-    pub(super) q: Integer,
-    pub(super) q_twos: u64,
+    pub(super) qb: Integer,
+    pub(super) qb_twos: u64,
     pub(super) b: Integer,
     pub(super) t: Integer,
 }
 
 impl Terms {
-    pub(super) fn new(series: &Hypergeometric) -> Self {
-        let [p, q, a, b] = [&series.p, &series.q, &series.a, &series.b].map(Product::new);
+    /// For the terms before `to`.
+    pub(super) fn new(series: &Hypergeometric, to: u64) -> Self {
+        let [p, q, a, b] =
+            [&series.p, &series.q, &series.a, &series.b].map(|polynomial| Product::new(polynomial, to));
         Self { p, q, a, b, has_p: !series.p.is_one(), has_b: !series.b.is_one() }
     }
 
@@ -49,32 +55,30 @@ impl Terms {
 
     /// Whether numerators and denominators may have primes in common that are known.
     pub(super) fn has_common_factors(&self) -> bool {
-        let is_linear = |factor: &WordFactor| factor.is_linear;
-        self.p.factors.iter().any(is_linear) && self.q.factors.iter().any(is_linear)
+        let is_sieved = |factor: &WordFactor| factor.sieved_up_to.is_some();
+        self.p.factors.iter().any(is_sieved) && self.q.factors.iter().any(is_sieved)
     }
 
-    /// Past the largest number whose primes are looked up, for the terms before `to`.
-    pub(super) fn sieve_limit(&self, to: u64) -> u32 {
+    /// Past the largest number whose primes are looked up.
+    pub(super) fn sieve_limit(&self) -> u32 {
         if !self.has_common_factors() {
             return 64;
         }
-        let largest =
-            self.p.factors.iter().chain(&self.q.factors).filter_map(|factor| factor.sieved_up_to(to));
+        let largest = self.p.factors.iter().chain(&self.q.factors).filter_map(|factor| factor.sieved_up_to);
         u32::try_from(largest.max().unwrap_or(0) + 64).unwrap_or(64)
     }
 
     /// Sums a few terms one after the other: `T <- T q b + P a B`.
     pub(super) fn block(&self, from: u64, to: u64) -> Block {
         let one = || Integer::from(1);
-        let mut block = Block { p: one(), p_twos: 0, q: one(), q_twos: 0, b: one(), t: Integer::new() };
+        let mut block = Block { p: one(), p_twos: 0, qb: one(), qb_twos: 0, b: one(), t: Integer::new() };
         let mut words = Words::default();
         for k in from..to {
-            let Block { p, p_twos, q, q_twos, b, t } = &mut block;
+            let Block { p, p_twos, qb, qb_twos, b, t } = &mut block;
             self.q.at(k, &mut words);
-            words.multiply(q);
+            words.multiply(qb);
             words.multiply(t);
             let mut up = words.twos;
-            *q_twos += words.twos;
             self.p.at(k, &mut words);
             words.multiply(p);
             *p_twos += words.twos;
@@ -87,9 +91,11 @@ impl Terms {
                 self.b.at(k, &mut words);
                 words.multiply(b);
                 *b <<= shift(words.twos);
+                words.multiply(qb);
                 words.multiply(t);
                 up += words.twos;
             }
+            *qb_twos += up;
             *t <<= shift(up);
             addend <<= shift(addend_twos);
             *t += addend;
@@ -101,7 +107,7 @@ impl Terms {
     pub(super) fn block_factors(&self, from: u64, to: u64, sieve: &Sieve) -> (Factors, Factors) {
         let known = |product: &Product| {
             let mut parts = Vec::with_capacity(128);
-            for factor in product.factors.iter().filter(|factor| factor.sieved_up_to(to).is_some()) {
+            for factor in product.factors.iter().filter(|factor| factor.sieved_up_to.is_some()) {
                 for k in from..to {
                     let value = factor.at(k).unwrap_or(0).unsigned_abs();
                     if let Some(odd) = value.checked_shr(value.trailing_zeros()).filter(|odd| *odd != 0) {
@@ -132,7 +138,8 @@ struct Product {
 struct WordFactor {
     coefficients: Vec<i128>,
     power: u8,
-    is_linear: bool,
+    /// A bound of its values, if it is linear and they are small enough to be sieved.
+    sieved_up_to: Option<u64>,
 }
 
 impl WordFactor {
@@ -149,21 +156,24 @@ impl WordFactor {
     fn long_at(&self, k: u64) -> Integer {
         self.coefficients.iter().rev().fold(Integer::new(), |value, coefficient| value * k + *coefficient)
     }
+}
 
-    /// A bound of its values before `to`, if it is linear and they are small enough to be sieved.
-    fn sieved_up_to(&self, to: u64) -> Option<u64> {
-        let [constant, slope] = self.coefficients[..] else { return None };
-        let largest = slope.checked_abs()?.checked_mul(to.into())?.checked_add(constant.checked_abs()?)?;
-        u64::try_from(largest).ok().filter(|largest| *largest < SIEVED_MAX)
+/// A bound of the values before `to` of a factor that is to be sieved.
+fn sieved_up_to(coefficients: &[i128], to: u64) -> Option<u64> {
+    let [constant, slope] = *coefficients else { return None };
+    let (constant, slope) = (constant.unsigned_abs(), slope.unsigned_abs());
+    if slope > SIEVED_SLOPE_MAX || constant > SIEVED_CONSTANT_MAX {
+        return None;
     }
+    u64::try_from(slope * u128::from(to) + constant).ok().filter(|largest| *largest < SIEVED_MAX)
 }
 
 impl Product {
-    fn new(polynomial: &Polynomial) -> Self {
+    fn new(polynomial: &Polynomial, to: u64) -> Self {
         let factors = polynomial.factors.iter().map(|Factor { coefficients, power }| WordFactor {
             coefficients: coefficients.clone(),
             power: *power,
-            is_linear: coefficients.len() == 2,
+            sieved_up_to: sieved_up_to(coefficients, to),
         });
         Self {
             constant: polynomial.constant,
