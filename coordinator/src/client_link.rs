@@ -283,9 +283,14 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
         Err(reason) => return Ok(stream.writer.send(&Response::Error(reason)).await?),
     };
     let (ledger, result) = (shared.ledger.clone(), Arc::new(result));
-    let writer = Arc::clone(&result);
-    let written = tokio::task::spawn_blocking(move || writer.write(&ledger));
-    let WrittenResult { report, ballots, outcomes } = match written.await.map_err(|_| Unanswered::Stopping)? {
+    let written = if result.is_short() {
+        result.write(&ledger)
+    } else {
+        let writer = Arc::clone(&result);
+        let written = tokio::task::spawn_blocking(move || writer.write(&ledger));
+        written.await.map_err(|_| Unanswered::Stopping)?
+    };
+    let WrittenResult { report, ballots, outcomes } = match written {
         Ok(written) => written,
         Err(error) => {
             let reason = format!("job {job} has no result: {error}");

@@ -152,15 +152,18 @@ fn workers_that_agree_by_one_wrong_formula_do_not_win_where_formulas_must_differ
     let broken = |name| WorkerSpec {
         name,
         operator: name,
-        misbehave: Some("wrong-formula=chudnovsky"),
+        misbehave: Some("wrong-formula=factorial-series"),
         ..WorkerSpec::default()
     };
     let _broken = ["ada", "bea", "cai"].map(|name| cluster.worker(&broken(name)));
     let policy = "[policy]\ndistinct = [\"formula\"]\nmax_replicas = 4\n";
-    let mut submitted = watched(&cluster, &cluster.job_file("pi", &format!("{PI}{policy}")));
+    // Pi would be no trial: by its other two formulas the same workers compute the truth, and agree.
+    let job =
+        format!("name = \"e\"\nkind = \"digits\"\n[digits]\nconstant = \"e\"\ndecimals = 50_000\n{policy}");
+    let mut submitted = watched(&cluster, &cluster.job_file("e", &job));
     submitted.wait_for(
         "task 0 waits for another worker: all 3 here were asked, and the ballots that agree have the formula \
-         `chudnovsky`, where 2 different ones must agree",
+         `factorial-series`, where 2 different ones must agree",
     );
     let _fourth = cluster.worker(&broken("dan"));
     let (code, printed) = submitted.wait();

@@ -150,8 +150,16 @@ impl Process {
     ///
     /// # Panics
     /// When it does not end in time.
-    pub fn wait(mut self) -> (Option<i32>, String) {
-        let deadline = Instant::now() + PATIENCE;
+    pub fn wait(self) -> (Option<i32>, String) {
+        self.wait_within(PATIENCE)
+    }
+
+    /// As [`Process::wait`], for one that has much to do.
+    ///
+    /// # Panics
+    /// When it does not end within `patience`.
+    pub fn wait_within(mut self, patience: Duration) -> (Option<i32>, String) {
+        let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {

@@ -43,7 +43,9 @@ impl Envelopes {
         let own = Commitment::to(&first_said.ballot, &salt);
         let first = *self.first.get_or_insert(own);
         let commitment = if replays { first } else { own };
-        ballots.iter_mut().for_each(|said| said.salt = Some(salt));
+        for said in &mut ballots {
+            said.salt = Some(salt);
+        }
         self.closed.insert(replica, Envelope { ballots, commitment });
         Ok(Some(commitment))
     }

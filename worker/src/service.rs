@@ -272,7 +272,9 @@ impl Service {
         match message {
             CoordinatorMessage::Lease(leases) => self.start(leases).await,
             CoordinatorMessage::Cancel { replicas } => {
-                replicas.iter().for_each(|replica| self.cancelled(replica));
+                for replica in &replicas {
+                    self.cancelled(replica);
+                }
             }
             CoordinatorMessage::Counted { replicas } => {
                 for replica in &replicas {

@@ -127,6 +127,11 @@ impl TaskBallots {
 }
 
 impl JobResult {
+    /// Whether writing it takes less than waking another thread: few tasks, which the ledger has just written.
+    pub fn is_short(&self) -> bool {
+        self.plan.tasks() <= INDENTED_TASKS_MAX
+    }
+
     /// Writes the result from the ledger. Blocks on the disk.
     ///
     /// # Errors

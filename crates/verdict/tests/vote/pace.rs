@@ -136,7 +136,7 @@ fn the_last_tasks_of_a_job_do_not_wait_for_a_slow_worker_where_an_idle_one_can_t
     let (slow, fast) = workers.split_at(2);
     let mut is_at_work = true;
     while is_at_work {
-        is_at_work = fast.iter().fold(false, |any, worker| crew.answer(*worker, 10, 5) || any);
+        is_at_work = fast.iter().filter(|worker| crew.answer(**worker, 10, 5)).count() > 0;
     }
     let waiting = 20 - crew.decided();
     assert!(waiting > 0, "some task has both slow workers in its electorate");
