@@ -11,6 +11,7 @@ use protocol::{
     limits::{EXPRESSION_FILE_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, JOB_FILE_BYTES_MAX},
     message::{NO_OUTCOME, Request, Response},
     plan::Plan,
+    report::JobProgress,
 };
 use tokio::{
     io::AsyncReadExt,
@@ -90,10 +91,10 @@ async fn answer(
     let is_owner = shared.admission.is_owner(client);
     let response = match request {
         Request::Submit { job_bytes, file_bytes, follow } => {
-            let response = submit(stream, (job_bytes, file_bytes), client, shared).await?;
-            match response {
-                Response::Submitted(job) if follow => return follow_job(stream, job, shared).await,
-                response => response,
+            match submit(stream, (job_bytes, file_bytes), follow, client, shared).await? {
+                Ok((job, progress)) if follow => return follow_job(stream, job, progress, shared).await,
+                Ok((job, _)) => Response::Submitted(job),
+                Err(reason) => Response::Error(reason),
             }
         }
         Request::Watch(job) => {
@@ -152,9 +153,10 @@ async fn revoke(node: NodeId, shared: &Shared) -> Result<Response, Unanswered> {
 async fn submit(
     stream: &mut Stream,
     (job_bytes, file_bytes): (u64, Option<u64>),
+    follow: bool,
     client: NodeId,
     shared: &Shared,
-) -> Result<Response, Unanswered> {
+) -> Result<Result<(JobId, watch::Receiver<JobProgress>), String>, Unanswered> {
     // Long files are received a few at a time, so that many clients together cannot take all the memory.
     let is_long = file_bytes.is_some_and(|bytes| bytes > SHORT_FILE_BYTES_MAX);
     let _place = if is_long {
@@ -165,7 +167,7 @@ async fn submit(
     let text = match stream.reader.exact_bytes(job_bytes, JOB_FILE_BYTES_MAX as u64, STALL).await {
         Ok(bytes) => bytes,
         Err(error @ FrameError::OverLimit { .. }) => {
-            return Ok(Response::Error(format!("job file: {error}")));
+            return Ok(Err(format!("job file: {error}")));
         }
         Err(error) => return Err(error.into()),
     };
@@ -174,7 +176,7 @@ async fn submit(
         Some(count) => match stream.reader.exact_bytes(count, EXPRESSION_FILE_BYTES_MAX, STALL).await {
             Ok(bytes) => Some(bytes),
             Err(error @ FrameError::OverLimit { .. }) => {
-                return Ok(Response::Error(format!("expression file: {error}")));
+                return Ok(Err(format!("expression file: {error}")));
             }
             Err(error) => return Err(error.into()),
         },
@@ -187,20 +189,16 @@ async fn submit(
     };
     let submission = match planned {
         Ok(submission) => Box::new(submission),
-        Err(reason) => return Ok(Response::Error(reason)),
+        Err(reason) => return Ok(Err(reason)),
     };
     if let (Some(digest), Some(text)) = (submission.submitted.file, submission.file.clone()) {
         let files = shared.ledger.files().clone();
         let put = tokio::task::spawn_blocking(move || files.put(digest, text.as_bytes())).await;
         if let Err(error) = put.map_err(|_| Unanswered::Stopping)? {
-            return Ok(Response::Error(format!("the expression file cannot be kept: {error}")));
+            return Ok(Err(format!("the expression file cannot be kept: {error}")));
         }
     }
-    let taken = ask(shared, |reply| Asked::Submit { submission, reply }).await?;
-    Ok(match taken {
-        Ok(job) => Response::Submitted(job),
-        Err(reason) => Response::Error(reason),
-    })
+    ask(shared, |reply| Asked::Submit { submission, follow, reply }).await
 }
 
 fn plan(text: Vec<u8>, file: Option<Vec<u8>>, client: NodeId) -> Result<Submission, String> {
@@ -224,17 +222,29 @@ fn plan(text: Vec<u8>, file: Option<Vec<u8>>, client: NodeId) -> Result<Submissi
 }
 
 /// Tells whoever submitted a job all of it, to its result.
-async fn follow_job(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
+async fn follow_job(
+    stream: &mut Stream,
+    job: JobId,
+    progress: watch::Receiver<JobProgress>,
+    shared: &Shared,
+) -> Result<(), Unanswered> {
     stream.writer.send(&Response::Submitted(job)).await?;
-    watch_job(stream, job, shared).await?;
+    tell_progress(stream, progress).await?;
     send_result(stream, job, shared).await?;
     Ok(stream.writer.finish().await?)
 }
 
 async fn watch_job(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
-    let Some(mut progress) = ask(shared, |reply| Asked::Watch { job, reply }).await? else {
-        return Ok(stream.writer.send(&unknown_job(job)).await?);
-    };
+    match ask(shared, |reply| Asked::Watch { job, reply }).await? {
+        Some(progress) => tell_progress(stream, progress).await,
+        None => Ok(stream.writer.send(&unknown_job(job)).await?),
+    }
+}
+
+async fn tell_progress(
+    stream: &mut Stream,
+    mut progress: watch::Receiver<JobProgress>,
+) -> Result<(), Unanswered> {
     loop {
         let now = progress.borrow_and_update().clone();
         let over = now.state.is_over();
@@ -247,9 +257,7 @@ async fn watch_job(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(
 }
 
 /// Waits for news that are worth sending: the end at once, anything else at a bounded rate.
-async fn next_progress(
-    progress: &mut watch::Receiver<protocol::report::JobProgress>,
-) -> Result<(), Unanswered> {
+async fn next_progress(progress: &mut watch::Receiver<JobProgress>) -> Result<(), Unanswered> {
     progress.changed().await.map_err(|_| Unanswered::Stopping)?;
     let over = progress.wait_for(|progress| progress.state.is_over());
     let gone = matches!(tokio::time::timeout(PROGRESS_PAUSE, over).await, Ok(Err(_)));

@@ -30,16 +30,15 @@ impl Core {
         self.gate.batch.entries.push(entry);
     }
 
-    /// Hands what gathered to the ledger, unless too much waits there already: then more gathers.
+    /// Hands what gathered to the ledger, unless it may wait for more, or too much waits there already: then more gathers.
     pub(super) fn write_down(&mut self) {
-        let batch = &self.gate.batch;
-        if batch.entries.is_empty() && batch.outcomes.is_empty() && batch.forget.is_empty() {
+        if !self.gate.is_due() {
             return;
         }
         match self.writer.try_submit(std::mem::take(&mut self.gate.batch)) {
             Ok(number) => self.gate.taken(number),
             // That it has stopped is seen where its progress is watched.
-            Err(Refused::Full(batch) | Refused::Stopped(batch)) => self.gate.batch = *batch,
+            Err(Refused::Full(batch) | Refused::Stopped(batch)) => self.gate.put_back(*batch),
         }
     }
 
@@ -58,8 +57,14 @@ impl Core {
         Ok(())
     }
 
-    /// Does something as soon as everything that it rests on is durable.
+    /// Does something as soon as everything that it rests on is durable, and sees to it that this is soon.
     pub(super) fn when_durable(&mut self, act: Act) {
+        self.gate.hurry();
+        self.when_durable_by_itself(act);
+    }
+
+    /// As [`Core::when_durable`], where nobody is in a hurry.
+    pub(super) fn when_durable_by_itself(&mut self, act: Act) {
         if let Some(act) = self.gate.pass(act) {
             self.perform(act);
         }

@@ -127,8 +127,10 @@ pub enum Asked {
     Submit {
         /// The job, parsed and planned.
         submission: Box<Submission>,
-        /// The id, or why not.
-        reply: oneshot::Sender<Result<JobId, String>>,
+        /// Whether the client waits for the end of the job, and not for the word that it is taken.
+        follow: bool,
+        /// The id and the job's progress from now on, or why not.
+        reply: oneshot::Sender<Result<(JobId, watch::Receiver<JobProgress>), String>>,
     },
     /// Watch a job.
     Watch {

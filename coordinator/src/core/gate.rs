@@ -1,9 +1,13 @@
 //! Nothing is told before it is durable: what rests on a record waits here until the ledger has it.
 //!
 //! The machine runs ahead of the disk. While one commit is on its way, further records gather for the next, and whatever
-//! would tell somebody of them stands in line behind them, in order. A crash loses only what nobody heard of.
+//! would tell somebody of them stands in line behind them, in order. A crash loses only what nobody heard of. Where nobody
+//! is in a hurry to hear, a record waits a little for the next one, so that a question and its answer are one commit.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use protocol::{job::JobId, report::JobProgress};
 use verdict::Output;
@@ -12,6 +16,11 @@ use crate::ledger::Batch;
 
 /// Most acts that wait; beyond it the owner takes no more events until a commit has ended.
 const WAITING_MAX: usize = 64 * 1024;
+
+/// How long records wait for others where nobody is in a hurry.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// So many records wait for no others.
+const PATIENT_ENTRIES_MAX: usize = 64;
 
 /// Something that tells somebody something.
 pub(super) enum Act {
@@ -33,12 +42,43 @@ pub(super) struct Gate {
     /// How many batches the writer has taken, and how many of them are durable.
     taken: u64,
     durable: u64,
+    /// Whether somebody waits in a hurry for what has gathered.
+    is_urgent: bool,
+    /// Since when something has gathered.
+    gathered_at: Option<Instant>,
 }
 
 impl Gate {
+    /// Whether what has gathered goes to the ledger now; else it is to be asked again at [`Gate::patient_until`].
+    pub(super) fn is_due(&mut self) -> bool {
+        let Batch { entries, outcomes, forget } = &self.batch;
+        if entries.is_empty() && outcomes.is_empty() && forget.is_empty() {
+            return false;
+        }
+        let since = *self.gathered_at.get_or_insert_with(Instant::now);
+        self.is_urgent || entries.len() >= PATIENT_ENTRIES_MAX || since.elapsed() >= PATIENCE
+    }
+
+    /// When what has gathered has waited long enough; none where nothing waits.
+    pub(super) fn patient_until(&self) -> Option<Instant> {
+        Some(self.gathered_at? + PATIENCE)
+    }
+
+    /// Somebody wants to hear soon of what has gathered.
+    pub(super) fn hurry(&mut self) {
+        self.is_urgent = true;
+    }
+
     /// The writer took the batch; another one begins.
     pub(super) fn taken(&mut self, number: u64) {
         self.taken = number;
+        (self.is_urgent, self.gathered_at) = (false, None);
+    }
+
+    /// The writer did not take the batch: it is offered again in a while.
+    pub(super) fn put_back(&mut self, batch: Batch) {
+        self.batch = batch;
+        self.gathered_at = Some(Instant::now());
     }
 
     /// The batch that must be durable before anything is told now.
@@ -91,6 +131,23 @@ mod tests {
 
     fn reply() -> Act {
         Act::Reply(Box::new(|| {}))
+    }
+
+    #[test]
+    fn a_record_waits_for_company_unless_somebody_is_in_a_hurry_or_many_have_gathered() {
+        let mut gate = Gate::default();
+        assert!(!gate.is_due() && gate.patient_until().is_none(), "nothing has gathered");
+        gate.batch.entries.push(entry());
+        assert!(!gate.is_due());
+        assert!(gate.patient_until().is_some(), "it is asked again");
+        gate.hurry();
+        assert!(gate.is_due());
+        gate.batch = Batch::default();
+        gate.taken(1);
+        gate.batch.entries.push(entry());
+        assert!(!gate.is_due(), "the next batch is patient again");
+        gate.batch.entries.extend((1..PATIENT_ENTRIES_MAX).map(|_| entry()));
+        assert!(gate.is_due());
     }
 
     #[test]

@@ -117,8 +117,20 @@ impl Core {
                     None => std::future::pending().await,
                 }
             };
+            let patient_until = self.gate.patient_until();
+            let patience = async {
+                match patient_until {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => {
+                    self.gate.hurry();
+                    self.write_down();
+                    return Ok(());
+                }
+                () = patience => {}
                 Ok(()) = progress.changed() => {
                     let progress = progress.borrow_and_update().clone();
                     self.committed(&progress)?;
@@ -317,6 +329,10 @@ impl Core {
                 | Output::Reveal { .. }
                 | Output::SealBroken { .. }
                 | Output::Note { .. }) => self.execute(silent),
+                // A worker that hears a little later what it may forget forgets it a little later.
+                patient @ (Output::Counted { .. } | Output::Announce { .. }) => {
+                    self.when_durable_by_itself(Act::Output(patient));
+                }
                 telling => self.when_durable(Act::Output(telling)),
             }
         }
@@ -455,7 +471,13 @@ impl Core {
             }
         }
         for (job, progress) in news {
-            self.when_durable(Act::Progress(job, Box::new(progress)));
+            let is_over = progress.state.is_over();
+            let act = Act::Progress(job, Box::new(progress));
+            if is_over {
+                self.when_durable(act);
+            } else {
+                self.when_durable_by_itself(act);
+            }
         }
     }
 }

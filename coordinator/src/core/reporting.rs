@@ -18,9 +18,14 @@ use super::{Act, Asked, Core, JobResult};
 impl Core {
     pub(super) fn asked(&mut self, asked: Asked) {
         match asked {
-            Asked::Submit { submission, reply } => {
+            Asked::Submit { submission, follow, reply } => {
                 let taken = self.submit(*submission);
-                self.reply(reply, taken);
+                let answer = move || drop(reply.send(taken));
+                if follow {
+                    self.when_durable_by_itself(Act::Reply(Box::new(answer)));
+                } else {
+                    self.when_durable(Act::Reply(Box::new(answer)));
+                }
             }
             Asked::Watch { job, reply } => {
                 if let Some(progress) = self.machine.progress(job) {

@@ -39,7 +39,10 @@ pub(super) struct JobRecord {
 }
 
 impl Core {
-    pub(super) fn submit(&mut self, submission: Submission) -> Result<JobId, String> {
+    pub(super) fn submit(
+        &mut self,
+        submission: Submission,
+    ) -> Result<(JobId, watch::Receiver<JobProgress>), String> {
         let open = self.machine.jobs().filter(|(_, job)| !job.state().is_over()).count();
         if open >= JOBS_OPEN_MAX {
             return Err(format!(
@@ -62,13 +65,15 @@ impl Core {
         let tasks = Box::new(PlannedTasks(Arc::clone(&plan)));
         let policy = spec.policy.clone();
         info!(%job, name = %spec.name, tasks = plan.tasks(), "job submitted");
-        self.jobs.insert(job, JobRecord::new(&submitted, file, spec, plan));
+        let record = JobRecord::new(&submitted, file, spec, plan);
+        let progress = record.progress.subscribe();
+        self.jobs.insert(job, record);
         self.record(Record::Submitted(submitted));
         if let Err(rejected) = self.tell(Input::JobSubmitted { job, policy, tasks }) {
             self.jobs.remove(&job);
             return Err(rejected.to_string());
         }
-        Ok(job)
+        Ok((job, progress))
     }
 }
 
