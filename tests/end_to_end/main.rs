@@ -1,6 +1,7 @@
 //! The programs as their users run them: real processes, real QUIC on loopback, real files.
 
 mod bad_input;
+mod bundles;
 mod certificates;
 mod crashes;
 mod failures;
