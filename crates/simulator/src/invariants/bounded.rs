@@ -8,7 +8,7 @@ use super::Violation;
 use crate::scenario::Scenario;
 
 /// How many light tasks a slot holds.
-const LIGHT_PER_SLOT: u64 = 32;
+const LIGHT_PER_SLOT: u64 = 64;
 /// Messages and computations under way for each lease that a worker can hold: what orders, reports and cancels it, each
 /// perhaps doubled.
 const PLANNED_PER_LEASE: u64 = 16;
