@@ -624,6 +624,11 @@ fn a_lease_that_ended_leaves_nothing_to_wait_for() {
     cluster.submit(Policy::default(), 200);
     cluster.run();
     assert_eq!(cluster.over, Some(JobState::Reconciled));
+    // Those that were asked and did not answer are listened to for as long as a lease lasts.
+    let lease_ms = Policy::default().lease_ms;
+    let last_ms = cluster.machine.next_timeout_ms().expect("some were cancelled");
+    assert!(last_ms <= cluster.now_ms + lease_ms);
+    cluster.machine.handle_timeout(cluster.now_ms + lease_ms);
     assert_eq!(cluster.machine.next_timeout_ms(), None);
 }
 
