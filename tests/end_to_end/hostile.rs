@@ -262,7 +262,7 @@ fn junk(number: u32) -> (Digest, Vec<u8>) {
 fn outcomes_of_ballots_that_do_not_count_are_not_held() {
     // In three visits: a worker of which too much is rejected loses its connection.
     const VISITS: u32 = 3;
-    const CASTS: u32 = VISITS * 3_300;
+    const CASTS: u32 = VISITS * 7_900;
     let mut cluster = Cluster::start();
     let _honest = cluster.honest_workers(&["ada", "bea", "cai"]);
     let job = cluster.job_file("checks", CHECKS);
