@@ -18,6 +18,7 @@ pub mod embedded;
 pub mod exit;
 pub mod ledger;
 pub mod outcomes;
+pub mod witnesses;
 pub mod results;
 pub mod server;
 pub mod state;

@@ -27,6 +27,7 @@ use crate::{
     core::{Core, Event, LongTasks, RestoreError},
     ledger::{Durability, Ledger, LedgerError, Reader},
     outcomes::AcceptedOutcomes,
+    witnesses::Witnesses,
     worker_link,
 };
 
@@ -67,6 +68,8 @@ pub struct Shared {
     pub events: mpsc::Sender<Event>,
     /// The accepted outcomes.
     pub outcomes: Arc<AcceptedOutcomes>,
+    /// What provers gave for audits.
+    pub witnesses: Arc<Witnesses>,
     /// The tasks that are too long for a lease.
     pub long_tasks: LongTasks,
     /// What was written down.
@@ -113,7 +116,9 @@ pub fn start(
     getrandom::fill(&mut seed).map_err(|error| ServeError::Random(error.to_string()))?;
     let ledger = Ledger::open(state_dir, key, durability)?;
     let reader = ledger.reader().clone();
-    let (core, events) = Core::new(config, seed, ledger, Arc::clone(&outcomes), Arc::clone(&long_tasks))?;
+    let witnesses = Arc::new(Witnesses::open(state_dir).map_err(state)?);
+    let shelves = (Arc::clone(&outcomes), Arc::clone(&witnesses));
+    let (core, events) = Core::new(config, seed, ledger, shelves, Arc::clone(&long_tasks))?;
     let tasks = TaskTracker::new();
     let (failure, failed) = oneshot::channel();
     tasks.spawn(own(core, failure, stop.clone()));
@@ -121,6 +126,7 @@ pub fn start(
         admission,
         events,
         outcomes,
+        witnesses,
         long_tasks,
         ledger: reader,
         long_files: Arc::new(Semaphore::new(client_link::LONG_FILES_MAX)),

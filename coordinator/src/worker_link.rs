@@ -160,7 +160,7 @@ async fn serve_blobs(connection: &Connection, shared: &Shared) -> End {
     }
 }
 
-/// What a worker may fetch: long tasks, accepted outcomes, certificates.
+/// What a worker may fetch: long tasks, accepted outcomes and those that are audited, certificates.
 struct ForWorkers(Shared);
 
 impl BlobSource for ForWorkers {
@@ -171,6 +171,7 @@ impl BlobSource for ForWorkers {
                 Ok(long.get(&digest).map(|bytes| Blob::Memory(bytes.clone().into())))
             }
             BlobName::Outcome(digest) => self.0.outcomes.open_blob(&digest).await,
+            BlobName::Witness(outcome, prover) => self.0.witnesses.open_blob(outcome, prover).await,
             BlobName::Certificate(job, index) => {
                 let (reply, certificate) = oneshot::channel();
                 let asked = Asked::Certificate { job, index, reply };

@@ -4,6 +4,7 @@
 //! threads of the pool take them, and what they found is handed on in bundles. A heavy task, one for a GPU, and one that is
 //! too long for a lease each has a tokio task that waits for what it needs.
 
+mod audit;
 mod line;
 
 use std::{
@@ -16,6 +17,7 @@ use compute::{
     engine::{self, EngineError},
 };
 use protocol::{
+    audit::Audited,
     ballot::ReplicaId,
     constant::Formula,
     digest::Digest,
@@ -37,7 +39,7 @@ use crate::{
     config::WorkerConfig,
     gpus::{Gpus, OnGpu},
     misbehave::{self, Misbehaviour},
-    store::OutcomeStore,
+    store::{OutcomeStore, StoreError},
 };
 
 /// How many light tasks share the slot of a heavy one; coordinators lease by the same measure.
@@ -67,6 +69,8 @@ pub struct Computed {
     pub engine: EngineIntroduction,
     /// How long the computation took.
     pub elapsed: Duration,
+    /// What was tested, where nothing was computed: then there are no bytes, and the digest says what was found.
+    pub audited: Option<Audited>,
 }
 
 /// Why there is no outcome.
@@ -83,6 +87,8 @@ pub enum NotComputed {
 struct Work {
     replica: ReplicaId,
     way: (Engine, Formula),
+    /// Whether to keep what an audit needs.
+    witness: bool,
     control: Control,
 }
 
@@ -141,8 +147,13 @@ impl Executor {
         let (mut in_line, mut alone) = (Vec::with_capacity(leases.len()), Vec::new());
         let is_delayed = matches!(self.misbehaviour, Some(Misbehaviour::Slow(_)));
         for (lease, control) in leases {
-            let Lease { replica, engine, formula, task, .. } = lease;
-            let work = Work { replica, way: (engine, formula), control };
+            let Lease { replica, engine, formula, task, audit, witness, .. } = lease;
+            let work = Work { replica, way: (engine, formula), witness, control };
+            if let Some(order) = audit {
+                let (executor, connection) = (self.clone(), connection.clone());
+                self.end_alone(work, |work| executor.audit(work, order, task, connection));
+                continue;
+            }
             match task {
                 Some(bytes) if engine == Engine::Cpu && !is_delayed => in_line.push((work, bytes)),
                 task => alone.push((work, task)),
@@ -194,19 +205,29 @@ impl Executor {
 
     /// Computes a task as soon as there is a slot for it.
     async fn execute(&self, task: Task, work: Work) -> Result<Computed, NotComputed> {
-        let share = match task.weight() {
+        let executor = self.clone();
+        let (weight, engine) = (task.weight(), work.way.0);
+        self.in_slot(weight, engine, move || executor.compute(&task, &work)).await
+    }
+
+    /// Runs something as soon as there is a slot for it.
+    async fn in_slot(
+        &self,
+        weight: Weight,
+        engine: Engine,
+        run: impl FnOnce() -> Result<Computed, NotComputed> + Send + 'static,
+    ) -> Result<Computed, NotComputed> {
+        let share = match weight {
             Weight::Light => 1,
             Weight::Heavy => LIGHT_PER_HEAVY,
         };
         let _slot = self.slots.acquire_many(share).await.map_err(|_| NotComputed::Cancelled)?;
-        let executor = self.clone();
-        let Work { replica, way, control } = work;
         let (done, computed) = oneshot::channel();
         let work = move || {
             // Whoever waited is gone only when the worker stops.
-            let _ = done.send(executor.compute(&task, replica.task, way, &control));
+            let _ = done.send(run());
         };
-        match way.0 {
+        match engine {
             Engine::Cpu => self.pool.spawn_fifo(work),
             // Waiting for a GPU is no work for a computing thread.
             Engine::Gpu => drop(tokio::task::spawn_blocking(work)),
@@ -218,22 +239,24 @@ impl Executor {
         Ok(computed)
     }
 
-    fn compute(
-        &self,
-        task: &Task,
-        id: TaskId,
-        (engine, formula): (Engine, Formula),
-        control: &Control,
-    ) -> Result<Computed, NotComputed> {
+    fn compute(&self, task: &Task, work: &Work) -> Result<Computed, NotComputed> {
+        let Work { replica, way: (engine, formula), witness: wants_witness, ref control } = *work;
+        let id = replica.task;
         control.check().map_err(|_| NotComputed::Cancelled)?;
         let start = Instant::now();
         let on_gpu = match engine {
             Engine::Gpu => self.gpus.run(task, control).map_err(|_| NotComputed::Cancelled)?,
             Engine::Cpu => None,
         };
-        let (truth, engine) = match on_gpu {
-            Some(OnGpu { outcome, device }) => (outcome, EngineIntroduction { engine: Engine::Gpu, device }),
-            None => self.compute_on_cpu(task, formula, control)?,
+        let (truth, witness, engine) = match on_gpu {
+            Some(OnGpu { outcome, device }) => {
+                (outcome, None, EngineIntroduction { engine: Engine::Gpu, device })
+            }
+            None => {
+                let (outcome, witness) = self.compute_on_cpu(task, formula, wants_witness, control)?;
+                let device = engine::processor_name();
+                (outcome, witness, EngineIntroduction { engine: Engine::Cpu, device })
+            }
         };
         let elapsed = start.elapsed();
         let lies = self.misbehaviour.is_some_and(|kind| kind.lies_about(&id, formula));
@@ -242,23 +265,33 @@ impl Executor {
             .then(|| Outcome::digest_of_bytes(&misbehave::falsified(&outcome).to_bytes()));
         let bytes = outcome.to_bytes();
         let digest = Outcome::digest_of_bytes(&bytes);
-        self.store.put(id, digest, &bytes).map_err(|error| NotComputed::Failed(error.to_string()))?;
-        Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed })
+        let failed = |error: StoreError| NotComputed::Failed(error.to_string());
+        self.store.put(id, digest, &bytes).map_err(failed)?;
+        if let Some(witness) = witness {
+            self.store.put_witness(digest, &witness).map_err(failed)?;
+        }
+        Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed, audited: None })
     }
 
     fn compute_on_cpu(
         &self,
         task: &Task,
         formula: Formula,
+        wants_witness: bool,
         control: &Control,
-    ) -> Result<(Outcome, EngineIntroduction), NotComputed> {
-        let truth = self.pool.install(|| engine::run_on_cpu(task, formula, control));
-        let truth = truth.map_err(|error| match error {
+    ) -> Result<(Outcome, Option<Vec<u8>>), NotComputed> {
+        let computed = self.pool.install(|| {
+            if wants_witness {
+                engine::run_on_cpu_with_witness(task, formula, control)
+            } else {
+                engine::run_on_cpu(task, formula, control).map(|outcome| (outcome, None))
+            }
+        });
+        computed.map_err(|error| match error {
             EngineError::Cancelled(_) => NotComputed::Cancelled,
             other @ (EngineError::Digits(_) | EngineError::HexTerms(_) | EngineError::Hardware(_)) => {
                 NotComputed::Failed(other.to_string())
             }
-        })?;
-        Ok((truth, EngineIntroduction { engine: Engine::Cpu, device: engine::processor_name() }))
+        })
     }
 }

@@ -35,13 +35,15 @@ pub enum Misbehaviour {
     /// Its GPU is lost at the first task, as by a driver that resets it; the worker goes on with its CPU until the GPU is
     /// opened again.
     GpuLost,
+    /// What it audits and finds right it calls wrong, and the other way round; what it computes is right.
+    LyingAuditor,
 }
 
 /// Why a text is no misbehaviour.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, wrong-formula=NAME, silent, \
-     slow=DURATION (slow=5s), equivocate, replay, gpu-bit-flip and gpu-lost"
+     slow=DURATION (slow=5s), equivocate, replay, gpu-bit-flip, gpu-lost and lying-auditor"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -58,6 +60,7 @@ impl FromStr for Misbehaviour {
                 "replay" => Ok(Self::Replay),
                 "gpu-bit-flip" => Ok(Self::GpuBitFlip),
                 "gpu-lost" => Ok(Self::GpuLost),
+                "lying-auditor" => Ok(Self::LyingAuditor),
                 _ => Err(unknown()),
             },
             Some(("wrong-sometimes", share)) => {
@@ -86,6 +89,7 @@ impl fmt::Display for Misbehaviour {
             Self::Replay => f.write_str("replay"),
             Self::GpuBitFlip => f.write_str("gpu-bit-flip"),
             Self::GpuLost => f.write_str("gpu-lost"),
+            Self::LyingAuditor => f.write_str("lying-auditor"),
         }
     }
 }
@@ -110,7 +114,8 @@ impl Misbehaviour {
             | Self::Equivocate
             | Self::Replay
             | Self::GpuBitFlip
-            | Self::GpuLost => false,
+            | Self::GpuLost
+            | Self::LyingAuditor => false,
         }
     }
 }
@@ -186,6 +191,7 @@ mod tests {
             "replay",
             "gpu-bit-flip",
             "gpu-lost",
+            "lying-auditor",
         ] {
             let kind: Misbehaviour = text.parse().expect("a known kind");
             assert_eq!(kind.to_string(), text);

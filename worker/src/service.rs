@@ -296,7 +296,10 @@ impl Service {
             under_way.control.cancel();
         }
         for said in self.uncounted.remove(replica).into_iter().flatten() {
-            self.answers.keep(said);
+            // What was found of somebody else's outcome is no answer to anything else.
+            if said.ballot.audit.is_none() {
+                self.answers.keep(said);
+            }
         }
         self.envelopes.drop_one(replica);
     }
@@ -312,6 +315,7 @@ impl Service {
             }
             self.quorums.note(replica, lease.quorum);
             if !lease.sealed
+                && lease.audit.is_none()
                 && let Some(said) = self.answers.take(&lease)
             {
                 self.answer_again(said);
@@ -423,15 +427,16 @@ impl Service {
     }
 
     fn ballots(&self, replica: ReplicaId, computed: Computed) -> Vec<Said<Ballot>> {
-        let Computed { bytes, digest, contradiction, formula, engine, elapsed } = computed;
+        let Computed { bytes, digest, contradiction, formula, engine, elapsed, audited } = computed;
         let FailureDomain { operator, build, .. } = self.domain.clone();
         let domain = FailureDomain { operator, engine: engine.engine, formula, device: engine.device, build };
         let compute_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let said = |digest, outcome| {
-            let ballot = Ballot { replica, worker: self.key.node_id(), digest, domain: domain.clone() };
+            let ballot = Ballot { replica, worker: self.key.node_id(), digest, domain: domain.clone(), audit: audited };
             Said { ballot, salt: None, outcome, compute_us }
         };
-        let outcome = (bytes.len() <= INLINE_OUTCOME_BYTES_MAX).then_some(bytes);
+        let is_short = audited.is_none() && bytes.len() <= INLINE_OUTCOME_BYTES_MAX;
+        let outcome = is_short.then_some(bytes);
         let mut all = vec![said(digest, outcome)];
         all.extend(contradiction.map(|digest| said(digest, None)));
         all

@@ -20,10 +20,15 @@ const FILES_MAX: usize = 256;
 /// How many short outcomes are kept.
 const SHORT_MAX: usize = 16 * 1024;
 
+/// How many witnesses are kept: each is several times as long as its outcome, and asked for soon or never.
+const WITNESSES_MAX: usize = 8;
+
 /// The outcomes of one worker.
 #[derive(Debug)]
 pub struct OutcomeStore {
     folder: PathBuf,
+    /// What audits of outcomes need, in files named by the outcome's digest.
+    witnesses: PathBuf,
     kept: Mutex<Kept>,
 }
 
@@ -33,6 +38,8 @@ struct Kept {
     by_digest: HashMap<Digest, TaskId>,
     files: VecDeque<TaskId>,
     short: VecDeque<TaskId>,
+    /// Of which outcomes there are witnesses, the oldest first.
+    witnesses: VecDeque<Digest>,
 }
 
 #[derive(Debug)]
@@ -72,7 +79,14 @@ impl OutcomeStore {
             let bytes = fs::read(&path).map_err(failed)?;
             kept.note(task, Outcome::digest_of_bytes(&bytes), Place::File);
         }
-        Ok(Self { folder, kept: Mutex::new(kept) })
+        let witnesses = state_dir.join("witnesses");
+        // Whoever asked for them before a restart asks for the task again.
+        match fs::remove_dir_all(&witnesses) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            Ok(()) | Err(_) => {}
+        }
+        fs::create_dir_all(&witnesses).map_err(failed)?;
+        Ok(Self { folder, witnesses, kept: Mutex::new(kept) })
     }
 
     /// Keeps the outcome of a task in place of any earlier one.
@@ -100,6 +114,31 @@ impl OutcomeStore {
             let _ = fs::remove_file(self.path(&old));
         }
         Ok(())
+    }
+
+    /// Keeps what an audit of the outcome with this digest needs.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk refuses.
+    pub fn put_witness(&self, outcome: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        let failed = |source| StoreError { folder: self.witnesses.clone(), source };
+        let mut file = tempfile::NamedTempFile::new_in(&self.witnesses).map_err(failed)?;
+        io::Write::write_all(&mut file, bytes).map_err(failed)?;
+        file.persist(self.witness_path(&outcome)).map_err(|error| failed(error.error))?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.witnesses.retain(|known| *known != outcome);
+        kept.witnesses.push_back(outcome);
+        while kept.witnesses.len() > WITNESSES_MAX {
+            if let Some(oldest) = kept.witnesses.pop_front() {
+                // A file that is gone already is as good as removed.
+                let _ = fs::remove_file(self.witness_path(&oldest));
+            }
+        }
+        Ok(())
+    }
+
+    fn witness_path(&self, outcome: &Digest) -> PathBuf {
+        self.witnesses.join(outcome.to_string())
     }
 
     /// The digest that is kept for a task.
@@ -131,7 +170,11 @@ enum Located {
 /// Outcomes are served as they stand on the disk; whoever receives one checks its digest.
 impl BlobSource for OutcomeStore {
     async fn open(&self, name: BlobName) -> io::Result<Option<Blob>> {
-        let BlobName::Outcome(digest) = name else { return Ok(None) };
+        let digest = match name {
+            BlobName::Outcome(digest) => digest,
+            BlobName::Witness(outcome, _) => return Blob::from_file(&self.witness_path(&outcome)).await,
+            BlobName::Task(_) | BlobName::Certificate(..) => return Ok(None),
+        };
         match self.locate(&digest) {
             None => Ok(None),
             Some(Located::Memory(bytes)) => Ok(Some(Blob::Memory(bytes.into()))),

@@ -53,7 +53,7 @@ fn ballot(number: u8, replica: ReplicaId, digest: Digest) -> SignedBallot {
         device: "d".to_owned(),
         build: "b".to_owned(),
     };
-    Ballot { replica, worker: key(number).node_id(), digest, domain }.sign(&key(number))
+    Ballot { replica, worker: key(number).node_id(), digest, domain, audit: None }.sign(&key(number))
 }
 
 fn certificate(accepted: Digest, winning: Vec<SignedBallot>) -> Certificate {

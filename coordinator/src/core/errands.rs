@@ -69,7 +69,7 @@ impl Core {
     }
 }
 
-async fn fetch_and_keep(
+pub(super) async fn fetch_and_keep(
     connection: &Connection,
     outcomes: &Arc<AcceptedOutcomes>,
     plan: &Plan,

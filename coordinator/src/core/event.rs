@@ -18,11 +18,13 @@ use protocol::{
 use tokio::sync::{mpsc, oneshot, watch};
 use transport::Connection;
 
-use super::result::JobResult;
+use super::{auditing::Obtained, result::JobResult};
 
 /// Something for the owner.
 #[derive(Debug)]
 pub enum Event {
+    /// An errand for what auditors need has ended.
+    Obtained(Obtained),
     /// A worker was let in.
     WorkerIn(WorkerIn),
     /// A worker's connection is gone.

@@ -5,6 +5,7 @@
 //! comes back as an event. What must survive a crash goes to the ledger first: `gate` holds back whatever would tell of
 //! it, and `restore` makes the owner again from it.
 
+mod auditing;
 mod durable;
 mod errands;
 mod event;
@@ -42,6 +43,7 @@ use tracing::{debug, info, warn};
 use transport::{CloseCode, Connection};
 use verdict::{Config, Input, Machine, Output, Rejected, SealFault};
 
+pub use auditing::Obtained;
 pub use event::{Asked, Event, Submission, Word, WorkerIn};
 pub use restore::RestoreError;
 pub use result::{AcceptedDigests, JobResult, Part, ResultError, TaskBallots, WrittenResult};
@@ -49,6 +51,7 @@ pub use result::{AcceptedDigests, JobResult, Part, ResultError, TaskBallots, Wri
 use crate::{
     ledger::{LedgerError, ShortOutcome, Writer},
     outcomes::AcceptedOutcomes,
+    witnesses::Witnesses,
 };
 use gate::{Act, Gate};
 use outbox::{Order, Outbox};
@@ -66,6 +69,7 @@ pub struct Core {
     gate: Gate,
     writer: Writer,
     outcomes: Arc<AcceptedOutcomes>,
+    witnesses: Arc<Witnesses>,
     long_tasks: LongTasks,
     peers: BTreeMap<NodeId, Peer>,
     /// Those for whom orders have gathered.
@@ -185,6 +189,7 @@ impl Core {
             }
             Event::Heard { worker, word } => self.heard(worker, word),
             Event::Fetched { job, index, worker, result } => self.fetched(job, index, worker, result),
+            Event::Obtained(obtained) => self.obtained(obtained),
             Event::Compared { worker, replica, accepted, place } => {
                 if let (Some(record), Some(place)) = (self.jobs.get_mut(&replica.job), place) {
                     record.places.insert((worker, replica.index), place);
@@ -326,6 +331,7 @@ impl Core {
                 silent @ (Output::Lease { .. }
                 | Output::Cancel { .. }
                 | Output::Fetch { .. }
+                | Output::Obtain { .. }
                 | Output::Reveal { .. }
                 | Output::SealBroken { .. }
                 | Output::Note { .. }) => self.execute(silent),
@@ -341,8 +347,10 @@ impl Core {
     fn execute(&mut self, output: Output) {
         match output {
             Output::Record(record) => self.record(*record),
-            Output::Lease { worker, replica, engine, formula, lease_ms, quorum, sealed } => {
-                let lease = Lease { replica, engine, formula, lease_ms, quorum, sealed, task: None };
+            Output::Lease { worker, replica, engine, formula, lease_ms, quorum, sealed, audit, witness } => {
+                let task = None;
+                let lease =
+                    Lease { replica, engine, formula, lease_ms, quorum, sealed, audit, witness, task };
                 self.lease(worker, lease);
             }
             Output::Reveal { worker, replica } => {
@@ -357,6 +365,7 @@ impl Core {
             }
             Output::Announce { job, index, verdict } => self.announce(job, index, &verdict),
             Output::Fetch { worker, job, index, digest } => self.fetch(worker, job, index, digest),
+            Output::Obtain { job, index, order, witness } => self.obtain(job, index, order, witness),
             Output::Correct { worker, replica, accepted } => self.compare(worker, replica, accepted),
             Output::Note { worker, liveness } => self.note(worker, liveness),
             Output::JobOver { job, state } => {
@@ -435,7 +444,7 @@ impl Core {
         self.order(worker, Order::Lease(lease));
     }
 
-    fn announce(&self, job: JobId, index: u64, verdict: &Verdict) {
+    fn announce(&mut self, job: JobId, index: u64, verdict: &Verdict) {
         debug!(%job, index, ?verdict, "decided");
         let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
         if !long.is_empty()
@@ -443,6 +452,8 @@ impl Core {
         {
             long.remove(&TaskId::of(&task).0);
         }
+        drop(long);
+        self.forget_witnesses(job, index);
     }
 
     /// The machine keeps a bounded number of jobs; what belongs to the others goes too.
@@ -453,6 +464,9 @@ impl Core {
             if let Some(record) = self.jobs.remove(&job) {
                 for digest in &record.kept {
                     self.outcomes.remove(digest);
+                }
+                for (outcome, prover) in record.witnesses.into_values().flatten() {
+                    self.witnesses.remove(outcome, prover);
                 }
                 self.gate.batch.forget.push(job);
             }

@@ -29,6 +29,8 @@ pub(super) struct PastTask {
     pub(super) ballots: BTreeMap<NodeId, (CountedBallot, bool)>,
     /// Pairs of different ballots of one worker for one replica.
     pub(super) equivocations: BTreeMap<NodeId, [SignedBallot; 2]>,
+    /// The audits, and whether each came after the verdict.
+    pub(super) audits: Vec<(CountedBallot, bool)>,
     /// When dissenters acknowledged what was accepted.
     pub(super) corrected: BTreeMap<NodeId, u64>,
 }
@@ -106,6 +108,7 @@ impl PastTask {
         let ballots = decided.ballots.iter();
         let doubled = decided.equivocations.iter();
         Self {
+            audits: decided.audits.iter().map(|audit| (audit.clone(), false)).collect(),
             ballots: ballots.map(|cast| (cast.ballot.ballot.worker, (cast.clone(), false))).collect(),
             equivocations: doubled.map(|pair| (pair[0].ballot.worker, pair.clone())).collect(),
             corrected: BTreeMap::new(),
@@ -118,6 +121,9 @@ impl PastTask {
     fn follow(&mut self, sequel: Sequel) {
         match sequel {
             Sequel::Corrected(worker, at_ms) => drop(self.corrected.insert(worker, at_ms)),
+            Sequel::Late(counted) if counted.ballot.ballot.audit.is_some() => {
+                self.audits.push((*counted, true));
+            }
             Sequel::Late(counted) => {
                 let worker = counted.ballot.ballot.worker;
                 match self.ballots.get(&worker) {
@@ -151,9 +157,9 @@ impl PastTask {
     /// The ballots that prove it, where it is accepted.
     pub(super) fn certificate(&self) -> Option<Certificate> {
         let accepted = self.accepted()?;
-        let timely = self.ballots.values().filter(|(_, late)| !late).map(|(cast, _)| cast.ballot.clone());
-        let (winning, dissenting) = timely.partition(|signed| signed.ballot.digest == accepted);
+        let ballots = self.ballots.values().filter(|(_, late)| !late).map(|(cast, _)| cast.ballot.clone());
+        let audits = self.audits.iter().filter(|(_, late)| !late).map(|(cast, _)| cast.ballot.clone());
         let Decided { job, index, task, quorum, .. } = self.decided;
-        Some(Certificate { job, index, task, accepted, quorum, winning, dissenting })
+        Some(Certificate::of((job, index, task), (accepted, quorum), ballots, audits))
     }
 }

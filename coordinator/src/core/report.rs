@@ -6,7 +6,7 @@ use protocol::{
     domain::Axis,
     identity::NodeId,
     ledger::CountedBallot,
-    report::{BallotReport, Dissent, DissenterReport, JobReport, TaskReport},
+    report::{AuditsReport, BallotReport, Dissent, DissenterReport, JobReport, TaskReport},
     verdict::Verdict,
 };
 
@@ -15,6 +15,15 @@ use super::{JobResult, past::PastTask};
 /// How many places of a dissenter's errors a report names.
 pub(super) const PLACES_MAX: usize = 16;
 
+/// What the audits of all tasks come to.
+#[derive(Debug, Default)]
+struct AuditSums {
+    passes: u64,
+    rejections: u64,
+    audit_us: u64,
+    recomputing_us: u64,
+}
+
 /// What a report says of all tasks together.
 #[derive(Debug, Default)]
 pub(super) struct ReportSums {
@@ -22,11 +31,38 @@ pub(super) struct ReportSums {
     disputes: u64,
     corrections: u64,
     compute_us: u64,
+    audits: AuditSums,
     /// How many voters agreed at least, where a task is accepted.
     fewest: Option<usize>,
     /// The axes on which the winners of some task were all alike.
     alike: BTreeSet<Axis>,
     dissenters: BTreeMap<NodeId, DissenterReport>,
+}
+
+impl AuditSums {
+    fn add(&mut self, task: &PastTask) {
+        for (cast, _) in &task.audits {
+            let ballot = &cast.ballot.ballot;
+            if ballot.is_for_its_outcome() {
+                self.passes += 1;
+            } else {
+                self.rejections += 1;
+            }
+            self.audit_us += cast.compute_us;
+            let prover = ballot.audit.and_then(|audited| task.ballots.get(&audited.prover));
+            self.recomputing_us += prover.map_or(0, |(computed, _)| computed.compute_us);
+        }
+    }
+
+    fn report(&self) -> Option<AuditsReport> {
+        let Self { passes, rejections, audit_us, recomputing_us } = *self;
+        (passes + rejections > 0).then(|| AuditsReport {
+            passes,
+            rejections,
+            audit_s: micro_to_seconds(audit_us),
+            recomputing_s: micro_to_seconds(recomputing_us),
+        })
+    }
 }
 
 impl ReportSums {
@@ -35,18 +71,16 @@ impl ReportSums {
         self.disputes += u64::from(task.decided.disputed);
         self.corrections += task.corrected.len() as u64;
         self.compute_us += task.ballots.values().map(|(cast, _)| cast.compute_us).sum::<u64>();
+        self.audits.add(task);
         for worker in task.equivocations.keys() {
             self.dissenter(job, *worker).equivocations += 1;
         }
         let Some(accepted) = task.accepted() else { return };
         self.accepted += 1;
-        let winners: Vec<_> = task
-            .ballots
-            .values()
-            .map(|(cast, _)| &cast.ballot.ballot)
-            .filter(|ballot| ballot.digest == accepted)
-            .collect();
-        self.fewest = Some(self.fewest.map_or(winners.len(), |fewest| fewest.min(winners.len())));
+        let said = task.ballots.values().chain(&task.audits).map(|(cast, _)| &cast.ballot.ballot);
+        let winners: Vec<_> = said.filter(|ballot| ballot.digest == accepted).collect();
+        let voices: BTreeSet<NodeId> = winners.iter().map(|ballot| ballot.worker).collect();
+        self.fewest = Some(self.fewest.map_or(voices.len(), |fewest| fewest.min(voices.len())));
         self.alike.extend(Axis::ALL.into_iter().filter(|axis| {
             let mut values = winners.iter().map(|ballot| axis.value_in(&ballot.domain));
             let first = values.next();
@@ -96,7 +130,7 @@ impl ReportSums {
             job: job.name.clone(),
             job_id: job.job.to_string(),
             status: job.state,
-            worth: describe_worth(self.fewest.unwrap_or(usize::MAX), &self.alike),
+            worth: describe_worth(self.fewest.unwrap_or(usize::MAX), &self.alike, self.audits.passes > 0),
             policy: job.policy.clone(),
             tasks,
             accepted: self.accepted,
@@ -105,6 +139,7 @@ impl ReportSums {
             corrections: self.corrections,
             elapsed_s: seconds(job.over_ms.saturating_sub(job.submitted_ms)),
             compute_s: micro_to_seconds(self.compute_us),
+            audits: self.audits.report(),
             verdicts: Vec::new(),
         }
     }
@@ -124,7 +159,7 @@ impl JobResult {
                 ("undecided", Some("no digest reached the quorum and a majority".to_owned()))
             }
         };
-        let ballots = task.ballots.iter();
+        let computed = task.ballots.values();
         TaskReport {
             index,
             task: decided.task.to_string(),
@@ -134,21 +169,20 @@ impl JobResult {
             disputed: decided.disputed,
             reason,
             elapsed_s: seconds(task.decided_ms.saturating_sub(decided.opened_ms)),
-            ballots: ballots
-                .map(|(worker, (cast, late))| self.ballot_report(*worker, cast, *late, task))
+            ballots: computed
+                .chain(&task.audits)
+                .map(|(cast, late)| self.ballot_report(cast, *late, task))
                 .collect(),
         }
     }
 
-    fn ballot_report(
-        &self,
-        worker: NodeId,
-        cast: &CountedBallot,
-        late: bool,
-        task: &PastTask,
-    ) -> BallotReport {
+    fn ballot_report(&self, cast: &CountedBallot, late: bool, task: &PastTask) -> BallotReport {
         let ballot = &cast.ballot.ballot;
+        let worker = ballot.worker;
         let standing = match task.accepted() {
+            _ if ballot.audit.is_some() => {
+                if ballot.is_for_its_outcome() { "passes" } else { "rejects" }
+            }
             _ if task.equivocations.contains_key(&worker) => "equivocates",
             Some(accepted) if accepted == ballot.digest => "agrees",
             Some(_) => "dissents",
@@ -162,6 +196,7 @@ impl JobResult {
             digest: ballot.digest.to_string(),
             compute_s: micro_to_seconds(cast.compute_us),
             standing: standing.to_owned(),
+            audit: ballot.audit,
             late,
         }
     }
@@ -171,7 +206,7 @@ impl JobResult {
     }
 }
 
-fn describe_worth(fewest: usize, alike: &BTreeSet<Axis>) -> String {
+fn describe_worth(fewest: usize, alike: &BTreeSet<Axis>, is_audited: bool) -> String {
     match fewest {
         usize::MAX => return "no task is accepted: nothing is established".to_owned(),
         0 | 1 => return "a single worker's word: nobody has checked it".to_owned(),
@@ -182,7 +217,8 @@ fn describe_worth(fewest: usize, alike: &BTreeSet<Axis>) -> String {
         axes.map(Axis::name).collect::<Vec<_>>().join(", ")
     };
     let (same, different) = (named(true), named(false));
-    let agreed = format!("at least {fewest} workers agreed on each task");
+    let how = if is_audited { ", by computing it or by testing it with a random challenge" } else { "" };
+    let agreed = format!("at least {fewest} workers agreed on each task{how}");
     match (same.is_empty(), different.is_empty()) {
         (true, _) => format!("{agreed}; they differed in {different}"),
         (false, true) => format!(
@@ -213,14 +249,14 @@ mod tests {
     #[test]
     fn a_report_says_what_agreeing_workers_have_in_common() {
         let all: BTreeSet<Axis> = Axis::ALL.into_iter().collect();
-        assert!(describe_worth(2, &all).contains("all with the same operator, engine, formula, device"));
-        assert!(describe_worth(3, &BTreeSet::new()).contains("they differed in operator"));
+        assert!(describe_worth(2, &all, false).contains("all with the same operator, engine, formula, device"));
+        assert!(describe_worth(3, &BTreeSet::new(), false).contains("they differed in operator"));
         let same = BTreeSet::from([Axis::Operator, Axis::Device]);
         assert!(
-            describe_worth(2, &same)
+            describe_worth(2, &same, false)
                 .contains("differed in engine, formula and had the same operator, device")
         );
-        assert!(describe_worth(1, &all).contains("nobody has checked it"));
-        assert!(describe_worth(usize::MAX, &all).contains("nothing is established"));
+        assert!(describe_worth(1, &all, false).contains("nobody has checked it"));
+        assert!(describe_worth(usize::MAX, &all, false).contains("nothing is established"));
     }
 }

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     ledger::{Ledger, LedgerError, Reader, Writer, unix_now_ms},
     outcomes::AcceptedOutcomes,
+    witnesses::Witnesses,
 };
 
 /// Why a coordinator cannot go on from its ledger.
@@ -56,7 +57,7 @@ impl Core {
         config: Config,
         seed: [u8; 32],
         ledger: Ledger,
-        outcomes: Arc<AcceptedOutcomes>,
+        (outcomes, witnesses): (Arc<AcceptedOutcomes>, Arc<Witnesses>),
         long_tasks: LongTasks,
     ) -> Result<(Self, mpsc::Sender<Event>), RestoreError> {
         let started_ms = unix_now_ms().max(ledger.head().head.at_ms);
@@ -66,6 +67,7 @@ impl Core {
             gate: Gate::default(),
             writer: Writer::start(ledger).map_err(RestoreError::Thread)?,
             outcomes,
+            witnesses,
             long_tasks,
             peers: BTreeMap::new(),
             addressed: BTreeSet::new(),

@@ -34,8 +34,10 @@ pub(super) struct JobRecord {
     pub(super) inline: BTreeMap<u64, BTreeMap<Digest, Vec<u8>>>,
     /// Where dissenters' outcomes part from the accepted ones, for the first few tasks of each.
     pub(super) places: BTreeMap<(NodeId, u64), String>,
-    /// The accepted digests that are kept.
+    /// The accepted digests that are kept, and those that are or were audited.
     pub(super) kept: BTreeSet<Digest>,
+    /// What was obtained for audits, by task number: of which outcome, and from whom.
+    pub(super) witnesses: BTreeMap<u64, Vec<(Digest, NodeId)>>,
 }
 
 impl Core {
@@ -90,6 +92,7 @@ impl JobRecord {
             inline: BTreeMap::new(),
             places: BTreeMap::new(),
             kept: BTreeSet::new(),
+            witnesses: BTreeMap::new(),
         }
     }
 }

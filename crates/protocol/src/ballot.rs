@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    audit::Audited,
     codec,
     digest::{Digest, Domain},
     domain::FailureDomain,
@@ -41,9 +42,18 @@ pub struct Ballot {
     pub digest: Digest,
     /// What the answer depends on.
     pub domain: FailureDomain,
+    /// What was tested, where nothing was computed. (Left out of the canonical bytes where there is none.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audited>,
 }
 
 impl Ballot {
+    /// Whether it is no audit, or an audit that found the outcome right.
+    #[must_use]
+    pub fn is_for_its_outcome(&self) -> bool {
+        self.audit.is_none_or(|audited| audited.outcome == self.digest)
+    }
+
     /// The digest that is signed.
     #[must_use]
     pub fn signing_digest(&self) -> Digest {

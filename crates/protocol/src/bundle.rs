@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    audit::Audited,
     ballot::{AuthenticBallot, Ballot, Forged, ReplicaId, authenticate_together, sign_together},
     commitment::Salt,
     digest::Digest,
@@ -47,6 +48,8 @@ struct Packed {
     #[serde(with = "serde_bytes")]
     outcome: Option<Vec<u8>>,
     compute_us: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audit: Option<Audited>,
 }
 
 /// Why a bundle says nothing.
@@ -92,14 +95,14 @@ impl BallotBundle {
         let mut domains: Vec<FailureDomain> = Vec::new();
         let pack = |said: Said<Ballot>| {
             let Said { ballot, salt, outcome, compute_us } = said;
-            let Ballot { replica, digest, domain, .. } = ballot;
+            let Ballot { replica, digest, domain, audit, .. } = ballot;
             // Almost always the last one.
             let place = domains.iter().rposition(|known| *known == domain).unwrap_or_else(|| {
                 domains.push(domain);
                 domains.len() - 1
             });
             let domain = u32::try_from(place).unwrap_or(u32::MAX);
-            Packed { replica, digest, domain, salt, outcome, compute_us }
+            Packed { replica, digest, domain, salt, outcome, compute_us, audit }
         };
         let ballots = said.into_iter().map(pack).collect();
         Self { domains, ballots, signature }
@@ -135,10 +138,10 @@ impl BallotBundle {
         }
         let mut unpacked = Vec::with_capacity(ballots.len());
         let mut rest = Vec::with_capacity(ballots.len());
-        for Packed { replica, digest, domain, salt, outcome, compute_us } in ballots {
+        for Packed { replica, digest, domain, salt, outcome, compute_us, audit } in ballots {
             let known = domains.get(domain as usize);
             let domain = known.ok_or(BundleError::NoDomain { domain, domains: domains.len() })?.clone();
-            unpacked.push(Ballot { replica, worker, digest, domain });
+            unpacked.push(Ballot { replica, worker, digest, domain, audit });
             rest.push((salt, outcome, compute_us));
         }
         let authentic = authenticate_together(unpacked, worker, signature)?;

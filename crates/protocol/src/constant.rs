@@ -89,10 +89,12 @@ pub enum Formula {
     FirstSeries,
     /// The second formula of a job of kind `series`.
     SecondSeries,
+    /// None: what another worker computed was tested by a random challenge.
+    Audit,
 }
 
 /// Every formula and its name.
-const NAMES: [(Formula, &str); 23] = [
+const NAMES: [(Formula, &str); 24] = [
     (Formula::Direct, "direct"),
     (Formula::Chudnovsky, "chudnovsky"),
     (Formula::GaussLegendre, "gauss-legendre"),
@@ -116,6 +118,7 @@ const NAMES: [(Formula, &str); 23] = [
     (Formula::Brown, "brown"),
     (Formula::FirstSeries, "first-series"),
     (Formula::SecondSeries, "second-series"),
+    (Formula::Audit, "audit"),
 ];
 
 impl Formula {
@@ -129,6 +132,38 @@ impl Formula {
         }
         all
     };
+
+    /// Whether what this formula yields can be audited: it sums series, whose terms anybody can look at through primes.
+    /// Means, continued fractions and roots cannot.
+    #[must_use]
+    pub fn sums_series(self) -> bool {
+        match self {
+            Self::Chudnovsky
+            | Self::Ramanujan
+            | Self::ArcTangents
+            | Self::FactorialSeries
+            | Self::MachinThreeTerm
+            | Self::MachinFourTerm
+            | Self::MachinSmall
+            | Self::Wedeniwski
+            | Self::AmdeberhanZeilberger
+            | Self::Pilehrood
+            | Self::Guillera
+            | Self::FirstSeries
+            | Self::SecondSeries => true,
+            Self::Direct
+            | Self::GaussLegendre
+            | Self::ContinuedFraction
+            | Self::IntegerRoot
+            | Self::PellSeries
+            | Self::BrentMcMillan
+            | Self::Sweeney
+            | Self::GaussMean
+            | Self::LemniscateArcs
+            | Self::Brown
+            | Self::Audit => false,
+        }
+    }
 
     /// The name in files, reports and on the wire.
     #[must_use]

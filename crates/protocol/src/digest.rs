@@ -35,6 +35,8 @@ pub enum Domain {
     Primes,
     /// A salt and the canonical encoding of a ballot.
     Commitment,
+    /// The outcome that an audit rejects, and whose it is.
+    Rejection,
 }
 
 /// The key that BLAKE3 makes of each context: half the work of the digest of a few bytes, done once.
@@ -43,7 +45,7 @@ static CONTEXT_KEYS: LazyLock<[ContextKey; Domain::ALL.len()]> =
 
 impl Domain {
     /// Every domain, in the order of their declaration.
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Task,
         Self::Outcome,
         Self::Ballot,
@@ -57,6 +59,7 @@ impl Domain {
         Self::Token,
         Self::Primes,
         Self::Commitment,
+        Self::Rejection,
     ];
 
     const fn context(self) -> &'static str {
@@ -74,6 +77,7 @@ impl Domain {
             Self::Token => "quorate 2026 token",
             Self::Primes => "quorate 2026 primes",
             Self::Commitment => "quorate 2026 commitment",
+            Self::Rejection => "quorate 2026 rejection",
         }
     }
 }

@@ -146,6 +146,9 @@ pub struct Decided {
     pub ballots: Vec<CountedBallot>,
     /// Pairs of different ballots of one worker for one replica.
     pub equivocations: Vec<[SignedBallot; 2]>,
+    /// The audits that were counted, in the order in which they came. (Left out of the canonical bytes where there are none.)
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audits: Vec<CountedBallot>,
 }
 
 impl Entry {

@@ -160,10 +160,25 @@ pub struct Lease {
     pub quorum: u32,
     /// Whether the ballot is asked for in a closed envelope: [`WorkerMessage::Commit`] first.
     pub sealed: bool,
+    /// What is to be tested instead of computed; the formula is [`Formula::Audit`] then.
+    pub audit: Option<AuditOrder>,
+    /// Whether to keep what an audit of the outcome needs: somebody may ask for it.
+    pub witness: bool,
     /// The task's canonical bytes, or none where they are over [`crate::limits::INLINE_TASK_BYTES_MAX`] and must be
     /// fetched as a blob.
     #[serde(with = "serde_bytes")]
     pub task: Option<Vec<u8>>,
+}
+
+/// What an auditor is to test. It fetches the outcome and, where there is one, the witness from the coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditOrder {
+    /// The digest of the outcome.
+    pub outcome: Digest,
+    /// Who computed it.
+    pub prover: NodeId,
+    /// By which method.
+    pub formula: Formula,
 }
 
 /// The first frame of a stream that fetches bytes by name; either side may ask.
@@ -184,6 +199,8 @@ pub enum BlobName {
     Outcome(Digest),
     /// The certificate of a job's task, by the task's number.
     Certificate(JobId, u64),
+    /// What a worker kept for audits of the outcome with this digest, as it came from this worker.
+    Witness(Digest, NodeId),
 }
 
 /// The answer to a [`BlobRequest`]; the bytes follow.

@@ -5,7 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Axis;
+use crate::{
+    audit::AuditRule,
+    constant::Formula,
+    domain::{Axis, Engine},
+    task::Audits,
+};
 
 /// The rules of the vote for one job, valid by construction of [`PolicyDraft::resolve`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +31,47 @@ pub struct Policy {
     pub sealed: bool,
     /// How long a worker may go without a sign of progress, in milliseconds.
     pub lease_ms: u64,
+    /// What is audited. (Left out of the canonical bytes where nothing is.)
+    #[serde(default, skip_serializing_if = "Auditing::is_nothing")]
+    pub auditing: Auditing,
+}
+
+/// What is audited before it is accepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Auditing {
+    /// Whether all compute, or one does and the others audit.
+    pub mode: Mode,
+    /// Audits that an outcome must pass; 0 for none, and in audited mode for as many as the quorum leaves to auditors.
+    pub audit: u32,
+}
+
+impl Auditing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a worker is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Each computes the task.
+    #[default]
+    Replicated,
+    /// One computes it, and the others test what came out by random challenges.
+    Audited,
+}
+
+impl Mode {
+    /// The name in files and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Replicated => "replicated",
+            Self::Audited => "audited",
+        }
+    }
 }
 
 /// Who is asked to cast a ballot on a task.
@@ -68,7 +114,18 @@ impl Policy {
             electorate: Electorate::Sample,
             sealed: false,
             lease_ms: LEASE_MS_DEFAULT,
+            auditing: Auditing::default(),
         }
+    }
+
+    /// How audits decide; none where there are none.
+    #[must_use]
+    pub fn audit_rule(&self) -> Option<AuditRule> {
+        let Auditing { mode, audit } = self.auditing;
+        let is_alone = mode == Mode::Audited;
+        let others = if is_alone { self.quorum.saturating_sub(1) } else { 0 };
+        let passes = audit.max(others);
+        (passes > 0).then_some(AuditRule { passes, rejections: self.quorum, is_alone })
     }
 }
 
@@ -97,6 +154,10 @@ pub struct PolicyDraft {
     pub sealed: Option<bool>,
     /// See [`Policy::lease_ms`]; when left out [`LEASE_MS_DEFAULT`].
     pub lease_ms: Option<u64>,
+    /// See [`Auditing::mode`]; when left out replicated.
+    pub mode: Option<Mode>,
+    /// See [`Auditing::audit`]; when left out 0.
+    pub audit: Option<u32>,
 }
 
 /// How a policy contradicts itself.
@@ -180,6 +241,47 @@ pub enum PolicyFault {
          or remove `distinct`"
     )]
     DistinctAlone,
+    /// Audits of what cannot be audited.
+    #[error(
+        "`{key}` asks for audits, and there are none for this kind of job: the sum of many terms says nothing of its parts; \
+         remove it"
+    )]
+    AuditImpossible {
+        /// The key that asks for them.
+        key: &'static str,
+    },
+    /// A lone worker that nobody audits.
+    #[error(
+        "`mode` is \"audited\" and `quorum` is 1, so that nobody would audit; set `quorum` to at least 2, or `audit` to at least 1"
+    )]
+    AuditedByNobody,
+    /// More audits than there may be workers on a task.
+    #[error(
+        "`audit` is {audit}, and `max_replicas` = {max_replicas} leaves no worker to be asked after a failed one; set `max_replicas` to at \
+         least {}",
+        audit.saturating_add(1)
+    )]
+    AuditOverMax {
+        /// The audits.
+        audit: u32,
+        /// The bound.
+        max_replicas: u32,
+    },
+    /// Auditors do not differ there.
+    #[error(
+        "`distinct` names `{axis}` and `mode` is \"audited\": auditors do not compute, so that they cannot differ there; remove \
+         it, or set `mode` to \"replicated\" and `audit` to at least 1"
+    )]
+    AuditedDistinct {
+        /// The axis.
+        axis: Axis,
+    },
+    /// Two ways to vote that do not go together.
+    #[error("`{key}` and audits do not go together: an auditor must see what it tests; remove one of them")]
+    AuditWith {
+        /// The other key.
+        key: &'static str,
+    },
 }
 
 impl PolicyFault {
@@ -196,6 +298,10 @@ impl PolicyFault {
             Self::DistinctTwice { .. } | Self::DistinctImpossible { .. } | Self::DistinctAlone => {
                 &["distinct"]
             }
+            Self::AuditImpossible { .. } | Self::AuditedByNobody => &["mode", "audit"],
+            Self::AuditOverMax { .. } => &["audit", "max_replicas"],
+            Self::AuditedDistinct { .. } => &["distinct", "mode"],
+            Self::AuditWith { .. } => &["sealed", "electorate"],
         }
     }
 }
@@ -207,6 +313,17 @@ pub struct Ways {
     pub formulas: usize,
     /// On how many engines.
     pub engines: usize,
+    /// By how many formulas whose outcome can be audited.
+    pub audited: usize,
+}
+
+impl Ways {
+    /// The ways of a task.
+    #[must_use]
+    pub fn of(formulas: &[Formula], engines: &[Engine], audits: Audits) -> Self {
+        let audited = formulas.iter().filter(|formula| audits.cover(**formula)).count();
+        Self { formulas: formulas.len(), engines: engines.len(), audited }
+    }
 }
 
 impl PolicyDraft {
@@ -239,9 +356,11 @@ impl PolicyDraft {
             electorate: self.electorate.unwrap_or(Electorate::Sample),
             sealed: self.sealed.unwrap_or(false),
             lease_ms: self.lease_ms.unwrap_or(LEASE_MS_DEFAULT),
+            auditing: Auditing { mode: self.mode.unwrap_or_default(), audit: self.audit.unwrap_or(0) },
         };
         let mut faults = policy.faults_of_numbers();
         faults.extend(policy.faults_of_distinct(ways));
+        faults.extend(policy.faults_of_audits(ways));
         if faults.is_empty() { Ok(policy) } else { Err(faults) }
     }
 }
@@ -265,6 +384,33 @@ impl Policy {
             faults.push(PolicyFault::ReplicasOverMax { replicas, max_replicas });
         } else if max_replicas < quorum.saturating_add(tolerate) {
             faults.push(PolicyFault::MaxReplicasTooFew { max_replicas, quorum, tolerate });
+        }
+        faults
+    }
+
+    fn faults_of_audits(&self, ways: Ways) -> Vec<PolicyFault> {
+        let Auditing { mode, audit } = self.auditing;
+        let is_alone = mode == Mode::Audited;
+        if audit == 0 && !is_alone {
+            return Vec::new();
+        }
+        let mut faults = Vec::new();
+        if ways.audited == 0 {
+            faults.push(PolicyFault::AuditImpossible { key: if is_alone { "mode" } else { "audit" } });
+        }
+        if self.audit_rule().is_none() {
+            faults.push(PolicyFault::AuditedByNobody);
+        }
+        if audit >= self.max_replicas {
+            faults.push(PolicyFault::AuditOverMax { audit, max_replicas: self.max_replicas });
+        }
+        let compute_only = self.distinct.iter().filter(|axis| matches!(axis, Axis::Engine | Axis::Formula));
+        faults.extend(compute_only.filter(|_| is_alone).map(|axis| PolicyFault::AuditedDistinct { axis: *axis }));
+        if self.sealed {
+            faults.push(PolicyFault::AuditWith { key: "sealed" });
+        }
+        if self.electorate == Electorate::All {
+            faults.push(PolicyFault::AuditWith { key: "electorate" });
         }
         faults
     }

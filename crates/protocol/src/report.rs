@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{domain::FailureDomain, identity::NodeId, job::JobId, policy::Policy};
+use crate::{audit::Audited, domain::FailureDomain, identity::NodeId, job::JobId, policy::Policy};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,10 +151,27 @@ pub struct JobReport {
     pub corrections: u64,
     /// From submission to the end, in seconds.
     pub elapsed_s: f64,
-    /// Sum over all replicas of their computation time, in seconds.
+    /// Sum over all replicas of their computation time, in seconds; audits are not counted here.
     pub compute_s: f64,
+    /// What the audits came to, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audits: Option<AuditsReport>,
     /// Every task's verdict.
     pub verdicts: Vec<TaskReport>,
+}
+
+/// The audits of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditsReport {
+    /// How many found an outcome right.
+    pub passes: u64,
+    /// How many found one wrong.
+    pub rejections: u64,
+    /// How long they took together, in seconds.
+    pub audit_s: f64,
+    /// How long it would have taken to compute again what was audited, each time, in seconds: by the time that its prover
+    /// took.
+    pub recomputing_s: f64,
 }
 
 /// Who dissented.
@@ -210,7 +227,7 @@ pub struct TaskReport {
     pub reason: Option<String>,
     /// From first lease to verdict, in seconds.
     pub elapsed_s: f64,
-    /// Who voted what.
+    /// Who voted what, and who audited whom.
     pub ballots: Vec<BallotReport>,
 }
 
@@ -229,8 +246,11 @@ pub struct BallotReport {
     pub digest: String,
     /// How long the computation took, in seconds.
     pub compute_s: f64,
-    /// `agrees`, `dissents`, `open` or `equivocates`.
+    /// `agrees`, `dissents`, `open` or `equivocates`; of an audit `passes` or `rejects`.
     pub standing: String,
+    /// What was audited, and by which challenge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audited>,
     /// Whether it came after the verdict.
     pub late: bool,
 }

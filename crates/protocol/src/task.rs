@@ -14,7 +14,9 @@ use crate::{
     digit_extraction::HexTerms,
     domain::Engine,
     expression::parse_body,
-    limits::{OUTCOME_OVERHEAD_BYTES_MAX, TASK_BYTES_MAX},
+    limits::{
+        OUTCOME_OVERHEAD_BYTES_MAX, TASK_BYTES_MAX, WITNESS_BYTES_PER_DIGIT_MAX, WITNESS_OVERHEAD_BYTES_MAX,
+    },
     series::SeriesFormula,
     texts::Texts,
 };
@@ -85,6 +87,16 @@ impl Task {
         }
     }
 
+    /// How outcomes of this task are audited.
+    #[must_use]
+    pub fn audits(&self) -> Audits {
+        match self {
+            Self::Digits { .. } | Self::Series { .. } => Audits::Residues,
+            Self::Expressions { .. } | Self::Range { .. } => Audits::Members,
+            Self::HexTerms(_) => Audits::Nothing,
+        }
+    }
+
     /// The engines that can compute this task: the processor always, a GPU where there is a kernel.
     #[must_use]
     pub fn engines(&self) -> &'static [Engine] {
@@ -115,6 +127,17 @@ impl Task {
         }
     }
 
+    /// The most bytes that the witness of an outcome can have.
+    #[must_use]
+    pub fn witness_bytes_max(&self) -> u64 {
+        match self {
+            Self::Digits { decimals, .. } | Self::Series { decimals, .. } => {
+                decimals.saturating_mul(WITNESS_BYTES_PER_DIGIT_MAX).saturating_add(WITNESS_OVERHEAD_BYTES_MAX)
+            }
+            Self::Expressions { .. } | Self::Range { .. } | Self::HexTerms(_) => 0,
+        }
+    }
+
     /// Whether the task is worth a worker's attention for long (a second or more), which decides how many a worker
     /// is handed in advance.
     #[must_use]
@@ -125,6 +148,36 @@ impl Task {
             Self::Expressions { expressions, .. } if expressions.len() > 64 => Weight::Heavy,
             Self::Digits { .. } | Self::Expressions { .. } => Weight::Light,
         }
+    }
+}
+
+/// How outcomes are audited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audits {
+    /// Not at all: the sum of many terms says nothing of its parts.
+    Nothing,
+    /// Some members of many are computed again.
+    Members,
+    /// The sums of series, and what was made of them, are looked at through primes. The worker that computed keeps the long
+    /// numbers on the way, its *witness*.
+    Residues,
+}
+
+impl Audits {
+    /// Whether what this formula yields can be audited.
+    #[must_use]
+    pub fn cover(self, formula: Formula) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Members => true,
+            Self::Residues => formula.sums_series(),
+        }
+    }
+
+    /// Whether an audit needs a witness beside the outcome.
+    #[must_use]
+    pub fn need_witness(self) -> bool {
+        self == Self::Residues
     }
 }
 

@@ -1,13 +1,15 @@
 //! What was decided on a task, and the ballots that show it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ballot::SignedBallot,
+    audit::Audited,
+    ballot::{Ballot, SignedBallot},
     codec::{self, DecodeError},
     digest::Digest,
+    identity::NodeId,
     job::JobId,
     limits::CERTIFICATE_BYTES_MAX,
     task::TaskId,
@@ -42,6 +44,9 @@ pub struct Certificate {
     pub winning: Vec<SignedBallot>,
     /// The ballots against it.
     pub dissenting: Vec<SignedBallot>,
+    /// The audits that rejected what dissenters had computed. (Left out of the canonical bytes where there are none.)
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<SignedBallot>,
 }
 
 /// Why a certificate proves nothing.
@@ -81,6 +86,28 @@ pub enum CertificateError {
 }
 
 impl Certificate {
+    /// The ballots that were counted before the verdict, put in their places: those who computed, and those who audited.
+    /// One worker's word is taken once.
+    #[must_use]
+    pub fn of(
+        (job, index, task): (JobId, u64, TaskId),
+        (accepted, quorum): (Digest, u32),
+        ballots: impl Iterator<Item = SignedBallot>,
+        audits: impl Iterator<Item = SignedBallot>,
+    ) -> Self {
+        let (mut winning, dissenting): (Vec<_>, Vec<_>) =
+            ballots.partition(|signed| signed.ballot.digest == accepted);
+        let (passes, rejections): (Vec<_>, Vec<_>) =
+            audits.partition(|signed| signed.ballot.is_for_its_outcome());
+        let mut vouching: BTreeSet<NodeId> = winning.iter().map(|signed| signed.ballot.worker).collect();
+        for signed in passes.into_iter().filter(|signed| signed.ballot.digest == accepted) {
+            if vouching.insert(signed.ballot.worker) {
+                winning.push(signed);
+            }
+        }
+        Self { job, index, task, accepted, quorum, winning, dissenting, rejections }
+    }
+
     /// The encoded bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -96,6 +123,25 @@ impl Certificate {
         let certificate: Self = codec::decode("certificate", bytes, CERTIFICATE_BYTES_MAX)?;
         certificate.verify(quorum_min)?;
         Ok(certificate)
+    }
+
+    /// The dissenters whose outcome so many different workers have rejected: their ballots count for nothing.
+    fn struck(&self, needed: u32) -> Result<BTreeSet<NodeId>, CertificateError> {
+        let mut rejected: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+        for signed in &self.rejections {
+            let Ballot { worker, replica, digest, audit, .. } = &signed.ballot;
+            let about_this = (replica.job, replica.index, replica.task) == (self.job, self.index, self.task);
+            let rejects = |audited: &&Audited| audited.rejection() == *digest && audited.prover != *worker;
+            let Some(audited) = audit.as_ref().filter(rejects).filter(|_| about_this) else {
+                return Err(CertificateError::Foreign { worker: worker.short() });
+            };
+            if !signed.is_authentic() {
+                return Err(CertificateError::Signature { worker: worker.short() });
+            }
+            rejected.entry(audited.prover).or_default().insert(*worker);
+        }
+        rejected.retain(|_, rejecting| rejecting.len() >= needed as usize);
+        Ok(rejected.into_keys().collect())
     }
 
     /// As [`Certificate::check`], for one that is already decoded.
@@ -125,6 +171,8 @@ impl Certificate {
             };
         }
         let needed = self.quorum.max(quorum_min);
+        let struck = self.struck(needed)?;
+        against.retain(|worker| !struck.contains(worker));
         if agreeing.len() < needed as usize {
             return Err(CertificateError::TooFew { agreeing: agreeing.len(), needed });
         }

@@ -34,6 +34,7 @@ fn ballot(key: &SecretKey, index: u64) -> Ballot {
             device: "a processor".to_owned(),
             build: "1".to_owned(),
         },
+        audit: None,
     }
 }
 

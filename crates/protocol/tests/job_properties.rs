@@ -8,7 +8,7 @@ use protocol::{
     job::{ExpressionSource, JobSpec, Work},
     limits::{JOB_FILE_ERRORS_MAX, LEASE_MS_MAX, LEASE_MS_MIN},
     plan::Plan,
-    policy::{Electorate, PolicyDraft},
+    policy::{Electorate, Mode, PolicyDraft},
 };
 
 const VALID: [&str; 2] = [
@@ -50,8 +50,10 @@ fn draft() -> impl Strategy<Value = PolicyDraft> {
     let electorate = prop::option::of(prop_oneof![Just(Electorate::Sample), Just(Electorate::All)]);
     let lease_ms = prop::option::of(LEASE_MS_MIN..=LEASE_MS_MAX);
     let sealed = prop::option::of(any::<bool>());
-    (number(6_u32), number(9), number(12), number(16), axes(), electorate, sealed, lease_ms).prop_map(
-        |(tolerate, quorum, replicas, max_replicas, distinct, electorate, sealed, lease_ms)| PolicyDraft {
+    let mode = prop::option::of(prop_oneof![Just(Mode::Replicated), Just(Mode::Audited)]);
+    let audits = (mode, number(4));
+    (number(6_u32), number(9), number(12), number(16), axes(), electorate, sealed, lease_ms, audits).prop_map(
+        |(tolerate, quorum, replicas, max_replicas, distinct, electorate, sealed, lease_ms, (mode, audit))| PolicyDraft {
             tolerate,
             quorum: quorum.map(|quorum| quorum + 1),
             replicas: replicas.map(|replicas| replicas + 1),
@@ -60,6 +62,8 @@ fn draft() -> impl Strategy<Value = PolicyDraft> {
             electorate,
             sealed,
             lease_ms,
+            mode,
+            audit,
         },
     )
 }
@@ -93,7 +97,7 @@ fn work() -> impl Strategy<Value = Work> {
 }
 
 /// Tasks that can be computed in one way only, as expressions are.
-const WAYS: protocol::policy::Ways = protocol::policy::Ways { formulas: 1, engines: 1 };
+const WAYS: protocol::policy::Ways = protocol::policy::Ways { formulas: 1, engines: 1, audited: 1 };
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]

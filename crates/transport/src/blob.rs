@@ -24,6 +24,9 @@ pub(crate) fn describe(name: &BlobName) -> String {
     match name {
         BlobName::Task(digest) => format!("task {}", digest.short()),
         BlobName::Outcome(digest) => format!("outcome {}", digest.short()),
+        BlobName::Witness(digest, prover) => {
+            format!("witness of outcome {} from {}", digest.short(), prover.short())
+        }
         BlobName::Certificate(_, task) => format!("certificate of task {task}"),
     }
 }

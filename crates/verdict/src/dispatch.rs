@@ -10,9 +10,13 @@ use protocol::{
     constant::Formula,
     domain::{Axis, Engine},
     identity::NodeId,
+    message::AuditOrder,
 };
 
-use crate::{tally::Tally, worker::Worker};
+use crate::{
+    tally::{Tally, Trial},
+    worker::Worker,
+};
 
 /// How a worker would compute a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct Placement {
     pub device: Arc<str>,
     /// By which method.
     pub formula: Formula,
+    /// What to test instead of computing.
+    pub audit: Option<AuditOrder>,
 }
 
 /// Why a worker is not asked.
@@ -39,6 +45,9 @@ pub enum Unfit {
 /// # Errors
 /// [`Unfit`] when it may not take a seat.
 pub fn place(tally: &Tally, id: &NodeId, worker: &Worker) -> Result<Placement, Unfit> {
+    if let Some(trial) = tally.trial().filter(|_| tally.is_open()) {
+        return place_auditor(tally, trial, id, worker);
+    }
     if !tally.may_ask(id) {
         return Err(Unfit::Asked);
     }
@@ -59,19 +68,41 @@ pub fn place(tally: &Tally, id: &NodeId, worker: &Worker) -> Result<Placement, U
             (if named(Axis::Engine) { shown() } else { 0 }, *engine == Engine::Cpu)
         })
         .ok_or(Unfit::NotDistinct(Axis::Device))?;
+    let mut formulas = tally.formulas();
     let formula = if named(Axis::Formula) {
         let shown = tally.values_on(Axis::Formula);
-        tally.terms().formulas.iter().min_by_key(|formula| occurrences(&shown, formula.name()))
+        formulas.min_by_key(|formula| occurrences(&shown, formula.name()))
     } else {
-        tally.terms().formulas.first()
+        formulas.next()
     };
     let placement = Placement {
         engine: engine.0,
         device: Arc::clone(&engine.1),
-        formula: formula.copied().unwrap_or(Formula::Direct),
+        formula: formula.unwrap_or(Formula::Direct),
+        audit: None,
     };
     leaves_room_for_spread(tally, spread, &placement)?;
     Ok(placement)
+}
+
+/// Whether `worker` may test what is on trial. An audit is work for the processor, whatever computed.
+fn place_auditor(tally: &Tally, trial: &Trial, id: &NodeId, worker: &Worker) -> Result<Placement, Unfit> {
+    if !tally.may_audit(id, trial, trial.insiders) {
+        return Err(Unfit::Asked);
+    }
+    let engine = worker.engines.iter().find(|(engine, _)| *engine == Engine::Cpu).ok_or(Unfit::Asked)?;
+    for (axis, _) in &tally.rules().spread {
+        let value: &str = match axis {
+            Axis::Operator => &worker.operator,
+            Axis::Device => &engine.1,
+            Axis::Engine | Axis::Formula => continue,
+        };
+        if tally.anyone_in_trial_on(trial, *axis, value) {
+            return Err(Unfit::NotDistinct(*axis));
+        }
+    }
+    let (engine, device) = (engine.0, Arc::clone(&engine.1));
+    Ok(Placement { engine, device, formula: Formula::Audit, audit: Some(trial.order) })
 }
 
 fn occurrences(values: &[String], value: &str) -> usize {

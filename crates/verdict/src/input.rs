@@ -9,10 +9,10 @@ use protocol::{
     identity::NodeId,
     job::JobId,
     ledger::Record,
-    message::EngineIntroduction,
+    message::{AuditOrder, EngineIntroduction},
     policy::Policy,
     report::{JobState, Liveness},
-    task::{Task, TaskId, Weight},
+    task::{Audits, Task, TaskId, Weight},
     verdict::Verdict,
 };
 
@@ -35,6 +35,8 @@ pub struct TaskTerms {
     pub engines: &'static [Engine],
     /// How long it takes, coarsely.
     pub weight: Weight,
+    /// How its outcomes are audited.
+    pub audits: Audits,
 }
 
 impl TaskTerms {
@@ -46,6 +48,7 @@ impl TaskTerms {
             formulas: &[Formula::Direct],
             engines: &[Engine::Cpu],
             weight: Weight::Light,
+            audits: Audits::Nothing,
         }
     }
 
@@ -57,6 +60,7 @@ impl TaskTerms {
             formulas: task.formulas(),
             engines: task.engines(),
             weight: task.weight(),
+            audits: task.audits(),
         }
     }
 }
@@ -156,6 +160,24 @@ pub enum Input {
         /// Who was asked.
         worker: NodeId,
     },
+    /// The driver holds what auditors need: the outcome on trial, and its prover's witness where there is one.
+    EvidenceHeld {
+        /// Of which job.
+        job: JobId,
+        /// The task's number.
+        index: u64,
+        /// Whose it is.
+        prover: NodeId,
+    },
+    /// A prover did not hand out its outcome, or its witness.
+    EvidenceWithheld {
+        /// Of which job.
+        job: JobId,
+        /// The task's number.
+        index: u64,
+        /// Who was asked.
+        prover: NodeId,
+    },
     /// A dissenter replaced its outcome.
     CorrectionAcknowledged {
         /// Who.
@@ -170,8 +192,8 @@ pub enum Input {
 /// Something to be done.
 ///
 /// Outputs come in order, and what follows a [`Output::Record`] rests on it: whatever tells anybody anything waits until
-/// the record is durable. Only [`Output::Lease`], [`Output::Cancel`] and [`Output::Fetch`] may go ahead, as they tell
-/// nobody that anything is decided.
+/// the record is durable. Only [`Output::Lease`], [`Output::Cancel`], [`Output::Fetch`] and [`Output::Obtain`] may go ahead, as they
+/// tell nobody that anything is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Write this down, so that it survives a crash, before what follows is done.
@@ -192,6 +214,10 @@ pub enum Output {
         quorum: u32,
         /// Whether a commitment comes before the ballot.
         sealed: bool,
+        /// What to test instead of computing.
+        audit: Option<AuditOrder>,
+        /// Whether to keep what an audit needs.
+        witness: bool,
     },
     /// Ask a worker for the ballot that it committed to.
     Reveal {
@@ -243,6 +269,18 @@ pub enum Output {
         index: u64,
         /// The accepted digest.
         digest: Digest,
+    },
+    /// Get an outcome that is to be audited from its prover, and its witness where `witness`, then report
+    /// [`Input::EvidenceHeld`] or [`Input::EvidenceWithheld`].
+    Obtain {
+        /// Of which job.
+        job: JobId,
+        /// The task's number.
+        index: u64,
+        /// Which outcome, and whose.
+        order: AuditOrder,
+        /// Whether there is a witness.
+        witness: bool,
     },
     /// Tell a dissenter what was accepted.
     Correct {

@@ -6,7 +6,7 @@ use protocol::{
     identity::NodeId,
     policy::{Electorate, Policy, Ways},
     report::{JobProgress, JobState},
-    task::Weight,
+    task::{Audits, Weight},
 };
 
 use crate::{
@@ -302,10 +302,13 @@ impl Job {
                 (policy.quorum.max(seats / 2 + 1), seats, seats)
             }
         };
-        let ways = Ways { formulas: terms.formulas.len(), engines: terms.engines.len() };
+        let audit = policy.audit_rule().filter(|_| terms.audits != Audits::Nothing);
+        // Where one computes and the others audit, one seat is for computing at first.
+        let seats = if audit.is_some_and(|rule| rule.is_alone) { 1 } else { seats };
+        let ways = Ways::of(terms.formulas, terms.engines, terms.audits);
         let spread = policy.distinct.iter().map(|axis| (*axis, axis.values_needed(quorum, ways))).collect();
         let (sealed, lease_ms, first_number) = (policy.sealed, policy.lease_ms, self.first_number);
-        Rules { quorum, seats, seats_max, spread, sealed, lease_ms, first_number }
+        Rules { quorum, seats, seats_max, spread, sealed, lease_ms, audit, first_number }
     }
 
     /// Whether every task is decided one way or the other.

@@ -2,6 +2,7 @@
 //! an equivocation; as tasks, outcomes, ballots, entries of a ledger and parts of a certificate.
 
 use protocol::{
+    audit::Audited,
     ballot::{Ballot, ReplicaId, SignedBallot},
     constant::Constant,
     digest::{Digest, Domain},
@@ -86,7 +87,18 @@ pub fn ballot(replica: ReplicaId, key: &SecretKey, outcome: &Outcome) -> Ballot 
         worker: key.node_id(),
         digest: Outcome::digest_of_bytes(&outcome.to_bytes()),
         domain: FailureDomain { operator, engine: Engine::Cpu, formula, device, build },
+        audit: None,
     }
+}
+
+/// What a worker signs that has audited what another one computed.
+#[must_use]
+pub fn audit(replica: ReplicaId, key: &SecretKey, of: &Ballot, passes: bool) -> Ballot {
+    let audited = Audited { outcome: of.digest, prover: of.worker, seed: [9; 32] };
+    let domain =
+        FailureDomain { formula: protocol::constant::Formula::Audit, ..of.domain.clone() };
+    let digest = if passes { audited.outcome } else { audited.rejection() };
+    Ballot { replica, worker: key.node_id(), digest, domain, audit: Some(audited) }
 }
 
 /// Some execution of some task.
@@ -102,6 +114,9 @@ pub fn ballots() -> Vec<SignedBallot> {
     let cast = |number| ballot(ReplicaId { number, ..replica() }, &key, &truth(1));
     let mut ballots = Ballot::sign_bundle(vec![cast(1), cast(2), cast(3)], &key);
     ballots.push(cast(0).sign(&key));
+    for passes in [true, false] {
+        ballots.push(audit(replica(), &worker(4), &cast(0), passes).sign(&worker(4)));
+    }
     ballots
 }
 
@@ -113,6 +128,8 @@ pub fn task_certificate() -> Certificate {
         ballot(ReplicaId { number: number.into(), ..replica }, &worker(number), outcome).sign(&worker(number))
     };
     let accepted = truth(1);
+    let dissent = cast(3, &truth(2));
+    let rejection = audit(replica, &worker(1), &dissent.ballot, false).sign(&worker(1));
     Certificate {
         job: replica.job,
         index: replica.index,
@@ -120,7 +137,8 @@ pub fn task_certificate() -> Certificate {
         accepted: Outcome::digest_of_bytes(&accepted.to_bytes()),
         quorum: 2,
         winning: vec![cast(1, &accepted), cast(2, &accepted)],
-        dissenting: vec![cast(3, &truth(2))],
+        dissenting: vec![dissent],
+        rejections: vec![rejection],
     }
 }
 
@@ -207,7 +225,8 @@ fn decided(
     let disputed = ballots.windows(2).any(|pair| pair[0].ballot.digest != pair[1].ballot.digest);
     let mut ballots: Vec<_> = ballots.into_iter().map(counted).collect();
     ballots.sort_by_key(|counted| counted.ballot.ballot.worker);
-    Decided { job, index, task, verdict, quorum: 2, opened_ms: BEGIN_MS, disputed, ballots, equivocations }
+    let (opened_ms, audits) = (BEGIN_MS, Vec::new());
+    Decided { job, index, task, verdict, quorum: 2, opened_ms, disputed, ballots, equivocations, audits }
 }
 
 /// The entries of a whole ledger with the story in it.

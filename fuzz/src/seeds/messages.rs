@@ -10,7 +10,7 @@ use protocol::{
     identity::{NodeId, SecretKey},
     job::JobId,
     limits::PROTOCOL_VERSION,
-    message::{
+    message::{AuditOrder, 
         BlobName, BlobReply, BlobRequest, CoordinatorMessage, EngineIntroduction, Hello, Introduction, Lease,
         Request, Response, Welcome, WorkerIntroduction, WorkerMessage,
     },
@@ -92,6 +92,12 @@ pub fn of_coordinator() -> Vec<CoordinatorMessage> {
         lease_ms: 60_000,
         quorum: 2,
         sealed: true,
+        audit: Some(AuditOrder {
+            outcome: decided::replica().task.0,
+            prover: super::worker(2).node_id(),
+            formula: Formula::Ramanujan,
+        }),
+        witness: true,
         task,
     };
     let tasks = decided::tasks()

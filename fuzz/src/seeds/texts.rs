@@ -84,6 +84,7 @@ pub fn report() -> JobReport {
         digest: "cd".repeat(32),
         compute_s: 0.5,
         standing: "agrees".to_owned(),
+        audit: None,
         late: false,
     };
     let place = Some("decimal 317".to_owned());
@@ -122,6 +123,7 @@ pub fn report() -> JobReport {
         corrections: 1,
         elapsed_s: 2.0,
         compute_s: 0.5,
+        audits: None,
         verdicts: vec![verdict],
     }
 }

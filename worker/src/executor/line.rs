@@ -107,7 +107,7 @@ fn compute(executor: &Executor, work: Work, bytes: &[u8]) -> Option<Completed> {
             return None;
         }
         Ok(task) => {
-            let computed = || executor.compute(&task, replica.task, work.way, &work.control);
+            let computed = || executor.compute(&task, &work);
             // The panic was printed where it happened; the thread goes on with the next task.
             catch_unwind(AssertUnwindSafe(computed)).unwrap_or_else(|_| Err(panicked()))
         }

@@ -37,9 +37,9 @@ struct Voted {
 #[derive(Debug)]
 pub(super) struct Checking {
     job: JobId,
-    policy: Policy,
+    pub(super) policy: Policy,
     plan: Plan,
-    trust: BTreeSet<NodeId>,
+    pub(super) trust: BTreeSet<NodeId>,
     decided: BTreeMap<u64, Voted>,
     /// Who signed something else than what was accepted, and was not corrected yet.
     wrong: BTreeSet<(u64, NodeId)>,
@@ -50,7 +50,7 @@ pub(super) struct Checking {
     workers: BTreeMap<NodeId, WorkerFindings>,
     spread: BTreeMap<&'static str, u32>,
     at_ms: u64,
-    findings: Findings,
+    pub(super) findings: Findings,
 }
 
 impl Checking {
@@ -90,6 +90,8 @@ impl Checking {
             wrong_together_min: None,
             spread: Vec::new(),
             workers: Vec::new(),
+            audits: 0,
+            audits_min: None,
             corrections: 0,
             outcomes: 0,
             outcomes_elsewhere: 0,
@@ -161,8 +163,11 @@ impl Checking {
         }
         self.ballots(decided)?;
         self.equivocations(decided)?;
+        self.audits(decided)?;
         let digests: BTreeSet<Digest> = decided.ballots.iter().map(digest_of).collect();
-        let is_seen = digests.len() > 1 || decided.disputed && !decided.equivocations.is_empty();
+        let is_rejected = decided.audits.iter().any(|counted| !counted.ballot.ballot.is_for_its_outcome());
+        let is_seen =
+            digests.len() > 1 || is_rejected || decided.disputed && !decided.equivocations.is_empty();
         if is_seen != decided.disputed {
             return Err(CertificateFault::Dispute { index, disputed: decided.disputed });
         }
@@ -205,7 +210,10 @@ impl Checking {
         let mut before: Option<NodeId> = None;
         let mut numbers = BTreeSet::new();
         for counted in &decided.ballots {
-            let Ballot { worker, replica, .. } = counted.ballot.ballot;
+            let Ballot { worker, replica, audit, .. } = counted.ballot.ballot;
+            if audit.is_some() {
+                return Err(CertificateFault::NoBallot { index, worker });
+            }
             if before.is_some_and(|before| before >= worker) {
                 return Err(CertificateFault::WorkerTwice { index, worker });
             }
@@ -220,7 +228,7 @@ impl Checking {
     }
 
     /// A ballot is about this task, and signed by whom it names.
-    fn authentic(&mut self, signed: &SignedBallot, index: u64, task: TaskId) -> Result<(), CertificateFault> {
+    pub(super) fn authentic(&mut self, signed: &SignedBallot, index: u64, task: TaskId) -> Result<(), CertificateFault> {
         let Ballot { worker, replica, .. } = signed.ballot;
         if (replica.job, replica.index, replica.task) != (self.job, index, task) {
             return Err(CertificateFault::ForeignBallot { index, worker });
@@ -265,6 +273,9 @@ impl Checking {
     /// The rules of the vote: the quorum, the majority, and winners that differ as the policy asks.
     fn accept(&mut self, decided: &Decided, accepted: Digest, task: &Task) -> Result<(), CertificateFault> {
         let (index, quorum) = (decided.index, decided.quorum);
+        if self.policy.audit_rule().is_some() {
+            return self.accept_audited(decided, accepted, task);
+        }
         let winners =
             || decided.ballots.iter().map(|counted| &counted.ballot.ballot).filter(|b| b.digest == accepted);
         let (agreeing, ballots) = (count(winners()), count(decided.ballots.iter()));
@@ -283,28 +294,37 @@ impl Checking {
             }
             self.differ(&trusted(), index, quorum, task)?;
         }
-        let least = |before: Option<u32>, now: u32| Some(before.map_or(now, |before| before.min(now)));
+        self.note_accepted(winners(), quorum, agreeing);
+        Ok(())
+    }
+
+    /// What the accepted tasks have in common.
+    pub(super) fn note_accepted<'b>(
+        &mut self,
+        winners: impl Iterator<Item = &'b Ballot> + Clone,
+        quorum: u32,
+        agreeing: u32,
+    ) {
         self.findings.accepted += 1;
         self.findings.quorum_min = least(self.findings.quorum_min, quorum);
         self.findings.wrong_together_min = least(self.findings.wrong_together_min, agreeing);
         let axes =
-            Axis::ALL.iter().map(|axis| (axis.name(), values(winners(), |domain| axis.value_in(domain))));
-        let build = (BUILD, values(winners(), |domain| domain.build.clone()));
+            Axis::ALL.iter().map(|axis| (axis.name(), values(winners.clone(), |domain| axis.value_in(domain))));
+        let build = (BUILD, values(winners.clone(), |domain| domain.build.clone()));
         for (axis, shown) in axes.chain([build]) {
             let fewest = self.spread.entry(axis).or_insert(shown);
             *fewest = shown.min(*fewest);
         }
-        Ok(())
     }
 
-    fn differ<'b>(
+    pub(super) fn differ<'b>(
         &self,
         winners: &(impl Iterator<Item = &'b Ballot> + Clone),
         index: u64,
         quorum: u32,
         task: &Task,
     ) -> Result<(), CertificateFault> {
-        let ways = Ways { formulas: task.formulas().len(), engines: task.engines().len() };
+        let ways = Ways::of(task.formulas(), task.engines(), task.audits());
         for axis in self.policy.distinct.iter().copied() {
             let needed = axis.values_needed(quorum, ways);
             let values = values(winners.clone(), |domain| axis.value_in(domain));
@@ -327,6 +347,10 @@ impl Checking {
         let first = voted.voters.iter().find(|(voter, _)| *voter == number).map(|(_, agreed)| *agreed);
         self.authentic(&counted.ballot, index, TaskId::of(&task))?;
         self.findings.ballots += 1;
+        if ballot.audit.is_some() {
+            self.note_audit(ballot);
+            return Ok(());
+        }
         match (first, accepted == Some(ballot.digest)) {
             (None, _) => self.note(ballot, accepted),
             (Some(true), true) => return Err(CertificateFault::NoEquivocation { index, worker }),
@@ -356,7 +380,7 @@ impl Checking {
         }
     }
 
-    fn worker(&mut self, ballot: &Ballot) -> &mut WorkerFindings {
+    pub(super) fn worker(&mut self, ballot: &Ballot) -> &mut WorkerFindings {
         let trusted = self.trust.contains(&ballot.worker);
         let worker = self.workers.entry(ballot.worker).or_insert_with(|| WorkerFindings {
             worker: ballot.worker,
@@ -366,6 +390,7 @@ impl Checking {
             undecided: 0,
             corrected: 0,
             equivocated: 0,
+            audits: 0,
             trusted,
         });
         if !worker.operators.contains(&ballot.domain.operator) {
@@ -418,7 +443,12 @@ fn digest_of(counted: &CountedBallot) -> Digest {
     counted.ballot.ballot.digest
 }
 
-fn count<T>(found: impl Iterator<Item = T>) -> u32 {
+/// The smaller one, where there are two.
+pub(super) fn least(before: Option<u32>, now: u32) -> Option<u32> {
+    Some(before.map_or(now, |before| before.min(now)))
+}
+
+pub(super) fn count<T>(found: impl Iterator<Item = T>) -> u32 {
     u32::try_from(found.count()).unwrap_or(u32::MAX)
 }
 

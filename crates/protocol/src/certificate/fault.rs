@@ -208,6 +208,32 @@ pub enum CertificateFault {
         /// Whose.
         worker: NodeId,
     },
+    /// An audit among the ballots.
+    #[error("task {index}: the ballot of worker {} is an audit, and counted as if it had computed", worker.short())]
+    NoBallot {
+        /// The task's number.
+        index: u64,
+        /// Whose.
+        worker: NodeId,
+    },
+    /// A ballot, or an audit of nothing that was computed, among the audits.
+    #[error("task {index}: worker {} is said to have audited an outcome, and has not, or not that one, or twice", worker.short())]
+    NoAudit {
+        /// The task's number.
+        index: u64,
+        /// Whose.
+        worker: NodeId,
+    },
+    /// What was accepted did not pass enough audits.
+    #[error(
+        "task {index}: the accepted outcome did not pass the {needed} audits that the policy asks for, or more found it wrong than right"
+    )]
+    NotAudited {
+        /// The task's number.
+        index: u64,
+        /// How many must pass.
+        needed: u32,
+    },
     /// A ballot is not signed.
     #[error("task {index}: the ballot of worker {} does not carry its signature", worker.short())]
     Forged {

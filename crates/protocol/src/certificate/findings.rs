@@ -52,6 +52,10 @@ pub struct Findings {
     pub spread: Vec<AxisSpread>,
     /// Everybody whose signature is there, in the order of their keys.
     pub workers: Vec<WorkerFindings>,
+    /// Audits of outcomes, late ones as well; each signature was checked.
+    pub audits: u64,
+    /// Every accepted outcome passed so many audits at least; none where the policy asks for none.
+    pub audits_min: Option<u32>,
     /// Corrections that dissenters acknowledged.
     pub corrections: u64,
     /// Accepted outcomes that the certificate holds; each has the accepted digest.
@@ -107,6 +111,8 @@ pub struct WorkerFindings {
     pub corrected: u64,
     /// Tasks on which it signed two different digests for one replica.
     pub equivocated: u64,
+    /// Audits that it made.
+    pub audits: u64,
     /// Whether its key is among those that were named as trusted.
     pub trusted: bool,
 }

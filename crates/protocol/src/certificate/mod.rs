@@ -8,6 +8,7 @@
 //! A job may have a million tasks, so a certificate is written ([`Builder`]) and checked ([`Examination`]) piece by piece,
 //! and nothing that it claims costs memory before the bytes are there.
 
+mod audits;
 mod check;
 mod fault;
 mod findings;

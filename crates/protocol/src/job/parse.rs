@@ -39,8 +39,8 @@ const EXPRESSIONS: Keys =
     Keys { table: "expressions", known: &["check", "file", "agree_digits", "batch"], later: &[] };
 const POLICY: Keys = Keys {
     table: "policy",
-    known: &["tolerate", "quorum", "replicas", "max_replicas", "distinct", "electorate", "sealed", "lease"],
-    later: &["audit", "mode", "adaptive", "error"],
+    known: &["tolerate", "quorum", "replicas", "max_replicas", "distinct", "electorate", "sealed", "lease", "mode", "audit"],
+    later: &["adaptive", "error"],
 };
 
 const CHECK_EXAMPLE: &str = "`check = [\"2 * 2 * 2 * 2 == 16\"]`";
@@ -147,26 +147,35 @@ fn job(text: &str, table: &DeTable<'_>, faults: &mut Faults) -> Option<JobSpec> 
     let expressions_work =
         expressions.good().and_then(|section| self::expressions(text, &section.value, faults));
     // Decimals have two formulas or more; a window of hexadecimal digits names its one, and has a GPU kernel.
-    let (work, formulas, engines) = match kind {
-        Some(Kind::HexDigits) => (hex_digits_work, 1, 2),
+    let (work, formulas, engines, audited) = match kind {
+        Some(Kind::HexDigits) => (hex_digits_work, 1, 2, 0),
         Some(Kind::Expressions) => {
             let engines = expressions_work.as_ref().map_or(2, engines_of_expressions);
-            (expressions_work, 1, engines)
+            (expressions_work, 1, engines, 1)
         }
-        Some(Kind::Series) => (series_work, 2, 1),
-        Some(Kind::Digits) | None => (digits_work, 2, 1),
+        Some(Kind::Series) => (series_work, 2, 1, 2),
+        Some(Kind::Digits) | None => {
+            let audited = digits_work.as_ref().map_or(1, audited_formulas);
+            (digits_work, 2, 1, audited)
+        }
     };
     let section = match top.table(POLICY, faults) {
         Field::Bad => return None,
         Field::Absent => None,
         Field::Good(section) => Some(section.value),
     };
-    let policy = policy(section.as_ref(), Ways { formulas, engines }, faults)?;
+    let policy = policy(section.as_ref(), Ways { formulas, engines, audited }, faults)?;
     if kind == Some(Kind::Series) && !policy.distinct.contains(&Axis::Formula) {
         let place = section.as_ref().map_or(top.offset_of("series"), Section::offset);
         faults.push(place, JobFileFault::SeriesPolicy);
     }
     Some(JobSpec { name: name?, description: description?, work: work?, policy })
+}
+
+/// By how many formulas digits can be computed that can be audited.
+fn audited_formulas(work: &Work) -> usize {
+    let Work::Digits { constant, .. } = work else { return 1 };
+    constant.formulas().iter().filter(|formula| formula.sums_series()).count()
 }
 
 /// On how many engines some task of the job can be computed. What a file holds is not known here; a task of it that has

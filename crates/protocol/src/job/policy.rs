@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::Axis,
     limits::{LEASE_MS_MAX, LEASE_MS_MIN, REPLICAS_MAX},
-    policy::{Electorate, Policy, PolicyDraft, Ways},
+    policy::{Electorate, Mode, Policy, PolicyDraft, Ways},
 };
 
 /// Reads the policy of a job whose tasks can be computed in these ways.
@@ -25,11 +25,14 @@ pub(super) fn policy(section: Option<&Section<'_>>, ways: Ways, faults: &mut Fau
     let electorate = electorate(section, faults);
     let sealed = section.boolean("sealed", "`sealed = true`", faults);
     let lease_ms = lease(section, faults);
-    let numbers = [&tolerate, &quorum, &replicas, &max_replicas];
+    let audit = section.integer("audit", 0..=max, "`audit = 1`", faults);
+    let mode = mode(section, faults);
+    let numbers = [&tolerate, &quorum, &replicas, &max_replicas, &audit];
     let any_is_bad = numbers.iter().any(|field| field.is_bad())
         || distinct.is_bad()
         || electorate.is_bad()
         || sealed.is_bad()
+        || mode.is_bad()
         || lease_ms.is_bad();
     // What does not fit together is told only of values that are as the user meant them.
     if any_is_bad || faults.is_broken() {
@@ -45,6 +48,8 @@ pub(super) fn policy(section: Option<&Section<'_>>, ways: Ways, faults: &mut Fau
         electorate: electorate.good().map(|located| located.value),
         sealed: sealed.good().map(|located| located.value),
         lease_ms: lease_ms.good().map(|located| located.value),
+        mode: mode.good().map(|located| located.value),
+        audit: number(audit),
     };
     match draft.resolve(ways) {
         Ok(policy) => Some(policy),
@@ -83,6 +88,19 @@ fn electorate(section: &Section<'_>, faults: &mut Faults) -> Field<Electorate> {
         other => {
             let help = did_you_mean(other, &names);
             faults.push(offset, JobFileFault::UnknownWord { key: "electorate", value: quoted(other), help });
+            None
+        }
+    })
+}
+
+fn mode(section: &Section<'_>, faults: &mut Faults) -> Field<Mode> {
+    let names = [Mode::Replicated.name(), Mode::Audited.name()];
+    section.string("mode", "`mode = \"audited\"`", faults).and_then(|value, offset| match value {
+        "replicated" => Some(Mode::Replicated),
+        "audited" => Some(Mode::Audited),
+        other => {
+            let help = did_you_mean(other, &names);
+            faults.push(offset, JobFileFault::UnknownWord { key: "mode", value: quoted(other), help });
             None
         }
     })

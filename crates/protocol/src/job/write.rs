@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{ExpressionSource, JobSpec, Work};
 use crate::{
-    policy::Policy,
+    policy::{Auditing, Policy},
     series::{Hypergeometric, SeriesFormula, Summand},
 };
 
@@ -81,13 +81,17 @@ fn formula_to_toml(name: &str, formula: &SeriesFormula) -> String {
 }
 
 fn policy_to_toml(policy: &Policy) -> String {
-    let Policy { tolerate, quorum, replicas, max_replicas, distinct, electorate, sealed, lease_ms } = policy;
+    let Policy { tolerate, quorum, replicas, max_replicas, distinct, electorate, sealed, lease_ms, auditing } =
+        policy;
+    let Auditing { mode, audit } = auditing;
     let axes: Vec<&str> = distinct.iter().map(|axis| axis.name()).collect();
     let electorate = electorate.name();
     format!(
         "\n[policy]\ntolerate = {tolerate}\nquorum = {quorum}\nreplicas = {replicas}\n\
-         max_replicas = {max_replicas}\ndistinct = {}\nelectorate = \"{electorate}\"\nsealed = {sealed}\nlease = \"{lease_ms}ms\"\n",
-        list(&axes)
+         max_replicas = {max_replicas}\ndistinct = {}\nelectorate = \"{electorate}\"\nsealed = {sealed}\nlease = \"{lease_ms}ms\"\n\
+         mode = \"{}\"\naudit = {audit}\n",
+        list(&axes),
+        mode.name()
     )
 }
 

@@ -80,6 +80,7 @@ impl Story {
                 device: "a processor".to_owned(),
                 build: "0.1.0".to_owned(),
             },
+            audit: None,
         }
     }
 
@@ -107,6 +108,7 @@ impl Story {
             disputed,
             ballots,
             equivocations: Vec::new(),
+            audits: Vec::new(),
         }
     }
 

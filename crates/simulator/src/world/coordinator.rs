@@ -10,7 +10,7 @@ use protocol::{
     ledger::{Record, Submitted},
     message::EngineIntroduction,
     report::Liveness,
-    task::Weight,
+    task::{Audits, Weight},
 };
 use verdict::{Input, Output, TaskTerms, Tasks};
 
@@ -55,6 +55,7 @@ impl Tasks for SimulatedTasks {
             formulas: self.formulas,
             engines: ENGINES,
             weight: Weight::Light,
+            audits: Audits::Members,
         }
     }
 }
@@ -306,6 +307,16 @@ impl<D: Decider> World<D> {
                     // The real errand fails at once, too.
                     self.tell(Input::OutcomeWithheld { job, index, worker })?;
                 }
+            }
+            // What is computed here has one digest, and an honest prover gives honest evidence: it needs no journey.
+            Output::Obtain { job, index, order, .. } => {
+                let prover = order.prover;
+                let input = if self.sessions[values::worker_number(&prover) as usize].is_some() {
+                    Input::EvidenceHeld { job, index, prover }
+                } else {
+                    Input::EvidenceWithheld { job, index, prover }
+                };
+                self.tell(input)?;
             }
             Output::SealBroken { .. } => self.counts.broken_seals += 1,
             Output::Note { worker, liveness } => {

@@ -111,6 +111,7 @@ impl Planted {
             disputed: false,
             ballots,
             equivocations: Vec::new(),
+            audits: Vec::new(),
         };
         self.outputs.push_back(Output::Record(Box::new(Record::Decided(decided))));
         self.outputs.push_back(Output::Announce { job, index, verdict });
@@ -153,7 +154,18 @@ impl Planted {
                 if let Some(worker) = self.standby.take() {
                     let (replica, engine, formula) = (*replica, *engine, *formula);
                     let (lease_ms, quorum, sealed) = (1000, 1, false);
-                    let lease = Output::Lease { worker, replica, engine, formula, lease_ms, quorum, sealed };
+                    let (audit, witness) = (None, false);
+                    let lease = Output::Lease {
+                        worker,
+                        replica,
+                        engine,
+                        formula,
+                        lease_ms,
+                        quorum,
+                        sealed,
+                        audit,
+                        witness,
+                    };
                     self.outputs.push_back(lease);
                 }
             }

@@ -46,7 +46,13 @@ impl Machine {
         if is_behind {
             self.behind_ms = Some(now_ms);
         } else if self.config.electorate_closed {
-            self.give_up_unfillable(now_ms);
+            // A trial that is given up makes room for the next, or for another worker to compute.
+            for _ in 0..LOOKS_MAX {
+                if self.suspects.is_empty() {
+                    break;
+                }
+                self.give_up_unfillable(now_ms);
+            }
         }
     }
 
@@ -233,9 +239,9 @@ impl Machine {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let Some(job) = self.jobs.get_mut(&job_id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
-        let Placement { engine, device, formula } = placement;
+        let Placement { engine, device, formula, audit } = placement;
         let (number, expires_ms) =
-            tally.lease(id, worker.operator.clone(), (engine, device), formula, now_ms);
+            tally.lease(id, worker.operator.clone(), (engine, device), (formula, audit), now_ms);
         let replica = ReplicaId { job: job_id, index, task: tally.terms().id, number };
         self.leased += usize::from(worker.take(replica, tally.terms().weight));
         if tally.vacant_seats() == 0 {
@@ -250,6 +256,8 @@ impl Machine {
             lease_ms: tally.rules().lease_ms,
             quorum: tally.rules().quorum,
             sealed: tally.asks_for_seals(),
+            audit,
+            witness: audit.is_none() && tally.wants_witness(formula),
         });
         self.keep_in_crowd(id);
         self.suspect(job_id, index);
@@ -329,6 +337,10 @@ impl Machine {
             let Some(tally) = self.tally_mut(id, index) else { continue };
             if !tally.is_open() {
                 self.lose_outcome(id, index, now_ms);
+                continue;
+            }
+            if let Some(prover) = tally.trial().map(|trial| trial.order.prover) {
+                self.give_up_trial(id, index, prover, now_ms);
                 continue;
             }
             tally.give_up_vacant_seats();

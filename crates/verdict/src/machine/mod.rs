@@ -5,6 +5,7 @@
 //! commitments, `presence` watches who is heard, `waiting` says why nothing happens. After a crash, `replay` makes the machine
 //! again from what it had recorded.
 
+mod auditing;
 mod joining;
 mod leasing;
 mod pardon;
@@ -105,7 +106,9 @@ fn speaker(input: &Input) -> Option<NodeId> {
         | Input::JobSubmitted { .. }
         | Input::JobAbandoned { .. }
         | Input::OutcomeHeld { .. }
-        | Input::OutcomeWithheld { .. } => None,
+        | Input::OutcomeWithheld { .. }
+        | Input::EvidenceHeld { .. }
+        | Input::EvidenceWithheld { .. } => None,
     }
 }
 
@@ -252,6 +255,10 @@ impl Machine {
             Input::OutcomeWithheld { job, index, worker } => {
                 self.outcome_withheld(job, index, worker, now_ms)?;
             }
+            Input::EvidenceHeld { job, index, prover } => self.evidence_held(job, index, prover, now_ms)?,
+            Input::EvidenceWithheld { job, index, prover } => {
+                self.evidence_withheld(job, index, prover, now_ms)?;
+            }
             Input::CorrectionAcknowledged { worker, replica, digest } => {
                 self.correction_acknowledged(worker, replica, digest, now_ms)?;
             }
@@ -384,6 +391,7 @@ impl Machine {
         let (worker, replica, digest) = (said.worker, said.replica, said.digest);
         let leased = self.leased_tally(worker, replica)?.replica(replica.number);
         let age_ms = leased.map(|issued| issued.age_ms(now_ms));
+        let order = leased.and_then(|issued| issued.audit);
         let leased = leased.map(|issued| issued.formula);
         let record = self.workers.get(&worker).ok_or(Rejected::UnknownWorker(worker))?;
         let domain = &said.domain;
@@ -391,7 +399,8 @@ impl Machine {
             .engines
             .iter()
             .any(|(engine, device)| *engine == domain.engine && **device == *domain.device);
-        if *domain.operator != *record.operator || leased != Some(domain.formula) || !has_engine {
+        if *domain.operator != *record.operator || leased != Some(domain.formula) || !has_engine || !Self::keeps_to(said, order)
+        {
             let claim = format!(
                 "operator `{}`, engine {} on `{}`, formula {}",
                 domain.operator, domain.engine, domain.device, domain.formula
@@ -416,7 +425,7 @@ impl Machine {
             }
             self.outputs.push_back(Output::Counted { worker, replica });
         }
-        if effect == Effect::Counted {
+        if effect == Effect::Counted && order.is_none() {
             self.late_ballot(worker, replica, digest, outcome_held, now_ms);
         }
         self.evaluate(replica.job, replica.index, now_ms);

@@ -14,7 +14,7 @@ use protocol::{
 use super::Machine;
 use crate::{
     input::Output,
-    tally::{Correction, Count, Decision, State},
+    tally::{Cast, Correction, Count, Decision, State},
 };
 
 impl Machine {
@@ -24,15 +24,20 @@ impl Machine {
         if !tally.is_open() {
             return self.look_for_outcome(job, index, now_ms);
         }
-        match tally.count() {
+        match self.count(job, index) {
             Count::Won(digest) => return self.decide(job, index, digest, now_ms),
             Count::Hopeless => {
                 self.exhaust(job, index, Verdict::Undecided);
                 return self.end_if_done(job, now_ms);
             }
-            Count::NeedsSeats(more) => tally.grow(more),
-            Count::Open => {}
+            Count::NeedsSeats(more) => {
+                if let Some(tally) = self.tally_mut(job, index) {
+                    tally.grow(more);
+                }
+            }
+            Count::Open | Count::Try(_) | Count::NeedsAudit | Count::GiveUp(_) => {}
         }
+        let Some(tally) = self.tally_mut(job, index) else { return };
         if tally.is_spent() {
             let verdict = tally.exhausted_verdict();
             self.exhaust(job, index, verdict);
@@ -63,7 +68,9 @@ impl Machine {
             .map(|(worker, _)| *worker)
             .collect();
         let held =
-            tally.ballots().values().any(|cast| cast.outcome_held && cast.ballot.ballot().digest == accepted);
+            tally.ballots().values().any(|cast| cast.outcome_held && cast.ballot.ballot().digest == accepted)
+                || tally.holds_tested(&accepted);
+        tally.end_trial();
         let corrections: BTreeMap<_, _> =
             dissenters.iter().map(|worker| (*worker, Correction::Waiting)).collect();
         tally.state = State::Decided(Decision {
@@ -174,17 +181,10 @@ impl Machine {
     pub fn certificate(&self, id: JobId, index: u64) -> Option<Certificate> {
         let tally = self.jobs.get(&id)?.tally(index)?;
         let accepted = tally.decision()?.accepted;
-        let timely =
-            tally.ballots().values().filter(|cast| !cast.late).map(|cast| cast.ballot.signed().clone());
-        let (winning, dissenting) = timely.partition(|signed| signed.ballot.digest == accepted);
-        Some(Certificate {
-            job: id,
-            index,
-            task: tally.terms().id,
-            accepted,
-            quorum: tally.rules().quorum,
-            winning,
-            dissenting,
-        })
+        let signed = |cast: &Cast| cast.ballot.signed().clone();
+        let ballots = tally.ballots().values().filter(|cast| !cast.late).map(signed);
+        let audits = tally.audits().iter().filter(|cast| !cast.late).map(signed);
+        let quorum = tally.rules().quorum;
+        Some(Certificate::of((id, index, tally.terms().id), (accepted, quorum), ballots, audits))
     }
 }

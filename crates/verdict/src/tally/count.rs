@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{digest::Digest, domain::Axis};
+use protocol::{digest::Digest, domain::Axis, identity::NodeId, message::AuditOrder};
 
 use super::{Cast, Issued, Tally};
 
@@ -17,6 +17,12 @@ pub enum Count {
     NeedsSeats(u32),
     /// No digest can win within the bound.
     Hopeless,
+    /// This outcome could win, and is to be audited.
+    Try(AuditOrder),
+    /// The auditors do not agree: one more is needed.
+    NeedsAudit,
+    /// The auditors of this prover will not agree.
+    GiveUp(NodeId),
 }
 
 impl Tally {
@@ -37,6 +43,14 @@ impl Tally {
     /// Counts: does a digest win, can one still, and with how many more seats?
     #[must_use]
     pub fn count(&self) -> Count {
+        match (&self.trials, self.hearing()) {
+            (Some(trials), Some(hearing)) => self.count_with_audits(trials, &hearing),
+            _ => self.count_computed(),
+        }
+    }
+
+    /// Counts the ballots of those who computed.
+    pub(super) fn count_computed(&self) -> Count {
         let cast = self.cast_count();
         let outstanding = self.outstanding_count();
         let seats = self.seats.max(cast + outstanding);

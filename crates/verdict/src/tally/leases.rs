@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{constant::Formula, domain::Engine, identity::NodeId, limits::LEASE_RENEWALS_MAX};
+use protocol::{constant::Formula, domain::Engine, identity::NodeId, limits::LEASE_RENEWALS_MAX, message::AuditOrder};
 
 use super::{Issued, Lease, PARDONS_MAX, Stage, Tally};
 
@@ -14,7 +14,7 @@ impl Tally {
         worker: NodeId,
         operator: Arc<str>,
         engine: (Engine, Arc<str>),
-        formula: Formula,
+        (formula, audit): (Formula, Option<AuditOrder>),
         now_ms: u64,
     ) -> (u32, u64) {
         let (engine, device) = engine;
@@ -25,6 +25,7 @@ impl Tally {
             issued.interrupted
                 && issued.commitment.is_none()
                 && (issued.worker, issued.engine, issued.formula) == (worker, engine, formula)
+                && issued.audit == audit
                 && (&issued.operator, &issued.device) == (&operator, &device)
         });
         if let Some((issued, number)) = again {
@@ -40,6 +41,7 @@ impl Tally {
             engine,
             device,
             formula,
+            audit,
             lease,
             leased_ms: now_ms,
             commitment: None,

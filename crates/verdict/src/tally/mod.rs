@@ -11,6 +11,7 @@ mod leases;
 mod numbers;
 mod record;
 mod seal;
+mod trials;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,12 +19,14 @@ use std::{
 };
 
 use protocol::{
+    audit::AuditRule,
     ballot::{AuthenticBallot, SignedBallot},
     commitment::Commitment,
     constant::Formula,
     digest::Digest,
     domain::{Axis, Engine},
     identity::NodeId,
+    message::AuditOrder,
     verdict::Verdict,
 };
 
@@ -32,6 +35,8 @@ use crate::input::{SealFault, TaskTerms};
 pub use count::Count;
 use numbers::LEASES_PER_WORKER_MAX;
 use seal::Stage;
+pub(crate) use trials::Trial;
+use trials::Trials;
 
 /// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
 const PARDONS_MAX: u32 = 8;
@@ -51,6 +56,8 @@ pub struct Rules {
     pub sealed: bool,
     /// How long a lease lasts without a heartbeat, in milliseconds.
     pub lease_ms: u64,
+    /// How audits decide, where there are any.
+    pub audit: Option<AuditRule>,
     /// The number of the first replica: after a restart not that of one which was leased before.
     pub first_number: u32,
 }
@@ -68,6 +75,8 @@ pub struct Issued {
     pub device: Arc<str>,
     /// By which method.
     pub formula: Formula,
+    /// What is tested instead of computed.
+    pub audit: Option<AuditOrder>,
     lease: Option<Lease>,
     /// When it was leased, in milliseconds.
     leased_ms: u64,
@@ -193,6 +202,8 @@ pub struct Tally {
     pub(crate) is_closed: bool,
     disputed: bool,
     opened_ms: u64,
+    /// The audits, where the policy asks for any. Boxed: most tasks have none.
+    trials: Option<Box<Trials>>,
     pub(crate) state: State,
 }
 
@@ -200,8 +211,10 @@ impl Tally {
     /// A vote that nobody was asked for yet.
     #[must_use]
     pub fn new(terms: TaskTerms, rules: Rules, now_ms: u64) -> Self {
+        let rule = rules.audit;
         Self {
             terms,
+            trials: rule.map(|rule| Box::new(Trials::new(rule))),
             seats: rules.seats,
             rules,
             issued: Vec::new(),
@@ -326,8 +339,10 @@ impl Tally {
         (self.rules.first_number..).zip(&self.issued).filter(|(_, issued)| issued.lease.is_some())
     }
 
+    /// How many are out to compute.
     fn outstanding_count(&self) -> u32 {
-        u32::try_from(self.outstanding().count()).unwrap_or(u32::MAX)
+        let computing = self.outstanding().filter(|(_, issued)| issued.audit.is_none());
+        u32::try_from(computing.count()).unwrap_or(u32::MAX)
     }
 
     fn cast_count(&self) -> u32 {
@@ -341,6 +356,9 @@ impl Tally {
         }
         match &self.state {
             State::Collecting | State::Disputed => {
+                if let Some(trial) = self.trial() {
+                    return self.vacant_audits(trial);
+                }
                 self.seats.saturating_sub(self.cast_count() + self.outstanding_count())
             }
             State::Decided(decision) if decision.rerun && !decision.held => {
@@ -359,6 +377,13 @@ impl Tally {
             && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
             && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
             && (self.leases_of(worker) < LEASES_PER_WORKER_MAX || self.may_have_again(worker))
+    }
+
+    /// The ways to compute it that are asked for: where one worker computes alone, those whose outcome can be audited.
+    pub(crate) fn formulas(&self) -> impl Iterator<Item = Formula> {
+        let is_alone = self.is_alone();
+        let may = move |formula: &Formula| !is_alone || self.terms.audits.cover(*formula);
+        self.terms.formulas.iter().copied().filter(may)
     }
 
     /// How far the furthest replica under lease is, in thousandths.
@@ -381,6 +406,27 @@ impl Tally {
         }
     }
 
+    /// Takes an audit of a worker that was leased it.
+    fn cast_as_auditor(&mut self, ballot: AuthenticBallot, compute_us: u64) -> Effect {
+        let said = ballot.ballot();
+        let (worker, digest, number) = (said.worker, said.digest, said.replica.number);
+        if let Some(earlier) = self.audit_of(&worker, number) {
+            if earlier.ballot.ballot().digest == digest {
+                return Effect::Repeated;
+            }
+            let pair = [earlier.ballot.signed().clone(), ballot.signed().clone()];
+            self.equivocations.insert(worker, pair);
+            if self.is_open() {
+                self.strike_audit(&worker, number);
+                self.excused.insert(worker);
+            }
+            return Effect::Equivocated;
+        }
+        let late = !self.is_open();
+        self.cast_audit(Cast { ballot: Box::new(ballot), compute_us, late, outcome_held: false });
+        Effect::Counted
+    }
+
     /// Takes a ballot of a worker that was leased the replica.
     pub(crate) fn cast(&mut self, ballot: AuthenticBallot, outcome_held: bool, compute_us: u64) -> Effect {
         let said = ballot.ballot();
@@ -389,6 +435,9 @@ impl Tally {
             return Effect::Repeated;
         }
         self.end_lease(number);
+        if said.audit.is_some() {
+            return self.cast_as_auditor(ballot, compute_us);
+        }
         if let Some(earlier) = self.ballots.get(&worker) {
             let before = earlier.ballot.ballot();
             if before.replica.number != number || before.digest == digest {
@@ -442,7 +491,7 @@ impl Tally {
     pub(crate) fn is_spent(&self) -> bool {
         let nobody_can = self.ballots.is_empty() && self.failures.len() >= self.rules.seats.min(16) as usize;
         self.is_open()
-            && self.outstanding_count() == 0
+            && self.outstanding().next().is_none()
             && (self.attempts() >= self.attempts_max() || nobody_can)
     }
 }

@@ -10,7 +10,7 @@ use protocol::{
     verdict::Verdict,
 };
 
-use super::{Cast, Correction, Decision, Rules, State, Tally};
+use super::{Cast, Correction, Decision, Rules, State, Tally, trials::Trials};
 use crate::input::TaskTerms;
 
 impl Tally {
@@ -28,12 +28,14 @@ impl Tally {
             disputed: self.disputed,
             ballots: self.ballots.values().map(counted).collect(),
             equivocations: self.equivocations.values().cloned().collect(),
+            audits: self.audits().iter().filter(|cast| !cast.late).map(counted).collect(),
         }
     }
 
     /// Who has voted, equivocators included, and as which replica.
     pub(crate) fn voters(&self) -> impl Iterator<Item = (NodeId, ReplicaId)> {
-        let counted = self.ballots.iter().map(|(worker, cast)| (*worker, cast.ballot.ballot().replica));
+        let all = self.ballots.values().chain(self.audits()).map(|cast| cast.ballot.ballot());
+        let counted = all.map(|said| (said.worker, said.replica));
         let doubled = self.equivocations.iter().filter(|(worker, _)| !self.ballots.contains_key(worker));
         counted.chain(doubled.map(|(worker, [first, _])| (*worker, first.ballot.replica)))
     }
@@ -47,6 +49,8 @@ impl Tally {
             (counted.ballot.ballot.worker, cast)
         };
         let ballots: BTreeMap<NodeId, Cast> = record.ballots.iter().map(authentic).collect();
+        let audits = record.audits.iter().map(|counted| authentic(counted).1).collect();
+        let trials = rules.audit.map(|rule| Box::new(Trials::restored(rule, audits)));
         let equivocations = record.equivocations.iter().map(|pair| (pair[0].ballot.worker, pair.clone()));
         let state = match &record.verdict {
             Verdict::Accepted(accepted) => State::Decided(Decision {
@@ -65,6 +69,7 @@ impl Tally {
         };
         Self {
             terms,
+            trials,
             seats: u32::try_from(ballots.len()).unwrap_or(u32::MAX),
             rules: Rules { quorum: record.quorum, ..rules },
             issued: Vec::new(),

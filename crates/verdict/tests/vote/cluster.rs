@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use protocol::{
+    audit::Audited,
     ballot::{Ballot, ReplicaId, SignedBallot},
     commitment::{Commitment, Salt},
     constant::{Constant, Formula},
@@ -11,7 +12,7 @@ use protocol::{
     identity::{NodeId, SecretKey},
     job::JobId,
     ledger::{Enrolment, Entry, Record, Submitted},
-    message::EngineIntroduction,
+    message::{AuditOrder, EngineIntroduction},
     policy::Policy,
     report::{JobState, Liveness},
     task::Task,
@@ -40,6 +41,20 @@ pub(crate) enum Behaviour {
     CastsOpenly,
     /// Computes rightly, except by the first of the task's formulas, which is broken alike in every such worker.
     WrongByFirstFormula,
+    /// Computes rightly, and gives a witness that fails every audit.
+    GivesBadWitness,
+    /// Computes rightly, and never hands out what an audit needs.
+    WithholdsEvidence,
+}
+
+/// How a worker audits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Auditing {
+    Honest,
+    PassesAll,
+    RejectsAll,
+    /// Says both.
+    SaysBoth,
 }
 
 pub(crate) struct FakeWorker {
@@ -47,6 +62,7 @@ pub(crate) struct FakeWorker {
     pub(crate) operator: String,
     pub(crate) engine: Engine,
     pub(crate) behaviour: Behaviour,
+    pub(crate) auditing: Auditing,
     pub(crate) connected: bool,
     pub(crate) stored: BTreeMap<u64, Digest>,
     /// The ballots of sealed tasks that it has committed to, in the order in which it would reveal them.
@@ -117,6 +133,8 @@ pub(crate) struct Cluster {
     pub(crate) over: Option<JobState>,
     pub(crate) leases: Vec<(NodeId, ReplicaId, Formula)>,
     pub(crate) cancelled: Vec<ReplicaId>,
+    /// Who was asked to audit whom.
+    pub(crate) audits: Vec<(NodeId, NodeId)>,
     /// What would be in the ledger.
     pub(crate) records: Vec<Entry>,
     /// Those that compute the tasks.
@@ -156,6 +174,7 @@ impl Cluster {
             over: None,
             leases: Vec::new(),
             cancelled: Vec::new(),
+            audits: Vec::new(),
             records: Vec::new(),
             engines: &[Engine::Cpu, Engine::Gpu],
             notes: Vec::new(),
@@ -184,6 +203,7 @@ impl Cluster {
             operator: operator.to_owned(),
             engine,
             behaviour,
+            auditing: Auditing::Honest,
             connected: false,
             stored: BTreeMap::new(),
             sealed: BTreeMap::new(),
@@ -297,7 +317,41 @@ impl Cluster {
             device: format!("{} device", worker.engine),
             build: "test".to_owned(),
         };
-        Ballot { replica, worker: id, digest, domain }.sign(&worker.key)
+        Ballot { replica, worker: id, digest, domain, audit: None }.sign(&worker.key)
+    }
+
+    /// The ballot of an auditor that finds an outcome right, or wrong.
+    pub(crate) fn audit_ballot(
+        &mut self,
+        id: NodeId,
+        replica: ReplicaId,
+        order: AuditOrder,
+        passes: bool,
+    ) -> SignedBallot {
+        let audited = Audited { outcome: order.outcome, prover: order.prover, seed: [replica.number as u8; 32] };
+        let digest = if passes { order.outcome } else { audited.rejection() };
+        let Ballot { domain, .. } = self.ballot(id, replica, Formula::Audit, digest).ballot;
+        let key = &self.worker(id).key;
+        Ballot { replica, worker: id, digest, domain, audit: Some(audited) }.sign(key)
+    }
+
+    fn audit(&mut self, id: NodeId, replica: ReplicaId, order: AuditOrder) {
+        let is_right = order.outcome == truth(replica.index)
+            && self.worker(order.prover).behaviour != Behaviour::GivesBadWitness;
+        let is_silent = self.worker(id).behaviour == Behaviour::Silent;
+        let said: &[bool] = match self.worker(id).auditing {
+            _ if is_silent => &[],
+            Auditing::Honest if is_right => &[true],
+            Auditing::Honest | Auditing::RejectsAll => &[false],
+            Auditing::PassesAll => &[true],
+            Auditing::SaysBoth => &[true, false],
+        };
+        self.audits.push((id, order.prover));
+        for passes in said {
+            let ballot = self.audit_ballot(id, replica, order, *passes);
+            let ballot = ballot.authenticate().expect("signed by its worker");
+            self.queue.push_back(Input::BallotCast { ballot, outcome_held: false, compute_us: 10 });
+        }
     }
 
     pub(crate) fn cast(&mut self, ballot: SignedBallot) -> Result<(), Rejected> {
@@ -332,10 +386,24 @@ impl Cluster {
     fn collect(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Lease { worker, replica, formula, sealed, .. } => {
+                Output::Lease { worker, replica, formula, sealed, audit, .. } => {
                     self.leases.push((worker, replica, formula));
                     self.told.push((worker, Told::Lease));
-                    self.answer(worker, replica, formula, sealed);
+                    match audit {
+                        Some(order) => self.audit(worker, replica, order),
+                        None => self.answer(worker, replica, formula, sealed),
+                    }
+                }
+                Output::Obtain { job, index, order, .. } => {
+                    let AuditOrder { prover, outcome, .. } = order;
+                    let worker = self.worker(prover);
+                    let gives = worker.stored.get(&index) == Some(&outcome)
+                        && worker.behaviour != Behaviour::WithholdsEvidence;
+                    self.queue.push_back(if gives {
+                        Input::EvidenceHeld { job, index, prover }
+                    } else {
+                        Input::EvidenceWithheld { job, index, prover }
+                    });
                 }
                 Output::Reveal { worker, replica } => {
                     self.reveals.push((self.now_ms, worker, replica));
@@ -440,6 +508,8 @@ impl Cluster {
             | Behaviour::Copies
             | Behaviour::CommitsOnly
             | Behaviour::CastsOpenly
+            | Behaviour::GivesBadWitness
+            | Behaviour::WithholdsEvidence
             | Behaviour::WrongByFirstFormula => vec![truth(index)],
             Behaviour::Equivocates | Behaviour::ChangesItsMind => vec![truth(index), lie(index, 0)],
             Behaviour::Fails => {

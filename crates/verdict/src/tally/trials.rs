@@ -1,0 +1,298 @@
+//! The audits of one task: whose outcome is on trial, who tests it, and what follows from what they find.
+//!
+//! Once some outcome could win, one of those who computed it becomes its *prover*: the driver gets the outcome from it, and
+//! what it kept for audits, and others test that. An outcome that passes enough audits wins. A prover that as many reject
+//! as make a quorum is struck out, and its ballot counts for nothing; then whoever else computed anything is tried, and
+//! where nobody is left, another worker computes. What the audits come to is counted by [`Hearing`], the same rule by which a
+//! certificate is checked.
+
+use std::collections::BTreeSet;
+
+use protocol::{
+    audit::{AuditRule, Hearing},
+    ballot::Ballot,
+    digest::Digest,
+    domain::Axis,
+    identity::NodeId,
+    message::AuditOrder,
+};
+
+use super::{Cast, Count, Tally};
+
+/// The audits of a task whose policy asks for some.
+#[derive(Debug)]
+pub(super) struct Trials {
+    rule: AuditRule,
+    audits: Vec<Cast>,
+    current: Option<Trial>,
+    /// Provers whose evidence nobody gets, or on whom auditors do not agree.
+    hopeless: BTreeSet<NodeId>,
+    /// The outcomes that the driver holds, because they were or are on trial.
+    held: BTreeSet<Digest>,
+}
+
+/// The outcome that is tested now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trial {
+    /// What is tested.
+    pub(crate) order: AuditOrder,
+    /// Whether the driver has what auditors need.
+    pub(crate) is_ready: bool,
+    /// How many are asked.
+    pub(crate) seats: u32,
+    /// Whether those who computed the same outcome may test it: nobody else is left.
+    pub(crate) insiders: bool,
+}
+
+impl Trials {
+    pub(super) fn new(rule: AuditRule) -> Self {
+        Self { rule, audits: Vec::new(), current: None, hopeless: BTreeSet::new(), held: BTreeSet::new() }
+    }
+
+    /// Audits that were counted before a restart.
+    pub(super) fn restored(rule: AuditRule, audits: Vec<Cast>) -> Self {
+        Self { audits, ..Self::new(rule) }
+    }
+}
+
+impl Tally {
+    /// Whether one computes and others audit.
+    pub(super) fn is_alone(&self) -> bool {
+        self.trials.as_ref().is_some_and(|trials| trials.rule.is_alone)
+    }
+
+    /// Whether somebody may audit what is computed here by this formula, so that its worker has to keep a witness.
+    pub(crate) fn wants_witness(&self, formula: protocol::constant::Formula) -> bool {
+        let audits = self.terms.audits;
+        self.trials.is_some() && audits.need_witness() && audits.cover(formula)
+    }
+
+    /// The audits that were counted, in the order in which they came.
+    pub fn audits(&self) -> &[Cast] {
+        self.trials.as_ref().map_or(&[], |trials| &trials.audits)
+    }
+
+    pub(crate) fn trial(&self) -> Option<&Trial> {
+        self.trials.as_ref()?.current.as_ref()
+    }
+
+    pub(crate) fn trial_mut(&mut self) -> Option<&mut Trial> {
+        self.trials.as_mut()?.current.as_mut()
+    }
+
+    /// Whether the driver holds an outcome because it was tested.
+    pub(crate) fn holds_tested(&self, outcome: &Digest) -> bool {
+        self.trials.as_ref().is_some_and(|trials| trials.held.contains(outcome))
+    }
+
+    /// What the ballots and audits come to, where there are audits.
+    pub fn hearing(&self) -> Option<Hearing> {
+        let trials = self.trials.as_ref()?;
+        Some(Hearing::new(
+            trials.rule,
+            self.ballots.values().map(|cast| cast.ballot.ballot()),
+            trials.audits.iter().filter(|cast| !cast.late).map(|cast| cast.ballot.ballot()),
+        ))
+    }
+
+    /// Begins to try what somebody computed; returns whether the driver has what auditors need.
+    pub(crate) fn begin_trial(&mut self, order: AuditOrder) -> bool {
+        let needs_witness = self.terms.audits.need_witness();
+        let Some(trials) = &mut self.trials else { return false };
+        // A witness is one prover's own.
+        let is_ready = !needs_witness && trials.held.contains(&order.outcome);
+        trials.current = Some(Trial { order, is_ready, seats: trials.rule.passes, insiders: false });
+        is_ready
+    }
+
+    /// The driver has what auditors need of this prover; whether anybody waits for it.
+    pub(crate) fn evidence_held(&mut self, prover: &NodeId) -> bool {
+        let Some(trials) = &mut self.trials else { return false };
+        let Some(trial) = trials.current.as_mut().filter(|trial| trial.order.prover == *prover) else {
+            return false;
+        };
+        trial.is_ready = true;
+        trials.held.insert(trial.order.outcome);
+        true
+    }
+
+    /// Nobody can try this prover, or auditors do not agree on it.
+    pub(crate) fn give_up_trial(&mut self, prover: &NodeId) {
+        let Some(trials) = &mut self.trials else { return };
+        trials.hopeless.insert(*prover);
+        if trials.current.is_some_and(|trial| trial.order.prover == *prover) {
+            trials.current = None;
+        }
+    }
+
+    /// Whether auditors have rejected whoever is on trial.
+    pub(crate) fn is_trial_lost(&self) -> bool {
+        let prover = self.trial().map(|trial| trial.order.prover);
+        prover.is_some_and(|prover| self.hearing().is_some_and(|hearing| hearing.is_struck(&prover)))
+    }
+
+    /// The trial is over.
+    pub(crate) fn end_trial(&mut self) {
+        if let Some(trials) = &mut self.trials {
+            trials.current = None;
+        }
+    }
+
+    /// Takes an audit of a worker that was leased it; the caller has checked what it is about.
+    pub(super) fn cast_audit(&mut self, cast: Cast) {
+        let is_rejection = !cast.ballot.ballot().is_for_its_outcome();
+        if is_rejection && !cast.late {
+            self.disputed = true;
+        }
+        if let Some(trials) = &mut self.trials {
+            trials.audits.push(cast);
+        }
+    }
+
+    /// A worker's audit as this replica, if it is counted.
+    pub(super) fn audit_of(&self, worker: &NodeId, number: u32) -> Option<&Cast> {
+        self.audits().iter().find(|cast| {
+            let said = cast.ballot.ballot();
+            said.worker == *worker && said.replica.number == number
+        })
+    }
+
+    /// An auditor that said two things has said nothing.
+    pub(super) fn strike_audit(&mut self, worker: &NodeId, number: u32) {
+        if let Some(trials) = &mut self.trials {
+            trials.audits.retain(|cast| {
+                let said = cast.ballot.ballot();
+                said.worker != *worker || said.replica.number != number
+            });
+        }
+    }
+
+    /// How many audits of the trial are counted, and how many are out.
+    fn audits_of_trial(&self, trial: &Trial) -> (u32, u32) {
+        let is_of = |ballot: &Ballot| {
+            ballot.audit.is_some_and(|audited| {
+                (audited.prover, audited.outcome) == (trial.order.prover, trial.order.outcome)
+            })
+        };
+        let counted = self.audits().iter().filter(|cast| is_of(cast.ballot.ballot())).count();
+        let out = self.outstanding().filter(|(_, issued)| issued.audit == Some(trial.order)).count();
+        (u32::try_from(counted).unwrap_or(u32::MAX), u32::try_from(out).unwrap_or(u32::MAX))
+    }
+
+    /// How many more auditors the trial wants.
+    pub(super) fn vacant_audits(&self, trial: &Trial) -> u32 {
+        if !trial.is_ready {
+            return 0;
+        }
+        let (counted, out) = self.audits_of_trial(trial);
+        trial.seats.saturating_sub(counted + out)
+    }
+
+    /// Whether this worker may test what is on trial. Those who computed the same are asked only where nobody else is left.
+    pub(crate) fn may_audit(&self, worker: &NodeId, trial: &Trial, with_insiders: bool) -> bool {
+        let order = &trial.order;
+        let computed_it =
+            self.ballots.get(worker).is_some_and(|cast| cast.ballot.ballot().digest == order.outcome);
+        let has_audited = self.audits().iter().any(|cast| {
+            let said = cast.ballot.ballot();
+            said.worker == *worker && said.audit.is_some_and(|audited| audited.prover == order.prover)
+        });
+        *worker != order.prover
+            && (with_insiders || !computed_it)
+            && !has_audited
+            && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
+            && !self.excused.contains(worker)
+            && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
+            && (self.leases_of(worker) < super::numbers::LEASES_PER_WORKER_MAX
+                || self.may_have_again(worker))
+    }
+
+    /// Whether prover or another auditor of the trial shows this value on this axis.
+    pub(crate) fn anyone_in_trial_on(&self, trial: &Trial, axis: Axis, value: &str) -> bool {
+        let prover = self.ballots.get(&trial.order.prover);
+        let of_trial = |cast: &&Cast| {
+            cast.ballot.ballot().audit.is_some_and(|audited| audited.prover == trial.order.prover)
+        };
+        let signed = prover.into_iter().chain(self.audits().iter().filter(of_trial));
+        signed.map(|cast| axis.value_in(&cast.ballot.ballot().domain)).any(|shown| shown == value)
+            || self
+                .outstanding()
+                .filter(|(_, issued)| issued.audit == Some(trial.order))
+                .any(|(_, issued)| issued.value_on(axis) == value)
+    }
+
+    /// The count where there are audits.
+    pub(super) fn count_with_audits(&self, trials: &Trials, hearing: &Hearing) -> Count {
+        let digests = self.digests();
+        let by_majority = hearing.asks_for_majority().then(|| self.count_computed());
+        let may_win = |digest: &Digest| match by_majority {
+            Some(Count::Won(winner)) => winner == *digest,
+            Some(_) => false,
+            None => !self.lacks_spread(hearing, digest),
+        };
+        let carried = |digest: &&Digest| may_win(digest) && hearing.is_carried(digest, self.rules.quorum);
+        if let Some(winner) = digests.keys().find(carried) {
+            return Count::Won(*winner);
+        }
+        if let Some(trial) = trials.current.as_ref().filter(|trial| !hearing.is_struck(&trial.order.prover)) {
+            let (counted, out) = self.audits_of_trial(trial);
+            return if !trial.is_ready || out > 0 || counted < trial.seats {
+                Count::Open
+            } else if trial.seats < self.rules.seats_max {
+                Count::NeedsAudit
+            } else {
+                Count::GiveUp(trial.order.prover)
+            };
+        }
+        let candidate = match by_majority {
+            Some(Count::Won(winner)) => self.next_prover(trials, hearing, Some(&winner)),
+            Some(other) => return other,
+            None => self.next_prover(trials, hearing, None),
+        };
+        if let Some(order) = candidate {
+            return Count::Try(order);
+        }
+        // Nobody is left to be tried: another worker computes.
+        let seats = self.seats.max(self.cast_count() + self.outstanding_count());
+        if seats > self.cast_count() {
+            Count::Open
+        } else if seats < self.rules.seats_max {
+            Count::NeedsSeats(1)
+        } else {
+            Count::Hopeless
+        }
+    }
+
+    /// Whether those who signed for a digest are too much alike.
+    fn lacks_spread(&self, hearing: &Hearing, digest: &Digest) -> bool {
+        let supporters = hearing.supporters(digest);
+        let signed = || {
+            let all = self.ballots.values().chain(self.audits());
+            all.map(|cast| cast.ballot.ballot())
+                .filter(|ballot| ballot.digest == *digest && supporters.contains(&ballot.worker))
+        };
+        self.rules.spread.iter().any(|(axis, needed)| {
+            let values: BTreeSet<String> = signed().map(|ballot| axis.value_in(&ballot.domain)).collect();
+            u32::try_from(values.len()).is_ok_and(|shown| shown < *needed)
+        })
+    }
+
+    /// Who is tried next: of those whose outcome can be audited and that stand, one with the most on its side.
+    fn next_prover(&self, trials: &Trials, hearing: &Hearing, of: Option<&Digest>) -> Option<AuditOrder> {
+        let digests = self.digests();
+        self.ballots
+            .iter()
+            .filter(|(worker, cast)| {
+                let said = cast.ballot.ballot();
+                !hearing.is_struck(worker)
+                    && !trials.hopeless.contains(worker)
+                    && self.terms.audits.cover(said.domain.formula)
+                    && of.is_none_or(|outcome| *outcome == said.digest)
+            })
+            .max_by_key(|(_, cast)| digests.get(&cast.ballot.ballot().digest).copied().unwrap_or(0))
+            .map(|(worker, cast)| {
+                let said = cast.ballot.ballot();
+                AuditOrder { outcome: said.digest, prover: *worker, formula: said.domain.formula }
+            })
+    }
+}

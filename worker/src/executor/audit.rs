@@ -1,0 +1,100 @@
+//! Audits: somebody else's outcome is fetched, with what it gave along, and tested by a challenge that is drawn only then.
+
+use std::time::Instant;
+
+use compute::audit::{self, Finding};
+use protocol::{
+    audit::Audited,
+    constant::Formula,
+    domain::Engine,
+    limits::TASK_BYTES_MAX,
+    message::{AuditOrder, BlobName, EngineIntroduction},
+    task::Task,
+};
+use tracing::{info, warn};
+use transport::{Connection, blob};
+
+use super::{Computed, Executor, NotComputed, Work, read_task};
+use crate::misbehave::Misbehaviour;
+
+/// An outcome that is to be tested, and what it takes.
+struct Evidence {
+    task: Task,
+    order: AuditOrder,
+    outcome: Vec<u8>,
+    witness: Option<Vec<u8>>,
+}
+
+impl Executor {
+    /// Fetches what is to be tested, and tests it as soon as there is a slot.
+    pub(super) async fn audit(
+        self,
+        work: Work,
+        order: AuditOrder,
+        bytes: Option<Vec<u8>>,
+        connection: Connection,
+    ) -> Result<Computed, NotComputed> {
+        let id = work.replica.task;
+        let fetch = async |name: BlobName, limit_bytes: u64, what: &str| {
+            let fetched = blob::fetch(&connection, name, limit_bytes).await;
+            fetched.map_err(|error| NotComputed::Failed(format!("the {what} did not arrive: {error}")))
+        };
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => fetch(BlobName::Task(id.0), TASK_BYTES_MAX as u64, "task").await?,
+        };
+        let task = read_task(id, &bytes)?;
+        let outcome =
+            fetch(BlobName::Outcome(order.outcome), task.outcome_bytes_max(), "outcome to be audited").await?;
+        let witness = if task.audits().need_witness() {
+            let name = BlobName::Witness(order.outcome, order.prover);
+            Some(fetch(name, task.witness_bytes_max(), "witness of the outcome to be audited").await?)
+        } else {
+            None
+        };
+        let weight = task.weight();
+        let evidence = Evidence { task, order, outcome, witness };
+        let executor = self.clone();
+        self.in_slot(weight, Engine::Cpu, move || executor.test(&evidence, &work)).await
+    }
+
+    fn test(&self, evidence: &Evidence, work: &Work) -> Result<Computed, NotComputed> {
+        let Evidence { task, order, outcome, witness } = evidence;
+        work.control.check().map_err(|_| NotComputed::Cancelled)?;
+        let start = Instant::now();
+        // Nobody could foresee these: all that they test is here already.
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| {
+            NotComputed::Failed(format!("no random bytes for the challenge of an audit: {error}"))
+        })?;
+        let finding = self.pool.install(|| {
+            audit::audit(task, order.formula, outcome, witness.as_deref(), &seed, &work.control)
+        });
+        let finding = finding.map_err(|error| match error {
+            audit::AuditError::Cancelled(_) => NotComputed::Cancelled,
+        })?;
+        let elapsed = start.elapsed();
+        let (prover, index) = (order.prover.short(), work.replica.index);
+        let is_right = match finding {
+            Finding::Passed { .. } => {
+                info!(%prover, index, ?elapsed, "an outcome passed its audit");
+                true
+            }
+            Finding::Failed(fault) => {
+                warn!(%prover, index, %fault, "an outcome failed its audit");
+                false
+            }
+        };
+        let audited = Audited { outcome: order.outcome, prover: order.prover, seed };
+        let says_right = is_right != (self.misbehaviour == Some(Misbehaviour::LyingAuditor));
+        Ok(Computed {
+            bytes: Vec::new(),
+            digest: if says_right { order.outcome } else { audited.rejection() },
+            contradiction: None,
+            formula: Formula::Audit,
+            engine: EngineIntroduction { engine: Engine::Cpu, device: compute::engine::processor_name() },
+            elapsed,
+            audited: Some(audited),
+        })
+    }
+}
