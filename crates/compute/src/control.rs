@@ -81,7 +81,8 @@ pub enum Interrupted {
 /// A drill: one bit of a result is turned over before it is checked, as a broken machine would do.
 ///
 /// With `repeats`, the repetition is spoilt as well. Every check of the engine can be exercised so, in a test or by an
-/// operator who wants to see that a fault is noticed; the default of a [`Control`] is no drill.
+/// operator who wants to see that a fault is noticed; the default of a [`Control`] is no drill. Where `noticed` is false,
+/// the engine's own checks are off, so that what lies beyond them (a vote, an audit) can be exercised, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultDrill {
     /// Whose results are spoilt.
@@ -92,6 +93,8 @@ pub struct FaultDrill {
     pub bit: u64,
     /// Whether the repetition is spoilt, too.
     pub repeats: bool,
+    /// Whether the engine looks at its results at all.
+    pub noticed: bool,
 }
 
 /// Shared between the computation and its owner; clones are the same thing.
@@ -176,6 +179,11 @@ impl Control {
         let drill = self.0.drill.as_ref().filter(|drill| drill.site == site)?;
         let number = self.0.results.fetch_add(1, Ordering::Relaxed);
         (number == drill.number).then_some(drill.bit)
+    }
+
+    /// Whether the drill asks that no result is looked at.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.0.drill.as_ref().is_some_and(|drill| !drill.noticed)
     }
 
     /// Turns a bit over, if the drill says so; `bit` is what [`Control::next_result`] gave for this result.

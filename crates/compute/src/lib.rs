@@ -4,6 +4,7 @@
 //! by enclosures, [`residues`] looks at large numbers through small primes, and [`engine`] runs whole tasks with them. Everything runs on the rayon pool of whoever calls, can be
 //! stopped between steps and tells its progress ([`control::Control`]).
 
+pub mod audit;
 pub mod constants;
 pub mod control;
 pub mod digit_extraction;

@@ -45,7 +45,7 @@ fn a_wrong_bit_in_each_phase_is_seen_and_the_repetition_is_right() {
         (Site::Arithmetic, COMPUTATIONS[1]),
         (Site::RadixConversion, COMPUTATIONS[0]),
     ] {
-        let drill = FaultDrill { site, number: 0, bit: 17, repeats: false };
+        let drill = FaultDrill { site, number: 0, bit: 17, repeats: false, noticed: true };
         assert_eq!(run(computation, drill), (Ok(right(computation)), 1), "{site:?}");
     }
 }
@@ -53,7 +53,7 @@ fn a_wrong_bit_in_each_phase_is_seen_and_the_repetition_is_right() {
 #[test]
 fn a_fault_that_comes_back_is_told_as_one_of_the_machine() {
     for site in Site::ALL {
-        let drill = FaultDrill { site, number: 0, bit: 17, repeats: true };
+        let drill = FaultDrill { site, number: 0, bit: 17, repeats: true, noticed: true };
         let (result, failed_checks) = run(COMPUTATIONS[1], drill);
         if matches!(site, Site::Leaf | Site::Merge) {
             // The mean of Gauss and Legendre has no series.
@@ -70,7 +70,7 @@ fn a_fault_that_comes_back_is_told_as_one_of_the_machine() {
 
 #[test]
 fn the_engine_tells_a_broken_machine_from_a_task_that_cannot_be_computed() {
-    let drill = FaultDrill { site: Site::Merge, number: 3, bit: 99, repeats: true };
+    let drill = FaultDrill { site: Site::Merge, number: 3, bit: 99, repeats: true, noticed: true };
     let task = Task::Digits { constant: Constant::Pi, decimals: DECIMALS };
     let result = run_on_cpu(&task, Formula::Chudnovsky, &Control::with_drill(drill));
     assert!(matches!(result, Err(EngineError::Hardware(fault)) if fault.site == Site::Merge));
@@ -97,7 +97,7 @@ proptest! {
         bit: u64,
         repeats: bool,
     ) {
-        let (result, failed_checks) = run(COMPUTATIONS[which], FaultDrill { site, number, bit, repeats });
+        let (result, failed_checks) = run(COMPUTATIONS[which], FaultDrill { site, number, bit, repeats, noticed: true });
         match (failed_checks, result) {
             (2, Err(DigitsError::Hardware(fault))) => prop_assert!(repeats && fault.site == site),
             (0 | 1, Ok(text)) => {

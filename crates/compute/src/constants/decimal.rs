@@ -7,12 +7,15 @@
 use rayon::join;
 use rug::Integer;
 
-use crate::control::{Interrupted, Site};
+use crate::{
+    audit::margin_bits,
+    control::{Interrupted, Site},
+};
 
 use super::{
     DigitsError,
     enclosure::{Enclosure, WIDTH_MAX, shift},
-    long::{Checks, Long},
+    long::{Checks, Long, bits},
     progress::Progress,
 };
 
@@ -26,27 +29,62 @@ const TAIL_DIGITS: u64 = 16;
 const LEAF_DIGITS_MAX: u64 = 384;
 /// Pieces of fewer digits stay on one thread.
 const PARALLEL_DIGITS: u64 = 20_000;
+/// Pieces of fewer digits are not followed further down, if that is asked for: what is left of them is found at once.
+const FOLLOWED_DIGITS_MIN: u64 = 20_000;
 /// Numbers of fewer digits are left to GMP whole.
 const PARALLEL_DIVISION_DIGITS: u64 = 200_000;
 
 /// Most digits beyond those asked for. Where so many more are all nines or all zeros, more of them would hardly help.
 const TAIL_DIGITS_MAX: u64 = 2_048;
 
+/// How the last digits came about: at each level of the way down to them, and what was left in the end.
+pub(super) struct Descent {
+    pub(super) steps: Vec<Step>,
+    /// `F 5^m` modulo `2^(bits - m)`, of the last piece and its m digits up to the last that was asked for.
+    pub(super) rest: Long,
+}
+
+/// A piece `F` of `bits` bits gave up its upper `digits` digits: `theta` is `F 5^digits` modulo `2^(bits - digits)`, and
+/// what is left of it without its `cut` lowest bits is the next piece.
+pub(super) struct Step {
+    pub(super) digits: u64,
+    pub(super) cut: u64,
+    pub(super) theta: Long,
+}
+
+/// Whether nothing that is at most `width 5^digits` makes a carry out of `point` bits when it is added.
+fn leaves_room(rest: &Long, point: u64, (digits, width): (u64, u64)) -> bool {
+    let from = margin_bits(digits, width);
+    let high = Integer::from(rest.value() >> shift(from));
+    from < point && bits(&(high + 1_u32)) <= point - from
+}
+
+/// Whether decimals are all that is asked for, or how they came about as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Text,
+    TextAndDescent,
+}
+
+/// Decimals, and how they came about if that was asked for.
+pub(super) type Decimals = (String, Option<Descent>);
+
 /// Computes an enclosure and reads its decimals off by [`Ladder`], with more of them until they are proven.
-pub(super) fn prove_by_fractions(
+pub(super) fn prove_by_fractions<P>(
     decimals: u32,
+    wanted: Wanted,
     checks: &Checks<'_>,
-    mut enclose: impl FnMut(u32) -> Result<Enclosure, DigitsError>,
-) -> Result<String, DigitsError> {
+    mut enclose: impl FnMut(u32) -> Result<(Enclosure, P), DigitsError>,
+) -> Result<(Decimals, P), DigitsError> {
     let control = checks.control();
     let mut tail = TAIL_DIGITS;
     while tail <= TAIL_DIGITS_MAX {
         control.check().map_err(Interrupted::from)?;
         let ladder = Ladder::new(u64::from(decimals) + tail, checks);
-        let enclosure = enclose(ladder.bits())?;
-        let proven = control.phase("decimal string", || ladder.read(enclosure, decimals))?;
+        let (enclosure, parts) = enclose(ladder.bits())?;
+        let proven = control.phase("decimal string", || ladder.read(enclosure, decimals, wanted))?;
         if let Some(text) = proven {
-            return Ok(text);
+            return Ok((text, parts));
         }
         tail *= 2;
     }
@@ -54,20 +92,22 @@ pub(super) fn prove_by_fractions(
 }
 
 /// Computes an enclosure and lets GMP read both its ends, with more bits until they agree.
-pub(super) fn prove_by_gmp(
+pub(super) fn prove_by_gmp<P>(
     decimals: u32,
+    wanted: Wanted,
     checks: &Checks<'_>,
-    mut enclose: impl FnMut(u32) -> Result<Enclosure, DigitsError>,
-) -> Result<String, DigitsError> {
+    mut enclose: impl FnMut(u32) -> Result<(Enclosure, P), DigitsError>,
+) -> Result<(Decimals, P), DigitsError> {
     let control = checks.control();
     let mut guard = GUARD_BITS;
     while guard <= digit_bits(TAIL_DIGITS_MAX) {
         control.check().map_err(Interrupted::from)?;
         let bits = narrow(digit_bits(u64::from(decimals)) + guard);
-        let enclosure = enclose(bits)?;
-        let proven = control.phase("decimal string", || read_by_gmp(enclosure, bits, decimals, checks))?;
+        let (enclosure, parts) = enclose(bits)?;
+        let read = || read_by_gmp(enclosure, bits, (decimals, wanted), checks);
+        let proven = control.phase("decimal string", read)?;
         if let Some(text) = proven {
-            return Ok(text);
+            return Ok((text, parts));
         }
         guard *= 2;
     }
@@ -81,9 +121,9 @@ pub(super) fn prove_by_gmp(
 fn read_by_gmp(
     enclosure: Enclosure,
     bits: u32,
-    decimals: u32,
+    (decimals, wanted): (u32, Wanted),
     checks: &Checks<'_>,
-) -> Result<Option<String>, Interrupted> {
+) -> Result<Option<Decimals>, Interrupted> {
     const SITE: Site = Site::RadixConversion;
     let power = power_of_five(decimals.into(), checks)?;
     checks.control().check()?;
@@ -91,12 +131,15 @@ fn read_by_gmp(
     let point = u64::from(bits - decimals);
     let low = checks.product(SITE, &enclosure.low, &power)?;
     let width = checks.product(SITE, &power, &checks.short(enclosure.width))?;
+    let units = u64::from(enclosure.width);
     drop((power, enclosure));
     let high = checks.sum(SITE, (&width, 0), &low, false)?;
     drop(width);
-    let (low, high) = join(|| checks.cut(SITE, &low, point), || checks.cut(SITE, &high, point));
-    let (low, high) = (low?, high?);
-    if low.value() != high.value() {
+    let (low, high) = join(|| checks.split(SITE, &low, point), || checks.cut(SITE, &high, point));
+    let ((low, rest), high) = (low?, high?);
+    let is_proven = low.value() == high.value();
+    let keeps = wanted == Wanted::TextAndDescent;
+    if !is_proven || keeps && !leaves_room(&rest, point, (decimals.into(), units)) {
         return Ok(None);
     }
     drop(high);
@@ -110,7 +153,7 @@ fn read_by_gmp(
     if width > 0 {
         text.insert(text.len() - width, '.');
     }
-    Ok(Some(text))
+    Ok(Some((text, keeps.then(|| Descent { steps: Vec::new(), rest }))))
 }
 
 /// `5^exponent`, by squaring.
@@ -225,8 +268,14 @@ impl<'l, 'c> Ladder<'l, 'c> {
     /// unit of the last bit is at most `2^-64` units of the last digit, so with at most 30 levels and a width of at
     /// most 8 the constant `x` satisfies `S <= x * 10^D < S + 1 + 38 * 2^-64 < S + 2`. So the leading digits are
     /// those of `x` unless adding 2 carries out of the tail.
-    fn read(mut self, enclosure: Enclosure, decimals: u32) -> Result<Option<String>, Interrupted> {
+    fn read(
+        mut self,
+        enclosure: Enclosure,
+        decimals: u32,
+        wanted: Wanted,
+    ) -> Result<Option<Decimals>, Interrupted> {
         debug_assert!(enclosure.width <= WIDTH_MAX);
+        let units = u64::from(enclosure.width);
         self.climb()?;
         let (whole, fraction) =
             self.checks.split(Site::RadixConversion, &enclosure.low, u64::from(self.bits()))?;
@@ -238,37 +287,74 @@ impl<'l, 'c> Ladder<'l, 'c> {
         head[..integer_part.len()].copy_from_slice(integer_part.as_bytes());
         head[integer_part.len()] = b'.';
         let progress = Progress::tree(self.checks.control(), 1 << (self.bits.len() - 1), 880, 1000);
-        self.write(self.bits.len() - 1, fraction, places, &progress)?;
+        let mut lowest = Lowest { beyond: self.digits() - decimals as u64, steps: Vec::new(), last: None };
+        let keeps = wanted == Wanted::TextAndDescent;
+        let followed = keeps.then_some(&mut lowest);
+        self.write(self.bits.len() - 1, fraction, places, (&progress, followed))?;
         if !tail_allows(&places[decimals..]) {
             return Ok(None);
         }
+        let Lowest { steps, last, .. } = lowest;
+        let mut descent = None;
+        if let Some(Last { rest, point, digits }) = last {
+            let width = units + steps.len() as u64;
+            if !leaves_room(&rest, point, (digits, width)) {
+                return Ok(None);
+            }
+            descent = Some(Descent { steps, rest });
+        }
         text.truncate(integer_part.len() + if decimals > 0 { 1 + decimals } else { 0 });
-        Ok(Some(String::from_utf8(text).expect("digits and a point are ASCII")))
+        Ok(Some((String::from_utf8(text).expect("digits and a point are ASCII"), descent)))
     }
 
-    /// Writes the digits of a piece at `level`.
+    /// Writes the digits of a piece at `level`; the piece that ends where all of them end may be followed.
     fn write(
         &self,
         level: usize,
         fraction: Long,
         places: &mut [u8],
-        progress: &Progress<'_>,
+        (progress, mut followed): (&Progress<'_>, Option<&mut Lowest>),
     ) -> Result<(), Interrupted> {
+        let digits = self.leaf_digits << level;
+        // Down to where the rest is found at once; the lower half must have digits that were asked for.
+        if let Some(lowest) = followed.take_if(|lowest| {
+            lowest.last.is_none() && (digits < FOLLOWED_DIGITS_MIN || digits / 2 < 2 * lowest.beyond)
+        }) {
+            lowest.last = Some(self.last_of(level, &fraction, digits - lowest.beyond)?);
+        }
         let Some(below) = level.checked_sub(1) else {
             self.write_leaf(&fraction, places)?;
             return Ok(progress.merged(1)?);
         };
-        let (upper, lower) = self.split(below, &fraction)?;
+        let (upper, lower, theta) = self.split(below, &fraction)?;
         drop(fraction);
+        if let Some(lowest) = &mut followed {
+            let point = self.bits[level] - digits / 2;
+            let cut = point - self.bits[below];
+            lowest.steps.push(Step { digits: digits / 2, cut, theta });
+        } else {
+            drop(theta);
+        }
         progress.merged(1 << level)?;
         let (upper_places, lower_places) = places.split_at_mut(places.len() / 2);
-        let write_upper = || self.write(below, upper, upper_places, progress);
-        if (self.leaf_digits << level) < PARALLEL_DIGITS {
+        let write_upper = || self.write(below, upper, upper_places, (progress, None));
+        if digits < PARALLEL_DIGITS {
             write_upper()?;
-            return self.write(below, lower, lower_places, progress);
+            return self.write(below, lower, lower_places, (progress, followed));
         }
-        let (upper, lower) = join(write_upper, || self.write(below, lower, lower_places, progress));
+        let write_lower = || self.write(below, lower, lower_places, (progress, followed));
+        let (upper, lower) = join(write_upper, write_lower);
         upper.and(lower)
+    }
+
+    /// What is left of a piece when `digits` digits are taken out of it.
+    fn last_of(&self, level: usize, fraction: &Long, digits: u64) -> Result<Last, Interrupted> {
+        const SITE: Site = Site::RadixConversion;
+        let power = power_of_five(digits, self.checks)?;
+        let point = self.bits[level] - digits;
+        let product = self.checks.product(SITE, fraction, &power)?;
+        let (_, rest) = self.checks.split(SITE, &product, point)?;
+        Ok(Last { rest, point, digits })
     }
 
     /// Halves a piece of `2 h` digits into its upper and its lower `h` digits.
@@ -282,7 +368,9 @@ impl<'l, 'c> Ladder<'l, 'c> {
     /// the cut drops less than one unit of the last bit, `2^-64` units of the last digit; `theta` is known to `2^-16`
     /// and the unit to `2^-60`. So its place is within `2^-15` of 1/2, and the 30 levels below, which take at most
     /// `30 * 2^-64` from it, leave it within `[1/4, 3/4]`.
-    fn split(&self, below: usize, fraction: &Long) -> Result<(Long, Long), Interrupted> {
+    ///
+    /// The third number is theta, whole.
+    fn split(&self, below: usize, fraction: &Long) -> Result<(Long, Long, Long), Interrupted> {
         const SITE: Site = Site::RadixConversion;
         let half_digits = self.leaf_digits << below;
         let (whole_bits, half_bits) = (self.bits[below + 1], self.bits[below]);
@@ -293,13 +381,14 @@ impl<'l, 'c> Ladder<'l, 'c> {
         let (_, fraction) = self.checks.split(SITE, fraction, point)?;
         let product = self.checks.product(SITE, &fraction, &self.powers[below])?;
         drop(fraction);
-        let (_, product) = self.checks.split(SITE, &product, point)?;
-        let lower = self.checks.cut(SITE, &product, point - half_bits)?;
+        let (_, whole_theta) = self.checks.split(SITE, &product, point)?;
+        drop(product);
+        let lower = self.checks.cut(SITE, &whole_theta, point - half_bits)?;
 
         let theta = Integer::from(lower.value() >> shift(half_bits - 16)).to_i128_wrapping();
         let change = self.checks.short((((1 << 15) - theta) * self.units[below]) >> 16);
         let upper = self.checks.sum(SITE, (&upper, 0), &change, false)?;
-        Ok((upper, lower))
+        Ok((upper, lower, whole_theta))
     }
 
     /// Writes the digits of a smallest piece: `floor(F * 10^m / 2^b)`.
@@ -313,6 +402,21 @@ impl<'l, 'c> Ladder<'l, 'c> {
         rest.copy_from_slice(text.as_bytes());
         Ok(())
     }
+}
+
+/// The pieces that end where all digits end.
+struct Lowest {
+    /// Digits beyond those that were asked for.
+    beyond: u64,
+    steps: Vec<Step>,
+    last: Option<Last>,
+}
+
+/// See [`Descent::rest`].
+struct Last {
+    rest: Long,
+    point: u64,
+    digits: u64,
 }
 
 /// Whether 2 can be added to the number that `tail` spells without a carry out of it.
@@ -359,11 +463,11 @@ mod tests {
             let wide = |bits| {
                 calls.set(calls.get() + 1);
                 let Enclosure { low, .. } = enclose(&numerator, &denominator, bits, &checks);
-                Ok(Enclosure { low: checks.short(low.value() - Integer::from(1)), width: 3 })
+                Ok((Enclosure { low: checks.short(low.value() - Integer::from(1)), width: 3 }, ()))
             };
-            assert_eq!(prove_by_fractions(1, &checks, wide).unwrap(), expected);
+            assert_eq!(prove_by_fractions(1, Wanted::Text, &checks, wide).unwrap().0.0, expected);
             assert!(calls.replace(0) > 1);
-            assert_eq!(prove_by_gmp(1, &checks, wide).unwrap(), expected);
+            assert_eq!(prove_by_gmp(1, Wanted::Text, &checks, wide).unwrap().0.0, expected);
             assert!(calls.get() > 1);
         }
     }
@@ -375,20 +479,21 @@ mod tests {
         // Around one half, whatever the bits.
         let around = |bits: u32| {
             let half = Integer::from(1) << (bits - 1);
-            Ok(Enclosure { low: checks.short(half - 1), width: 2 })
+            Ok((Enclosure { low: checks.short(half - 1), width: 2 }, ()))
         };
-        assert_eq!(prove_by_fractions(1, &checks, around), Err(DigitsError::Unsettled));
-        assert_eq!(prove_by_gmp(1, &checks, around), Err(DigitsError::Unsettled));
+        assert_eq!(prove_by_fractions(1, Wanted::Text, &checks, around).err(), Some(DigitsError::Unsettled));
+        assert_eq!(prove_by_gmp(1, Wanted::Text, &checks, around).err(), Some(DigitsError::Unsettled));
     }
 
     #[test]
     fn an_exact_fraction_ends_in_zeros() {
         let control = Control::default();
         let checks = Checks::new(&control, b"decimal");
-        let exact = |bits: u32| Ok(Enclosure { low: checks.short(Integer::from(3) << (bits - 1)), width: 0 });
+        let exact =
+            |bits: u32| Ok((Enclosure { low: checks.short(Integer::from(3) << (bits - 1)), width: 0 }, ()));
         for decimals in [0, 1, 2, 500, 2_000] {
-            let text = prove_by_fractions(decimals, &checks, exact).unwrap();
-            assert_eq!(text, prove_by_gmp(decimals, &checks, exact).unwrap());
+            let text = prove_by_fractions(decimals, Wanted::Text, &checks, exact).unwrap().0.0;
+            assert_eq!(text, prove_by_gmp(decimals, Wanted::Text, &checks, exact).unwrap().0.0);
             let expected =
                 if decimals == 0 { "1".to_owned() } else { format!("1.{:0<1$}", 5, decimals as usize) };
             assert_eq!(text, expected);
@@ -417,9 +522,9 @@ mod tests {
             let denominator = Integer::from(Integer::u_pow_u(10, decimals + 1));
             let control = Control::default();
             let checks = Checks::new(&control, b"decimal");
-            let enclose = |bits| Ok(enclose(&numerator, &denominator, bits, &checks));
-            prop_assert_eq!(&prove_by_fractions(decimals, &checks, enclose).unwrap(), &text);
-            prop_assert_eq!(&prove_by_gmp(decimals, &checks, enclose).unwrap(), &text);
+            let enclose = |bits| Ok((enclose(&numerator, &denominator, bits, &checks), ()));
+            prop_assert_eq!(&prove_by_fractions(decimals, Wanted::Text, &checks, enclose).unwrap().0.0, &text);
+            prop_assert_eq!(&prove_by_gmp(decimals, Wanted::Text, &checks, enclose).unwrap().0.0, &text);
         }
     }
 }

@@ -3,6 +3,7 @@
 use protocol::series::Ratio;
 use protocol::series::{Factor, Hypergeometric, Polynomial, SeriesFormula, Summand};
 use rayon::join;
+use rug::Integer;
 
 use crate::control::{Interrupted, Site};
 
@@ -118,10 +119,13 @@ pub(super) fn by_brent_mcmillan(reals: &Reals<'_, '_>) -> Result<Fixed, DigitsEr
             terms += terms / 16 + 64;
         }
     })?;
-    let ratio = control.phase("division and root", || reals.ratio(above, below))?;
+    let ratio = control.phase("division and root", || {
+        let one = Integer::from(1);
+        reals.ratio((&above, &one), (&below, &one))
+    })?;
     control.set_permille(800);
     let logarithm = n.logarithm(&FOUR_TERMS, reals)?;
-    let mut difference = reals.sum(&ratio, &logarithm, true)?;
+    let mut difference = reals.sum(&ratio.0, &logarithm, true)?;
     difference.error = difference.error.saturating_add(1);
     Ok(difference)
 }

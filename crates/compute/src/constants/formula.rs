@@ -2,38 +2,59 @@
 
 use protocol::series::{Ratio, SeriesFormula, Summand};
 use rayon::{join, prelude::*};
+use rug::Integer;
 
-use crate::control::{Interrupted, Site};
+use crate::control::Interrupted;
 
 use super::{
     DigitsError,
-    fixed::{Fixed, Reals},
-    long::Checks,
-    number::Number,
-    reciprocal_root,
+    fixed::{Division, Fixed, Reals},
+    long::Long,
+    reciprocal_root::{self, Steps},
     splitting::{Sum, sum},
 };
 
 /// Bits beyond those of the result to which series are summed: for results that are large, or reciprocals of small ones.
 const MORE_BITS: u64 = 32;
 
+/// What a formula went through, from the sums to the value: everything that an audit of it looks at.
+pub(super) struct Steppings {
+    pub(super) summands: Vec<(Sum, Long, Division)>,
+    /// The reciprocal of a sum of several series and the rest of its division.
+    pub(super) reciprocal: Option<(Long, Long)>,
+    /// The root, and what was cut off the product with it.
+    pub(super) root: Option<(Steps, Long)>,
+}
+
 /// The value of a formula. Its error says how much of it is known; where a reciprocal is taken of something that cannot
 /// be told from zero, nothing is.
 pub(super) fn value(formula: &SeriesFormula, reals: &Reals<'_, '_>) -> Result<Fixed, DigitsError> {
+    Ok(value_and_steppings(formula, reals)?.0)
+}
+
+/// The value, and how it came about where `reals` keeps that.
+pub(super) fn value_and_steppings(
+    formula: &SeriesFormula,
+    reals: &Reals<'_, '_>,
+) -> Result<(Fixed, Option<Steppings>), DigitsError> {
     let control = reals.checks.control();
     let summed = control.phase("binary splitting", || sums(formula, reals))?;
-    let (value, root) = control.phase("division and root", || {
-        join(|| quotient(formula, summed, reals), || root(formula.root, reals))
-    });
-    let (value, root) = (value?, root?);
+    let (total, root) = control
+        .phase("division and root", || join(|| total(formula, summed, reals), || root(formula.root, reals)));
+    let (Total { value, summands, reciprocal }, root) = (total?, root?);
     control.check().map_err(Interrupted::from)?;
     control.set_permille(860);
-    let value = match root {
-        Some(root) => control.phase("multiplication", || reals.product(&value, &root))?,
-        None => value,
+    let (value, root) = match root {
+        Some((root, steps)) => {
+            let product = || reals.product_and_rest(&value, &root);
+            let (value, low) = control.phase("multiplication", product)?;
+            (value, steps.map(|steps| (steps, low)))
+        }
+        None => (value, None),
     };
     control.set_permille(880);
-    Ok(value)
+    let steppings = reals.keeps.then_some(Steppings { summands, reciprocal, root });
+    Ok((value, steppings))
 }
 
 /// The sums, on as many threads as there are.
@@ -41,7 +62,7 @@ fn sums(formula: &SeriesFormula, reals: &Reals<'_, '_>) -> Result<Vec<(Ratio, Su
     let bits = reals.bits + MORE_BITS;
     let each = |Summand { times, series }: &Summand| {
         let permille = (10, 740);
-        Ok((*times, sum(series, bits, reals.checks, permille)?))
+        Ok((*times, sum(series, (bits, reals.keeps), reals.checks, permille)?))
     };
     if let [only] = &formula.summands[..] {
         Ok(vec![each(only)?])
@@ -50,62 +71,65 @@ fn sums(formula: &SeriesFormula, reals: &Reals<'_, '_>) -> Result<Vec<(Ratio, Su
     }
 }
 
+/// A sum of quotients.
+struct Total {
+    value: Fixed,
+    /// Empty where nobody keeps them.
+    summands: Vec<(Sum, Long, Division)>,
+    reciprocal: Option<(Long, Long)>,
+}
+
 /// The sum of all series or its reciprocal, times the rational.
-fn quotient(
+fn total(
     formula: &SeriesFormula,
     sums: Vec<(Ratio, Sum)>,
     reals: &Reals<'_, '_>,
-) -> Result<Fixed, Interrupted> {
-    let wide = |ratio: Ratio| (i128::from(ratio.numerator), i128::from(ratio.denominator));
-    let (above, below) = wide(formula.times);
-    if let [(times, Sum { numerator, denominator })] = &sums[..] {
-        let (times_above, times_below) = wide(*times);
-        return if formula.inverts {
-            ratio((denominator, above * times_below), (numerator, below * times_above), reals)
-        } else {
-            ratio((numerator, above * times_above), (denominator, below * times_below), reals)
-        };
+) -> Result<Total, Interrupted> {
+    let is_alone = sums.len() == 1;
+    let quotient = |(times, sum): (Ratio, Sum)| {
+        let (mut above, mut below) = (Integer::from(times.numerator), Integer::from(times.denominator));
+        if is_alone && formula.inverts {
+            std::mem::swap(&mut above, &mut below);
+        }
+        if is_alone {
+            above *= formula.times.numerator;
+            below *= formula.times.denominator;
+        }
+        let (n, d) = (&sum.numerator, &sum.denominator);
+        let (n, d) = if is_alone && formula.inverts { (d, n) } else { (n, d) };
+        let (value, division) = reals.ratio((n, &above), (d, &below))?;
+        let kept = reals.keeps.then(|| (sum, value.value.clone(), division));
+        Ok((value, kept))
+    };
+    let quotients: Result<Vec<_>, Interrupted> = sums.into_par_iter().map(quotient).collect();
+    let (values, kept): (Vec<Fixed>, Vec<_>) = quotients?.into_iter().unzip();
+    let summands = kept.into_iter().flatten().collect();
+    let mut values = values.into_iter();
+    let mut value = match values.next() {
+        Some(first) => first,
+        None => reals.integer(0)?,
+    };
+    if is_alone {
+        return Ok(Total { value, summands, reciprocal: None });
     }
-    let values: Result<Vec<Fixed>, Interrupted> = sums
-        .into_par_iter()
-        .map(|(times, Sum { numerator, denominator })| {
-            let (times_above, times_below) = wide(times);
-            ratio((&numerator, times_above), (&denominator, times_below), reals)
-        })
-        .collect();
-    let mut total = reals.integer(0)?;
-    for value in values? {
-        total = reals.sum(&total, &value, false)?;
+    for other in values {
+        value = reals.sum(&value, &other, false)?;
     }
-    let total = if formula.inverts { reals.reciprocal(&total)? } else { total };
-    reals.times(&total, above, formula.times.denominator)
-}
-
-/// `n above / (d below)`; where the divisor may be zero, nothing is known of it.
-fn ratio(
-    (n, above): (&Number, i128),
-    (d, below): (&Number, i128),
-    reals: &Reals<'_, '_>,
-) -> Result<Fixed, Interrupted> {
-    let checks = reals.checks;
-    let n = n.times_word(above, checks, Site::Division)?;
-    let d = d.times_word(below, checks, Site::Division)?;
-    if d.bits_at_least().is_none() {
-        return Ok(Fixed { value: checks.short(0), error: u64::MAX });
+    let mut reciprocal = None;
+    if formula.inverts {
+        let rest;
+        (value, rest) = reals.reciprocal(&value)?;
+        reciprocal = reals.keeps.then(|| (value.value.clone(), rest));
     }
-    let (n, d) = if *d.mantissa.value() < 0 { (negated(&n, checks), negated(&d, checks)) } else { (n, d) };
-    reals.ratio(n, d)
-}
-
-fn negated(number: &Number, checks: &Checks<'_>) -> Number {
-    Number { mantissa: checks.negated(&number.mantissa), ..*number }
+    let value = reals.times(&value, formula.times.numerator.into(), formula.times.denominator)?;
+    Ok(Total { value, summands, reciprocal })
 }
 
 /// `sqrt(n)`; none for n = 1.
-fn root(n: u32, reals: &Reals<'_, '_>) -> Result<Option<Fixed>, Interrupted> {
+fn root(n: u32, reals: &Reals<'_, '_>) -> Result<Option<(Fixed, Option<Steps>)>, Interrupted> {
     if n == 1 {
         return Ok(None);
     }
-    let value = reciprocal_root::square_root(n, reals.bits, reals.checks)?;
-    Ok(Some(Fixed { value, error: 2 }))
+    let (value, steps) = reciprocal_root::square_root(n, reals.bits, reals.checks)?;
+    Ok(Some((Fixed { value, error: 2 }, reals.keeps.then_some(steps))))
 }

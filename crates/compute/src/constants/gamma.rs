@@ -33,7 +33,7 @@ pub(super) fn lemniscate_by_mean(reals: &Reals<'_, '_>) -> Result<Fixed, DigitsE
 /// ```text
 /// arcsl(x) = x (1 + sum over k >= 1 of x^(4k) / (4k + 1) * product over j <= k of (2j - 1) / (2j))
 /// ```
-pub(super) fn lemniscate_by_arcs(reals: &Reals<'_, '_>) -> Result<Fixed, DigitsError> {
+pub(super) fn lemniscate_arcs() -> SeriesFormula {
     let arc = |times: i64, above: i128, below: u64| {
         let linear = |constant, slope| Factor { coefficients: vec![constant, slope], power: 1 };
         let series = Hypergeometric {
@@ -46,7 +46,7 @@ pub(super) fn lemniscate_by_arcs(reals: &Reals<'_, '_>) -> Result<Fixed, DigitsE
         };
         Summand { times: Ratio { numerator: times, denominator: below }, series }
     };
-    formula::value(&SeriesFormula::sum_of(vec![arc(4, 1, 2), arc(14, 7, 23)]), reals)
+    SeriesFormula::sum_of(vec![arc(4, 1, 2), arc(14, 7, 23)])
 }
 
 /// `Gamma(1/4) = sqrt(2 L sqrt(2 pi))` with L the lemniscate constant by its mean.

@@ -35,6 +35,7 @@ mod splitting;
 mod square_root;
 mod table;
 mod terms;
+mod witness;
 
 use protocol::{
     constant::{Constant, Formula},
@@ -45,8 +46,8 @@ use protocol::{
 use crate::control::{Cancelled, Control, HardwareFault, Interrupted};
 
 use self::{
-    enclosure::Enclosure,
-    fixed::{Fixed, Reals},
+    decimal::{Decimals, Wanted},
+    fixed::{Fixed, Guards, Reals},
     long::Checks,
     splitting::SumError,
 };
@@ -135,19 +136,77 @@ pub fn digits(
     control: &Control,
 ) -> Result<String, DigitsError> {
     let decimals = bounded(decimals, DECIMALS_MAX)?;
+    check_constant(constant, formula)?;
+    let seed = format!("{constant} {formula} {decimals}");
+    let way = Way { is_first: is_first(constant, formula), wanted: Wanted::Text };
+    let checks = Checks::new(control, seed.as_bytes());
+    let ((text, _), _) = proven(decimals, way, &checks, |reals| Ok((value(constant, formula, reals)?, ())))?;
+    Ok(text)
+}
+
+fn check_constant(constant: Constant, formula: Formula) -> Result<(), DigitsError> {
     match constant {
         Constant::Sqrt(0) => return Err(DigitsError::ZeroRadicand),
         Constant::Ln(n @ 0..=2) => return Err(DigitsError::LogarithmArgument(n)),
         _ => {}
     }
-    if !constant.formulas().contains(&formula) {
-        return Err(DigitsError::ForeignFormula { constant, formula });
+    if constant.formulas().contains(&formula) {
+        Ok(())
+    } else {
+        Err(DigitsError::ForeignFormula { constant, formula })
     }
+}
+
+fn is_first(constant: Constant, formula: Formula) -> bool {
+    constant.formulas().first() == Some(&formula)
+}
+
+/// As [`digits`], with the witness that an audit of them needs, where the formula is a sum of series
+/// ([`crate::audit`]). Sums are kept exact for it, which takes more memory and time where a series converges slowly.
+///
+/// # Errors
+/// As [`digits`].
+pub fn digits_with_witness(
+    constant: Constant,
+    formula: Formula,
+    decimals: u64,
+    control: &Control,
+) -> Result<(String, Option<Vec<u8>>), DigitsError> {
+    check_constant(constant, formula)?;
+    let Some(series) = series_formula(constant, formula) else {
+        return Ok((digits(constant, formula, decimals, control)?, None));
+    };
+    let decimals = bounded(decimals, DECIMALS_MAX)?;
     let seed = format!("{constant} {formula} {decimals}");
-    let is_first = constant.formulas().first() == Some(&formula);
-    proven(decimals, is_first, &Checks::new(control, seed.as_bytes()), |reals| {
-        value(constant, formula, reals)
-    })
+    witnessed(&series, decimals, is_first(constant, formula), &Checks::new(control, seed.as_bytes()))
+}
+
+/// As [`series_digits`], with the witness that an audit of them needs.
+///
+/// # Errors
+/// As [`series_digits`].
+pub fn series_digits_with_witness(
+    formula: &SeriesFormula,
+    decimals: u64,
+    is_first: bool,
+    control: &Control,
+) -> Result<(String, Option<Vec<u8>>), DigitsError> {
+    let decimals = bounded(decimals, SERIES_DECIMALS_MAX)?;
+    formula.check(decimals.into())?;
+    witnessed(formula, decimals, is_first, &Checks::new(control, b"series"))
+}
+
+fn witnessed(
+    formula: &SeriesFormula,
+    decimals: u32,
+    is_first: bool,
+    checks: &Checks<'_>,
+) -> Result<(String, Option<Vec<u8>>), DigitsError> {
+    let way = Way { is_first, wanted: Wanted::TextAndDescent };
+    let value = |reals: &Reals<'_, '_>| formula::value_and_steppings(formula, reals);
+    let ((text, descent), (guards, steppings)) = proven(decimals, way, checks, value)?;
+    let parts = steppings.zip(descent);
+    Ok((text, parts.map(|(steppings, descent)| witness::witness(&guards, &steppings, &descent))))
 }
 
 /// The digits of a formula that a job file brings, as [`digits`] gives those of a constant; `is_first` says which of the
@@ -164,7 +223,10 @@ pub fn series_digits(
 ) -> Result<String, DigitsError> {
     let decimals = bounded(decimals, SERIES_DECIMALS_MAX)?;
     formula.check(decimals.into())?;
-    proven(decimals, is_first, &Checks::new(control, b"series"), |reals| formula::value(formula, reals))
+    let way = Way { is_first, wanted: Wanted::Text };
+    let checks = Checks::new(control, b"series");
+    let ((text, _), _) = proven(decimals, way, &checks, |reals| Ok((formula::value(formula, reals)?, ())))?;
+    Ok(text)
 }
 
 fn bounded(decimals: u64, limit: u64) -> Result<u32, DigitsError> {
@@ -172,60 +234,94 @@ fn bounded(decimals: u64, limit: u64) -> Result<u32, DigitsError> {
     narrow.ok_or(DigitsError::TooManyDecimals { decimals, limit })
 }
 
-fn proven(
-    decimals: u32,
+/// Which of the two ways from bits to decimals is taken, and what is wanted of it.
+#[derive(Clone, Copy)]
+struct Way {
     is_first: bool,
+    wanted: Wanted,
+}
+
+fn proven<P>(
+    decimals: u32,
+    way: Way,
     checks: &Checks<'_>,
-    value: impl Fn(&Reals<'_, '_>) -> Result<Fixed, DigitsError>,
-) -> Result<String, DigitsError> {
+    value: impl Fn(&Reals<'_, '_>) -> Result<(Fixed, P), DigitsError>,
+) -> Result<(Decimals, (Guards, P)), DigitsError> {
+    let keeps = way.wanted == Wanted::TextAndDescent;
     let enclose = |bits: u32| {
-        let enclosure = fixed::settled(bits, checks, &value)?;
-        if *enclosure.low.value() < 0 { Err(DigitsError::NotPositive) } else { Ok::<Enclosure, _>(enclosure) }
+        let (enclosure, guards, parts) = fixed::settled(bits, checks, keeps, &value)?;
+        if *enclosure.low.value() < 0 {
+            return Err(DigitsError::NotPositive);
+        }
+        Ok((enclosure, (guards, parts)))
     };
-    let text = if is_first {
-        decimal::prove_by_fractions(decimals, checks, enclose)?
+    let proven = if way.is_first {
+        decimal::prove_by_fractions(decimals, way.wanted, checks, enclose)?
     } else {
-        decimal::prove_by_gmp(decimals, checks, enclose)?
+        decimal::prove_by_gmp(decimals, way.wanted, checks, enclose)?
     };
     checks.control().set_permille(1000);
-    Ok(text)
+    Ok(proven)
+}
+
+/// The series of a formula that is nothing but a sum of them; none for the means, continued fractions and roots, and for
+/// formulas of other constants.
+pub(crate) fn series_formula(constant: Constant, formula: Formula) -> Option<SeriesFormula> {
+    let series = match (constant, formula) {
+        (Constant::Pi, Formula::Chudnovsky) => table::chudnovsky(),
+        (Constant::Pi, Formula::Ramanujan) => table::ramanujan(),
+        (Constant::Pi, Formula::ArcTangents) => Ok(table::arc_tangents()),
+        (Constant::E, Formula::FactorialSeries) => table::factorials(),
+        (Constant::Sqrt(1..), Formula::PellSeries) => return pell_series(constant),
+        (Constant::Ln2, Formula::MachinThreeTerm) => Ok(logarithm::THREE_TERMS.logarithm(2)),
+        (Constant::Ln2, Formula::MachinSmall) => Ok(logarithm::SMALL_TERMS.logarithm(2)),
+        (Constant::Ln(n @ 3..), Formula::MachinFourTerm) => Ok(logarithm::FOUR_TERMS.logarithm(n)),
+        (Constant::Ln(n @ 3..), Formula::MachinSmall) => Ok(logarithm::SMALL_TERMS.logarithm(n)),
+        (Constant::Zeta3, Formula::Wedeniwski) => table::wedeniwski(),
+        (Constant::Zeta3, Formula::AmdeberhanZeilberger) => table::amdeberhan_zeilberger(),
+        (Constant::Catalan, Formula::Pilehrood) => table::pilehrood(),
+        (Constant::Catalan, Formula::Guillera) => table::guillera(),
+        (Constant::Lemniscate, Formula::LemniscateArcs) => Ok(gamma::lemniscate_arcs()),
+        _ => return None,
+    };
+    // The table's own polynomials are within bounds.
+    series.ok()
+}
+
+fn pell_series(constant: Constant) -> Option<SeriesFormula> {
+    match constant {
+        Constant::Sqrt(n) => square_root::pell_series(n),
+        _ => None,
+    }
 }
 
 /// The value of `constant` by `formula`. The caller has checked that they belong together.
 fn value(constant: Constant, formula: Formula, reals: &Reals<'_, '_>) -> Result<Fixed, DigitsError> {
-    let series = match (constant, formula) {
-        (Constant::Pi, Formula::GaussLegendre) => return Ok(gauss_legendre::pi(reals)?),
-        (Constant::Pi, Formula::Ramanujan) => table::ramanujan()?,
-        (Constant::Pi, Formula::ArcTangents) => table::arc_tangents(),
-        (Constant::Pi, _) => table::chudnovsky()?,
-        (Constant::E, Formula::ContinuedFraction) => return Ok(euler::e_by_continued_fraction(reals)?),
-        (Constant::E, _) => table::factorials()?,
-        (Constant::Sqrt(n), Formula::PellSeries) => return square_root::by_pell_series(n, reals),
-        (Constant::Sqrt(n), _) => return square_root::by_integer_root(n, reals),
+    if let Some(series) = series_formula(constant, formula) {
+        return formula::value(&series, reals);
+    }
+    match (constant, formula) {
+        (Constant::Pi, _) => Ok(gauss_legendre::pi(reals)?),
+        (Constant::E, _) => Ok(euler::e_by_continued_fraction(reals)?),
+        (Constant::Sqrt(n), Formula::PellSeries) => square_root::by_pell_series(n, reals),
+        (Constant::Sqrt(n), _) => square_root::by_integer_root(n, reals),
         (Constant::GoldenRatio, Formula::PellSeries) => {
-            return square_root::golden_ratio(&square_root::by_pell_series(5, reals)?, reals);
+            square_root::golden_ratio(&square_root::by_pell_series(5, reals)?, reals)
         }
         (Constant::GoldenRatio, _) => {
-            return square_root::golden_ratio(&square_root::by_integer_root(5, reals)?, reals);
+            square_root::golden_ratio(&square_root::by_integer_root(5, reals)?, reals)
         }
-        (Constant::Ln2, Formula::MachinThreeTerm) => logarithm::THREE_TERMS.logarithm(2),
-        (Constant::Ln2, _) => logarithm::SMALL_TERMS.logarithm(2),
-        (Constant::Ln(n), Formula::MachinFourTerm) => logarithm::FOUR_TERMS.logarithm(n),
-        (Constant::Ln(n), _) => logarithm::SMALL_TERMS.logarithm(n),
-        (Constant::Zeta3, Formula::AmdeberhanZeilberger) => table::amdeberhan_zeilberger()?,
-        (Constant::Zeta3, _) => table::wedeniwski()?,
-        (Constant::Catalan, Formula::Guillera) => table::guillera()?,
-        (Constant::Catalan, _) => table::pilehrood()?,
-        (Constant::EulerGamma, Formula::Sweeney) => return euler_gamma::by_sweeney(reals),
-        (Constant::EulerGamma, _) => return euler_gamma::by_brent_mcmillan(reals),
-        (Constant::Lemniscate, Formula::LemniscateArcs) => return gamma::lemniscate_by_arcs(reals),
-        (Constant::Lemniscate, _) => return gamma::lemniscate_by_mean(reals),
-        (Constant::GammaThird, Formula::Brown) => return gamma::third_by_series(reals),
-        (Constant::GammaThird, _) => return gamma::third_by_mean(reals),
-        (Constant::GammaQuarter, Formula::Brown) => return gamma::quarter_by_series(reals),
-        (Constant::GammaQuarter, _) => return gamma::quarter_by_mean(reals),
-    };
-    formula::value(&series, reals)
+        (Constant::EulerGamma, Formula::Sweeney) => euler_gamma::by_sweeney(reals),
+        (Constant::EulerGamma, _) => euler_gamma::by_brent_mcmillan(reals),
+        (Constant::Lemniscate, _) => gamma::lemniscate_by_mean(reals),
+        (Constant::GammaThird, Formula::Brown) => gamma::third_by_series(reals),
+        (Constant::GammaThird, _) => gamma::third_by_mean(reals),
+        (Constant::GammaQuarter, Formula::Brown) => gamma::quarter_by_series(reals),
+        (Constant::GammaQuarter, _) => gamma::quarter_by_mean(reals),
+        (Constant::Ln2 | Constant::Ln(_) | Constant::Zeta3 | Constant::Catalan, _) => {
+            Err(DigitsError::ForeignFormula { constant, formula })
+        }
+    }
 }
 
 /// The names of the formulas of `constant`, for an error message.

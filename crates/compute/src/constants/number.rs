@@ -4,6 +4,8 @@
 //! the length that matters, and what was cut off is remembered as a bound: a number stands for every `x` with
 //! `|x - mantissa 2^exponent| < 2^error`. Below the top few levels all numbers are exact.
 
+use rug::Integer;
+
 use crate::control::{Interrupted, Site};
 
 use super::long::{Checks, Long};
@@ -49,9 +51,14 @@ impl Number {
 
     /// Cuts the low end off a number of more than `keep + 64` bits, so that `keep` bits stay or a few more.
     pub(super) fn cut(self, checks: &Checks<'_>, site: Site, keep: u64) -> Result<Self, Interrupted> {
+        if self.mantissa.bits() <= keep + 64 { Ok(self) } else { self.shortened(checks, site, keep) }
+    }
+
+    /// The same of a number that is needed whole as well.
+    pub(super) fn shortened(&self, checks: &Checks<'_>, site: Site, keep: u64) -> Result<Self, Interrupted> {
         let bits = self.mantissa.bits();
         if bits <= keep + 64 {
-            return Ok(self);
+            return Ok(self.clone());
         }
         let cut = bits - keep;
         let mantissa = checks.cut(site, &self.mantissa, cut)?;
@@ -59,6 +66,11 @@ impl Number {
         // What is cut off is less than one unit of the new last bit.
         let error = self.error.map_or(exponent, |error| error.max(exponent) + 1);
         Ok(Self { mantissa, exponent, error: Some(error) })
+    }
+
+    /// `-x`.
+    pub(super) fn negated(&self, checks: &Checks<'_>) -> Self {
+        Self { mantissa: checks.negated(&self.mantissa), ..*self }
     }
 
     /// The product, cut to about `keep` bits.
@@ -94,18 +106,18 @@ impl Number {
         sum.cut(checks, site, keep)
     }
 
-    /// The number times a word.
+    /// The number times a short one.
     pub(super) fn times_word(
-        &self,
-        word: i128,
+        self,
+        word: &Integer,
         checks: &Checks<'_>,
         site: Site,
     ) -> Result<Self, Interrupted> {
-        if word == 1 {
-            return Ok(self.clone());
+        if *word == 1 {
+            return Ok(self);
         }
-        let mantissa = checks.product(site, &self.mantissa, &checks.short(word))?;
-        let length = u64::from(u128::BITS - word.unsigned_abs().leading_zeros());
+        let mantissa = checks.product(site, &self.mantissa, &checks.short(word.clone()))?;
+        let length = u64::from(word.significant_bits());
         let error = self.error.map(|error| error + length);
         Ok(Self { mantissa, exponent: self.exponent, error })
     }

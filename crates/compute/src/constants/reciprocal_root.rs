@@ -26,7 +26,9 @@ use super::long::{Checks, Long};
 /// below `2 e^2 <= 2^(41 - 2w)`. With `2w >= bits + 68` that is below `2^(-27 - bits)`, times `sqrt(n) < 2^16` below
 /// `2^(-11 - bits)`. Rounding `r y / 2` down to `bits` bits loses less than one unit, and so does `s0`, but they are
 /// added before they are cut.
-pub(super) fn square_root(n: u32, bits: u64, checks: &Checks<'_>) -> Result<Long, Interrupted> {
+///
+/// What comes off by the way tells an auditor that all this was done: see [`Steps`].
+pub(super) fn square_root(n: u32, bits: u64, checks: &Checks<'_>) -> Result<(Long, Steps), Interrupted> {
     let site = Site::Root;
     let small = checks.short(n);
     let widths = widths(bits);
@@ -47,13 +49,28 @@ pub(super) fn square_root(n: u32, bits: u64, checks: &Checks<'_>) -> Result<Long
     checks.control().check()?;
     let root = checks.product(site, &inverse, &small)?;
     let square = checks.square(site, &root)?;
-    let rest = checks.sum(site, (&small, 2 * width), &square, true)?;
+    let defect = checks.sum(site, (&small, 2 * width), &square, true)?;
+    drop(square);
     checks.control().check()?;
     // r y / 2 has 3 w bits behind the point, and one more for the half; s0 has w.
-    let rest = checks.cut(site, &checks.product(site, &rest, &inverse)?, width)?;
-    let point = 2 * width + 1;
-    let sum = checks.sum(site, (&root, point - width), &rest, false)?;
-    moved(checks, &sum, point, bits)
+    let point = bits.max(width);
+    let step = checks.product(site, &defect, &inverse)?;
+    let (change, lost) = checks.split(site, &step, 3 * width + 1 - point)?;
+    drop(step);
+    let sum = checks.sum(site, (&root, point - width), &change, false)?;
+    let sum = if point == bits { sum } else { moved(checks, &sum, point, bits)? };
+    Ok((sum, Steps { width, inverse, defect, change, lost }))
+}
+
+/// The last step of a root: with `w` the width, `s0 = n y`, `defect = n 4^w - s0^2`, and
+/// `defect y = change 2^(3w + 1 - bits) + lost`; the root is `s0 2^(bits - w) + change`, if there are as many bits.
+pub(super) struct Steps {
+    pub(super) width: u64,
+    /// y.
+    pub(super) inverse: Long,
+    pub(super) defect: Long,
+    pub(super) change: Long,
+    pub(super) lost: Long,
 }
 
 /// The bits behind the point of the successive reciprocal roots, ascending; the last satisfies `2w >= bits + 68`, and
@@ -87,7 +104,7 @@ mod tests {
         let checks = Checks::new(&control, b"root");
         for n in [1, 2, 3, 4, 5, 99, 10_005, 65_535, 65_536, u32::MAX - 1, u32::MAX] {
             for bits in (0_u32..400).chain([1_000, 5_000, 12_345, 70_001]) {
-                let root = square_root(n, bits.into(), &checks).unwrap();
+                let (root, _) = square_root(n, bits.into(), &checks).unwrap();
                 let exact = (Integer::from(n) << (2 * bits)).sqrt();
                 let off = Integer::from(root.value() - &exact);
                 assert!(off.clone().abs() <= 1, "sqrt({n}) at {bits} bits is {off} off");

@@ -39,26 +39,31 @@ const PARALLEL_TERMS: u64 = 512;
 const CANCEL_DEPTH: u32 = 4;
 /// Bits to which numbers near the root are cut, beyond those of the sum: each level may lose some.
 const KEEP_BITS: u64 = 256;
+/// More bits than any number has.
+const KEEP_ALL: u64 = 1 << 60;
 
 /// The value of a series: `numerator / denominator`, with the terms that were left out as part of the error.
 pub(super) struct Sum {
     pub(super) numerator: Number,
     pub(super) denominator: Number,
+    /// How many terms there are in it.
+    pub(super) terms: u64,
 }
 
 /// Sums a series so that what is left out adds less than `2^-bits`.
 ///
 /// How many terms that takes is estimated, and proven afterwards: the product of the `p / q` up to the last term is below
-/// `2^(bits of P) / |Q|`, and [`Convergence::tail_log2`] bounds all later terms in units of it.
+/// `2^(bits of P) / |Q|`, and [`Convergence::tail_log2`] bounds all later terms in units of it. With `is_exact` nothing is
+/// cut near the root, so that what comes out is the sum of these terms exactly.
 pub(super) fn sum(
     series: &Hypergeometric,
-    bits: u64,
+    (bits, is_exact): (u64, bool),
     checks: &Checks<'_>,
     permille: (u16, u16),
 ) -> Result<Sum, SumError> {
     let convergence = Convergence::of(series)?;
     // Where terms grow before they fall, sums of some of them are as much longer than the whole.
-    let keep = bits + KEEP_BITS + convergence.hump_bits();
+    let keep = if is_exact { KEEP_ALL } else { bits + KEEP_BITS + convergence.hump_bits() };
     let mut more = 0;
     loop {
         let count = series.terms(bits + more)?;
@@ -80,10 +85,11 @@ pub(super) fn sum(
             continue;
         }
         let left_out = denominator.bits_at_most().saturating_sub(bits);
-        let offset = denominator.times_word(series.plus.into(), checks, Site::Merge)?;
+        let offset = denominator.clone().times_word(&series.plus.into(), checks, Site::Merge)?;
         let mut numerator = t.plus(&offset, checks, Site::Merge, keep)?;
+        // Also of exact numbers: what was left out is not in them.
         numerator.error = Some(numerator.error.map_or(left_out, |error| error.max(left_out) + 1));
-        return Ok(Sum { numerator, denominator });
+        return Ok(Sum { numerator, denominator, terms: count });
     }
 }
 
@@ -273,7 +279,7 @@ impl Checks<'_> {
             let numbers = [(p, p_twos), (qb, qb_twos), (b, 0), (t, 0)]
                 .map(|(mantissa, twos)| Number::exact(self.short(mantissa), twos));
             let is_right = numbers.iter().zip(expected).all(|(number, expected)| {
-                self.form_of_shifted(&number.mantissa, number.exponent) == expected
+                self.agree(self.form_of_shifted(&number.mantissa, number.exponent), expected)
             });
             is_right.then_some(numbers)
         };

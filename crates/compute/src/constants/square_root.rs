@@ -45,10 +45,17 @@ pub(super) fn golden_ratio(root: &Fixed, reals: &Reals<'_, '_>) -> Result<Fixed,
 ///
 /// A square has a convergent with `m = 0`, and is exact.
 pub(super) fn by_pell_series(n: u32, reals: &Reals<'_, '_>) -> Result<Fixed, DigitsError> {
+    match pell_series(n) {
+        Some(series) => formula::value(&series, reals),
+        None => Ok(reals.integer(n.isqrt().into())?),
+    }
+}
+
+/// The series of [`by_pell_series`]; none for a square.
+pub(super) fn pell_series(n: u32) -> Option<SeriesFormula> {
     let Convergent { p, q, m } = convergent(n);
     if m == 0 {
-        // p^2 = n q^2: the root is an integer, and q divides p.
-        return Ok(reals.integer((p / q).to_u64_wrapping())?);
+        return None;
     }
     let [p, q, m] = [p, q, m].map(|number| number.to_i128_wrapping());
     let linear = |constant, slope| Factor { coefficients: vec![constant, slope], power: 1 };
@@ -65,8 +72,7 @@ pub(super) fn by_pell_series(n: u32, reals: &Reals<'_, '_>) -> Result<Fixed, Dig
         numerator: i64::try_from(p).unwrap_or(i64::MAX),
         denominator: u64::try_from(q).unwrap_or(u64::MAX),
     };
-    let summands = vec![Summand { times, series }];
-    formula::value(&SeriesFormula::sum_of(summands), reals)
+    Some(SeriesFormula::sum_of(vec![Summand { times, series }]))
 }
 
 /// A fraction near the root: `p^2 - n q^2 = m`.

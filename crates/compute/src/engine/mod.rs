@@ -86,6 +86,33 @@ pub fn run_on_cpu(task: &Task, formula: Formula, control: &Control) -> Result<Ou
     }
 }
 
+/// Computes a task and what an audit of its outcome needs beside it ([`crate::audit`]); none where no audit of this task
+/// and formula needs anything.
+///
+/// # Errors
+/// As [`run_on_cpu`].
+pub fn run_on_cpu_with_witness(
+    task: &Task,
+    formula: Formula,
+    control: &Control,
+) -> Result<(Outcome, Option<Vec<u8>>), EngineError> {
+    let (digits, witness) = match task {
+        Task::Digits { constant, decimals } => {
+            constants::digits_with_witness(*constant, formula, *decimals, control)?
+        }
+        Task::Series { formulas, decimals } => {
+            let [first, second] = &**formulas;
+            let is_first = formula != Formula::SecondSeries;
+            let chosen = if is_first { first } else { second };
+            constants::series_digits_with_witness(chosen, *decimals, is_first, control)?
+        }
+        Task::Expressions { .. } | Task::Range { .. } | Task::HexTerms(_) => {
+            return Ok((run_on_cpu(task, formula, control)?, None));
+        }
+    };
+    Ok((Outcome::Digits(digits), witness))
+}
+
 /// The answers to a batch. Checks of small integers take less time than to hand them to another thread would, so they are
 /// answered first, on this one; what is left is spread over the threads.
 fn answers(expressions: &Texts, agree_digits: u32, control: &Control) -> Result<Vec<Answer>, Cancelled> {

@@ -17,6 +17,7 @@ mod reference;
 mod series;
 mod series_residues;
 mod stretch;
+mod words;
 
 pub use modulus::{MODULUS_MAX, Modulus, ModulusError};
 pub use prime::{RANDOM_PRIME_BITS, RANDOM_PRIMES_MAX, is_prime, random_primes};
@@ -31,3 +32,4 @@ pub use series::{
 pub(crate) use series_residues::ReducedSeries;
 pub use series_residues::{SeriesResiduesError, series_residues};
 pub use stretch::StretchResidues;
+pub(crate) use words::WordReducer;

@@ -1,0 +1,324 @@
+//! The audit of digits: the whole computation as relations between integers, modulo primes that nobody foresaw.
+//!
+//! Nothing long is multiplied or divided here. What a witness claims is a chain of integers from the sum of the series
+//! to the digits; each link is an equation, which is tested modulo two random primes, or a bound, which follows from
+//! lengths. `docs/audits.md` derives both. Errors are written as `2^e` units of the last bit, and only the `e` is kept.
+
+use protocol::series::{Convergence, Hypergeometric, SeriesFormula};
+use rug::Integer;
+
+use super::{
+    AuditFault, Stop,
+    claims::{Claims, Division, RootClaim, Scaled, SeriesClaim},
+    decimals::{Text, read_back},
+    field::{Field, Form},
+    tail,
+};
+use crate::{
+    control::Control,
+    residues::{HypergeometricSeries, series_residues},
+};
+
+/// Of the primes from 2^60 to 2^61 there are more than two to this: 2^54.5.
+const PRIMES_LOG2: i64 = 54;
+
+/// A long number whose residues are known, in units of `2^-bits`, with its error.
+struct Value {
+    form: Form,
+    /// Its magnitude is below two to this.
+    length: i64,
+    /// It is at most `2^error` units off.
+    error: i64,
+    /// What it is when the guards are cut off (rounded down), where that is not left to a relation.
+    above_guard: Form,
+}
+
+/// Audits digits of `formula`; the answer is log2 of the probability that wrong ones pass.
+pub(super) fn audit(
+    formula: &SeriesFormula,
+    decimals: u64,
+    text: &str,
+    witness: &[u8],
+    seed: &[u8; 32],
+    control: &Control,
+) -> Result<i64, Stop> {
+    formula.check(decimals).map_err(AuditFault::Series)?;
+    let text = Text::read(text, decimals)?;
+    let claims = Claims::read(formula, witness)?;
+    if claims.bits > super::bits_max(decimals) || claims.guard == 0 || claims.guard >= claims.bits {
+        return Err(AuditFault::Witness { what: "bits" }.into());
+    }
+    let field = Field::new(seed);
+    let audit = Audit { formula, claims: &claims, field: &field, control };
+    let series_bits = audit.series()?;
+    let value = audit.value()?;
+    let value = match &claims.root {
+        Some(root) => audit.times_root(root, &value)?,
+        None => value,
+    };
+    if value.error >= signed(claims.guard) {
+        return Err(AuditFault::TooCoarse { what: "error of the value" }.into());
+    }
+    // floor(value / 2^guard) - 1 is at most three units below the number.
+    let low = field.difference(value.above_guard, field.word(1));
+    read_back(&claims, low, &text, &field)?;
+    // Each relation is between numbers that together are no longer than this.
+    let all_bits = 8 * i64::try_from(witness.len()).unwrap_or(i64::MAX / 64) + 4 * signed(claims.bits);
+    Ok(error_log2(series_bits.saturating_add(all_bits.saturating_mul(4))))
+}
+
+/// log2 of the probability that a number of so many bits, which is not zero, is so modulo two random primes: at most
+/// `bits / 60` primes from 2^60 on divide it.
+fn error_log2(bits: i64) -> i64 {
+    let divisors = i64::from((bits / 60 + 1).unsigned_abs().ilog2()) + 1;
+    2 * (divisors - PRIMES_LOG2)
+}
+
+struct Audit<'a, 'w> {
+    formula: &'a SeriesFormula,
+    claims: &'a Claims<'w>,
+    field: &'a Field,
+    control: &'a Control,
+}
+
+impl Audit<'_, '_> {
+    /// That numerators and denominators are those of the sums. Gives the bits of the longest relation.
+    fn series(&self) -> Result<i64, Stop> {
+        let mut longest = 0;
+        for (number, (summand, claim)) in (1..).zip(self.formula.summands.iter().zip(&self.claims.series)) {
+            let SeriesClaim { terms, numerator, denominator, .. } = claim;
+            let series = &summand.series;
+            let wrong_terms = AuditFault::Terms { series: number, terms: *terms };
+            let (Ok(usual), true) = (series.terms(self.claims.bits + 64), *terms > 0) else {
+                return Err(wrong_terms.into());
+            };
+            if *terms / 4 > usual || denominator.mantissa.is_zero() {
+                return Err(wrong_terms.into());
+            }
+            let primes = self.field.primes();
+            let stretch = series.first..series.first + terms;
+            let residues =
+                series_residues(&HypergeometricSeries::from(series), stretch, &primes, self.control)
+                    .map_err(|error| Stop::of_series(error, wrong_terms))?;
+            let (below, above) = self.field.sum_of_series(&residues, series.plus);
+            let left = self.field.product(self.scaled(*numerator), below);
+            let right = self.field.product(self.scaled(*denominator), above);
+            if let Some(prime) = self.field.differ(left, right) {
+                return Err(AuditFault::Sum { series: number, prime }.into());
+            }
+            longest = longest.max(2 * sum_bits(series, *terms));
+        }
+        Ok(longest)
+    }
+
+    fn scaled(&self, Scaled { mantissa, twos }: Scaled<'_>) -> Form {
+        self.field.shifted(self.field.long(mantissa), signed(twos))
+    }
+
+    /// The sum or its reciprocal, times the rational.
+    fn value(&self) -> Result<Value, Stop> {
+        let [first, others @ ..] = &self.claims.series[..] else {
+            return Err(AuditFault::NotAuditable.into());
+        };
+        if others.is_empty() {
+            let (form, error) = self.quotient(1, first, true)?;
+            let quotient = first.division.quotient;
+            if quotient.is_negative {
+                return Err(AuditFault::Witness { what: "sign of the value" }.into());
+            }
+            let above_guard = self.field.split(quotient, self.claims.guard).0;
+            return Ok(Value { form, length: quotient.bits(), error, above_guard });
+        }
+        let mut total = Integer::new();
+        let mut error = i64::MIN;
+        for (number, claim) in (1..).zip(&self.claims.series) {
+            let (_, own) = self.quotient(number, claim, false)?;
+            total += claim.division.quotient.integer();
+            error = larger(error, own);
+        }
+        if let Some(division) = &self.claims.reciprocal {
+            error = self.reciprocal(&total, error, division)?;
+            total = division.quotient.integer();
+        }
+        let times = self.formula.times;
+        total *= times.numerator;
+        error = larger(error + length(&times.numerator.into()), 0);
+        if times.denominator != 1 {
+            total = total.div_rem_floor(Integer::from(times.denominator)).0;
+        }
+        let guard = usize::try_from(self.claims.guard).unwrap_or(usize::MAX);
+        let above_guard = self.field.integer(&Integer::from(&total >> guard));
+        Ok(Value { form: self.field.integer(&total), length: length(&total), error, above_guard })
+    }
+
+    /// That the quotient of a series is right, and how far it may be off; `is_alone` where it is the whole sum, with the
+    /// rational in front and perhaps upside down.
+    fn quotient(&self, number: usize, claim: &SeriesClaim<'_>, is_alone: bool) -> Result<(Form, i64), Stop> {
+        let (formula, field) = (self.formula, self.field);
+        let summand = &formula.summands[number - 1];
+        let inverts = is_alone && formula.inverts;
+        let (mut above, mut below) =
+            (Integer::from(summand.times.numerator), Integer::from(summand.times.denominator));
+        if inverts {
+            std::mem::swap(&mut above, &mut below);
+        }
+        if is_alone {
+            above *= formula.times.numerator;
+            below *= formula.times.denominator;
+        }
+        let (dividend, divisor) =
+            if inverts { (claim.denominator, claim.numerator) } else { (claim.numerator, claim.denominator) };
+        let too_coarse = || Stop::from(AuditFault::TooCoarse { what: "cut before a division" });
+        let (n_bits, d_bits) = (kept_bits(dividend, claim.cuts.0), kept_bits(divisor, claim.cuts.1));
+        if d_bits < 1 || (claim.cuts.0 > 0 && n_bits < 4) || (claim.cuts.1 > 0 && d_bits < 4) {
+            return Err(too_coarse());
+        }
+        let Division { quotient, rest } = &claim.division;
+        // n 2^up = z d + r in magnitudes.
+        let up =
+            signed(self.claims.bits) + exponent(dividend, claim.cuts.0) - exponent(divisor, claim.cuts.1);
+        let (words_above, words_below) = (above.clone().abs(), below.clone().abs());
+        let n = field.product(field.split(dividend.mantissa, claim.cuts.0).0, field.integer(&words_above));
+        let d = field.product(field.split(divisor.mantissa, claim.cuts.1).0, field.integer(&words_below));
+        let magnitude = field.magnitude(*quotient);
+        let product = field.product(magnitude, field.shifted(d, (-up).max(0)));
+        field.hold("quotient", field.shifted(n, up.max(0)), field.sum(product, field.long(*rest)))?;
+        let is_negative =
+            (dividend.mantissa.is_negative != divisor.mantissa.is_negative) ^ (above < 0) ^ (below < 0);
+        if !quotient.is_zero() && quotient.is_negative != is_negative {
+            return Err(AuditFault::Witness { what: "sign of the quotient" }.into());
+        }
+        // |d| >= 2^(that), as it stands in the relation.
+        let d_least = d_bits - 1 + length(&words_below) - 1 + (-up).max(0);
+        let of_rest = if rest.is_zero() { i64::MIN } else { rest.bits() - d_least };
+        let size = larger(quotient.bits(), of_rest);
+        // Relative errors of 2^(1 - bits) of either, twice for their quotient.
+        let of_cuts = [(claim.cuts.0, n_bits), (claim.cuts.1, d_bits)]
+            .map(|(cut, bits)| if cut == 0 { i64::MIN } else { size + 2 - bits });
+        let of_tail = self.tail_error(number, claim, (inverts, size), length(&above) - length(&below) + 1)?;
+        let error = larger(larger(of_rest, of_tail), larger(of_cuts[0], of_cuts[1]));
+        Ok((field.long(*quotient), error))
+    }
+
+    /// What the terms that were left out add to a quotient.
+    fn tail_error(
+        &self,
+        number: usize,
+        claim: &SeriesClaim<'_>,
+        (inverts, size): (bool, i64),
+        coefficient: i64,
+    ) -> Result<i64, Stop> {
+        let series = &self.formula.summands[number - 1].series;
+        let terms = claim.terms;
+        let convergence = Convergence::of(series).map_err(AuditFault::Series)?;
+        let last = series.first + terms - 1;
+        if last >> convergence.settled_log2 == 0 {
+            return Err(AuditFault::Terms { series: number, terms }.into());
+        }
+        let left_out = tail::left_out_log2(series, &convergence, last, self.control)?;
+        let Some(left_out) = left_out else { return Ok(i64::MIN) };
+        if !inverts {
+            return Ok(left_out + signed(self.claims.bits) + coefficient);
+        }
+        // Relative to the sum: |delta D / N|.
+        let (n, d) = (claim.numerator, claim.denominator);
+        let relative = left_out + kept_bits(d, 0) + signed(d.twos) - (kept_bits(n, 0) - 1 + signed(n.twos));
+        if n.mantissa.is_zero() || relative > -2 {
+            return Err(AuditFault::Terms { series: number, terms }.into());
+        }
+        // Half as much again for what the cuts make of the quotient.
+        Ok(size + relative + 2)
+    }
+
+    /// That `4^bits = |total| quotient + rest`, and how far the reciprocal may be off.
+    fn reciprocal(&self, total: &Integer, error: i64, division: &Division<'_>) -> Result<i64, Stop> {
+        let (field, bits) = (self.field, signed(self.claims.bits));
+        let Division { quotient, rest } = division;
+        let size = length(total);
+        if error > size - 3 {
+            return Err(AuditFault::TooCoarse { what: "error of the sum whose reciprocal is taken" }.into());
+        }
+        if !quotient.is_zero() && quotient.is_negative != (*total < 0) {
+            return Err(AuditFault::Witness { what: "sign of the reciprocal" }.into());
+        }
+        let magnitude = field.integer(&Integer::from(total.abs_ref()));
+        let product = field.product(magnitude, field.magnitude(*quotient));
+        field.hold("reciprocal", field.power_of_two(2 * bits), field.sum(product, field.long(*rest)))?;
+        let of_rest = if rest.is_zero() { i64::MIN } else { rest.bits() - (size - 1) };
+        Ok(larger(of_rest, error.saturating_add(2 * bits + 1 - 2 * (size - 1))))
+    }
+
+    /// That the root is right, and the product with it.
+    fn times_root(&self, claim: &RootClaim<'_>, value: &Value) -> Result<Value, Stop> {
+        let (field, bits, width) = (self.field, signed(self.claims.bits), signed(claim.width));
+        let n = Integer::from(self.formula.root);
+        let lost_places = 3 * width + 1 - bits;
+        if width > bits || lost_places < 0 || claim.inverse.is_zero() {
+            return Err(AuditFault::Witness { what: "width of the root" }.into());
+        }
+        let start = field.product(field.integer(&n), field.magnitude(claim.inverse));
+        let square = field.sum(field.product(start, start), field.long(claim.defect));
+        field.hold("root", square, field.shifted(field.integer(&n), 2 * width))?;
+        let step = field.product(field.long(claim.defect), field.magnitude(claim.inverse));
+        let change = field.long(claim.change);
+        let changed = field.sum(field.shifted(change, lost_places), field.long(claim.lost));
+        field.hold("last step of the root", step, changed)?;
+        let root = field.sum(field.shifted(start, bits - width), change);
+        // s0 = sqrt(n) 2^width (1 + e) with |e| <= |defect| / (n 4^width).
+        let relative = claim.defect.bits() - 2 * width - (length(&n) - 1);
+        if relative > -2 {
+            return Err(AuditFault::TooCoarse { what: "error of the root" }.into());
+        }
+        // 2 e^2 sqrt(n) 2^bits, and what the last cut lost.
+        let of_root = larger(2 * relative + 1 + 16 + bits, claim.lost.bits() - lost_places);
+        // z s = (above 2^guard + below) 2^bits + low.
+        let low_bits = claim.low.bits().max(0);
+        if low_bits > bits || claim.below.bits() > signed(self.claims.guard) {
+            return Err(AuditFault::Witness { what: "low part of the product" }.into());
+        }
+        let product = field.product(value.form, root);
+        let cut = field.shifted(field.difference(product, field.long(claim.low)), -bits);
+        let above = field.difference(cut, field.long(claim.below));
+        let above_guard = field.shifted(above, -signed(self.claims.guard));
+        // |s| < 2^(bits + 17); the product of both errors is less than either.
+        let size = larger(value.length, value.error) - bits;
+        let error = larger(larger(value.error, 0) + 17, larger(of_root, 0) + larger(size, 0));
+        Ok(Value { form: product, length: value.length, error: error + 1, above_guard })
+    }
+}
+
+/// About the bits of numerator and denominator that the plain recurrence makes, from above.
+fn sum_bits(series: &Hypergeometric, terms: u64) -> i64 {
+    signed(super::bits_per_term(series, series.first + terms))
+        .saturating_mul(signed(terms))
+        .saturating_add(256)
+}
+
+/// The bits of a mantissa without what was cut off.
+fn kept_bits(number: Scaled<'_>, cut: u64) -> i64 {
+    number.mantissa.bits() - signed(cut)
+}
+
+fn exponent(number: Scaled<'_>, cut: u64) -> i64 {
+    signed(number.twos) + signed(cut)
+}
+
+/// The error of a sum of two: `2^a + 2^b <= 2^(max + 1)`.
+fn larger(a: i64, b: i64) -> i64 {
+    if a == i64::MIN || b == i64::MIN { a.max(b) } else { a.max(b) + 1 }
+}
+
+fn length(value: &Integer) -> i64 {
+    match value.as_limbs() {
+        [] => 0,
+        [below @ .., top] => {
+            64 * i64::try_from(below.len()).unwrap_or(i64::MAX / 64)
+                + i64::from(u64::BITS - top.leading_zeros())
+        }
+    }
+}
+
+/// Fields of a witness are far below 2^63.
+fn signed(field: u64) -> i64 {
+    i64::try_from(field).unwrap_or(i64::MAX / 64)
+}
