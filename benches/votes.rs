@@ -25,7 +25,7 @@ use protocol::{
     job::JobId,
     message::EngineIntroduction,
     policy::Policy,
-    task::{TaskId, Weight},
+    task::{Audits, TaskId, Weight},
 };
 use simulator::{Campaign, Options, options::Faults};
 use verdict::{Config, Input, Machine, Output, TaskTerms, Tasks};
@@ -54,6 +54,7 @@ impl Tasks for Light {
             formulas: &[Formula::Direct],
             engines: &[Engine::Cpu],
             weight: Weight::Light,
+            audits: Audits::Nothing,
         }
     }
 }

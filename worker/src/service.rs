@@ -432,7 +432,13 @@ impl Service {
         let domain = FailureDomain { operator, engine: engine.engine, formula, device: engine.device, build };
         let compute_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let said = |digest, outcome| {
-            let ballot = Ballot { replica, worker: self.key.node_id(), digest, domain: domain.clone(), audit: audited };
+            let ballot = Ballot {
+                replica,
+                worker: self.key.node_id(),
+                digest,
+                domain: domain.clone(),
+                audit: audited,
+            };
             Said { ballot, salt: None, outcome, compute_us }
         };
         let is_short = audited.is_none() && bytes.len() <= INLINE_OUTCOME_BYTES_MAX;

@@ -204,8 +204,13 @@ impl Vote {
         })?;
         let said = leases.iter().map(|lease| {
             let digest = Digest::of(Domain::Outcome, &lease.replica.index.to_le_bytes());
-            let ballot =
-                Ballot { replica: lease.replica, worker: key.node_id(), digest, domain: domain.clone(), audit: None };
+            let ballot = Ballot {
+                replica: lease.replica,
+                worker: key.node_id(),
+                digest,
+                domain: domain.clone(),
+                audit: None,
+            };
             Said { ballot, salt: None, outcome: Some(vec![0; 24]), compute_us: 1 }
         });
         let said = said.collect();
@@ -233,7 +238,17 @@ impl Vote {
                     self.decided += u32::from(matches!(*record, Record::Decided(_)));
                     self.entries.push(Entry { at_ms: 1, record: *record });
                 }
-                Output::Lease { worker, replica, engine, formula, lease_ms, quorum, sealed, audit, witness } => {
+                Output::Lease {
+                    worker,
+                    replica,
+                    engine,
+                    formula,
+                    lease_ms,
+                    quorum,
+                    sealed,
+                    audit,
+                    witness,
+                } => {
                     let task = None;
                     let lease =
                         Lease { replica, engine, formula, lease_ms, quorum, sealed, audit, witness, task };

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use protocol::{
-    digest::Digest, identity::NodeId, job::JobId, message::{AuditOrder, BlobName}, plan::Plan,
+    digest::Digest,
+    identity::NodeId,
+    job::JobId,
+    message::{AuditOrder, BlobName},
+    plan::Plan,
 };
 use tracing::{info, warn};
 use transport::{Connection, blob};
@@ -58,7 +62,8 @@ impl Core {
         match result {
             Ok(was_fetched) => {
                 if was_fetched {
-                    let kept_first = self.jobs.get_mut(&job).is_some_and(|record| record.kept.insert(outcome));
+                    let kept_first =
+                        self.jobs.get_mut(&job).is_some_and(|record| record.kept.insert(outcome));
                     if !kept_first {
                         self.outcomes.remove(&outcome);
                     } else if let Some(bytes) = self.outcomes.short(&outcome) {

@@ -181,7 +181,11 @@ impl JobResult {
         let worker = ballot.worker;
         let standing = match task.accepted() {
             _ if ballot.audit.is_some() => {
-                if ballot.is_for_its_outcome() { "passes" } else { "rejects" }
+                if ballot.is_for_its_outcome() {
+                    "passes"
+                } else {
+                    "rejects"
+                }
             }
             _ if task.equivocations.contains_key(&worker) => "equivocates",
             Some(accepted) if accepted == ballot.digest => "agrees",
@@ -249,7 +253,9 @@ mod tests {
     #[test]
     fn a_report_says_what_agreeing_workers_have_in_common() {
         let all: BTreeSet<Axis> = Axis::ALL.into_iter().collect();
-        assert!(describe_worth(2, &all, false).contains("all with the same operator, engine, formula, device"));
+        assert!(
+            describe_worth(2, &all, false).contains("all with the same operator, engine, formula, device")
+        );
         assert!(describe_worth(3, &BTreeSet::new(), false).contains("they differed in operator"));
         let same = BTreeSet::from([Axis::Operator, Axis::Device]);
         assert!(

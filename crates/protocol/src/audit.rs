@@ -96,9 +96,8 @@ impl Hearing {
         audits: impl IntoIterator<Item = &'b Ballot>,
     ) -> Self {
         let computed = ballots.into_iter().filter(|ballot| ballot.audit.is_none());
-        let mut provers: BTreeMap<NodeId, Heard> = computed
-            .map(|ballot| (ballot.worker, Heard::of(ballot.digest)))
-            .collect();
+        let mut provers: BTreeMap<NodeId, Heard> =
+            computed.map(|ballot| (ballot.worker, Heard::of(ballot.digest))).collect();
         for ballot in audits {
             let Some(audited) = ballot.audit else { continue };
             let Some(heard) = provers.get_mut(&audited.prover) else { continue };

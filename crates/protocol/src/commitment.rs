@@ -58,7 +58,13 @@ mod tests {
             device: "a CPU".to_owned(),
             build: "1".to_owned(),
         };
-        Ballot { replica, worker: SecretKey::from_seed(&[5; 32]).node_id(), digest: Digest([6; 32]), domain, audit: None }
+        Ballot {
+            replica,
+            worker: SecretKey::from_seed(&[5; 32]).node_id(),
+            digest: Digest([6; 32]),
+            domain,
+            audit: None,
+        }
     }
 
     #[test]

@@ -405,7 +405,9 @@ impl Policy {
             faults.push(PolicyFault::AuditOverMax { audit, max_replicas: self.max_replicas });
         }
         let compute_only = self.distinct.iter().filter(|axis| matches!(axis, Axis::Engine | Axis::Formula));
-        faults.extend(compute_only.filter(|_| is_alone).map(|axis| PolicyFault::AuditedDistinct { axis: *axis }));
+        faults.extend(
+            compute_only.filter(|_| is_alone).map(|axis| PolicyFault::AuditedDistinct { axis: *axis }),
+        );
         if self.sealed {
             faults.push(PolicyFault::AuditWith { key: "sealed" });
         }

@@ -131,9 +131,9 @@ impl Task {
     #[must_use]
     pub fn witness_bytes_max(&self) -> u64 {
         match self {
-            Self::Digits { decimals, .. } | Self::Series { decimals, .. } => {
-                decimals.saturating_mul(WITNESS_BYTES_PER_DIGIT_MAX).saturating_add(WITNESS_OVERHEAD_BYTES_MAX)
-            }
+            Self::Digits { decimals, .. } | Self::Series { decimals, .. } => decimals
+                .saturating_mul(WITNESS_BYTES_PER_DIGIT_MAX)
+                .saturating_add(WITNESS_OVERHEAD_BYTES_MAX),
             Self::Expressions { .. } | Self::Range { .. } | Self::HexTerms(_) => 0,
         }
     }

@@ -162,7 +162,7 @@ fn expressions_over_a_bound_are_no_mistake_because_their_refusal_is_voted_on() {
 
 #[test]
 fn broken_toml_hides_no_other_mistake_and_invents_none() {
-    let text = "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = pi\ndecimals = 0\n[policy]\nquorum =\naudit = 1\n";
+    let text = "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = pi\ndecimals = 0\n[policy]\nquorum =\nadaptive = true\n";
     assert_eq!(
         messages(text),
         [

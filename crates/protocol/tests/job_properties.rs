@@ -53,7 +53,17 @@ fn draft() -> impl Strategy<Value = PolicyDraft> {
     let mode = prop::option::of(prop_oneof![Just(Mode::Replicated), Just(Mode::Audited)]);
     let audits = (mode, number(4));
     (number(6_u32), number(9), number(12), number(16), axes(), electorate, sealed, lease_ms, audits).prop_map(
-        |(tolerate, quorum, replicas, max_replicas, distinct, electorate, sealed, lease_ms, (mode, audit))| PolicyDraft {
+        |(
+            tolerate,
+            quorum,
+            replicas,
+            max_replicas,
+            distinct,
+            electorate,
+            sealed,
+            lease_ms,
+            (mode, audit),
+        )| PolicyDraft {
             tolerate,
             quorum: quorum.map(|quorum| quorum + 1),
             replicas: replicas.map(|replicas| replicas + 1),

@@ -95,8 +95,7 @@ pub fn ballot(replica: ReplicaId, key: &SecretKey, outcome: &Outcome) -> Ballot 
 #[must_use]
 pub fn audit(replica: ReplicaId, key: &SecretKey, of: &Ballot, passes: bool) -> Ballot {
     let audited = Audited { outcome: of.digest, prover: of.worker, seed: [9; 32] };
-    let domain =
-        FailureDomain { formula: protocol::constant::Formula::Audit, ..of.domain.clone() };
+    let domain = FailureDomain { formula: protocol::constant::Formula::Audit, ..of.domain.clone() };
     let digest = if passes { audited.outcome } else { audited.rejection() };
     Ballot { replica, worker: key.node_id(), digest, domain, audit: Some(audited) }
 }

@@ -10,9 +10,9 @@ use protocol::{
     identity::{NodeId, SecretKey},
     job::JobId,
     limits::PROTOCOL_VERSION,
-    message::{AuditOrder, 
-        BlobName, BlobReply, BlobRequest, CoordinatorMessage, EngineIntroduction, Hello, Introduction, Lease,
-        Request, Response, Welcome, WorkerIntroduction, WorkerMessage,
+    message::{
+        AuditOrder, BlobName, BlobReply, BlobRequest, CoordinatorMessage, EngineIntroduction, Hello,
+        Introduction, Lease, Request, Response, Welcome, WorkerIntroduction, WorkerMessage,
     },
     report::{JobProgress, JobStatus, Liveness, WorkerStatus},
     token::{Credential, Grant, Role, Token},

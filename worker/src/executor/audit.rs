@@ -45,7 +45,8 @@ impl Executor {
         };
         let task = read_task(id, &bytes)?;
         let outcome =
-            fetch(BlobName::Outcome(order.outcome), task.outcome_bytes_max(), "outcome to be audited").await?;
+            fetch(BlobName::Outcome(order.outcome), task.outcome_bytes_max(), "outcome to be audited")
+                .await?;
         let witness = if task.audits().need_witness() {
             let name = BlobName::Witness(order.outcome, order.prover);
             Some(fetch(name, task.witness_bytes_max(), "witness of the outcome to be audited").await?)
@@ -67,9 +68,9 @@ impl Executor {
         getrandom::fill(&mut seed).map_err(|error| {
             NotComputed::Failed(format!("no random bytes for the challenge of an audit: {error}"))
         })?;
-        let finding = self.pool.install(|| {
-            audit::audit(task, order.formula, outcome, witness.as_deref(), &seed, &work.control)
-        });
+        let finding = self
+            .pool
+            .install(|| audit::audit(task, order.formula, outcome, witness.as_deref(), &seed, &work.control));
         let finding = finding.map_err(|error| match error {
             audit::AuditError::Cancelled(_) => NotComputed::Cancelled,
         })?;

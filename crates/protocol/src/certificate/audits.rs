@@ -7,9 +7,7 @@ use super::{
     CertificateFault,
     check::{Checking, count, least},
 };
-use crate::{
-    audit::Hearing, ballot::Ballot, digest::Digest, identity::NodeId, ledger::Decided, task::Task,
-};
+use crate::{audit::Hearing, ballot::Ballot, digest::Digest, identity::NodeId, ledger::Decided, task::Task};
 
 impl Checking {
     /// Each audit is signed, is of an outcome that somebody computed here, and is its worker's only one of that prover.
@@ -23,9 +21,8 @@ impl Checking {
             let worker = ballot.worker;
             let no_audit = CertificateFault::NoAudit { index, worker };
             let Some(audited) = ballot.audit else { return Err(no_audit) };
-            let is_prover = |computed: &Ballot| {
-                computed.worker == audited.prover && computed.digest == audited.outcome
-            };
+            let is_prover =
+                |computed: &Ballot| computed.worker == audited.prover && computed.digest == audited.outcome;
             let is_of_somebody = decided.ballots.iter().any(|counted| is_prover(&counted.ballot.ballot));
             let says_something = ballot.digest == audited.outcome || ballot.digest == audited.rejection();
             if !is_of_somebody || !says_something || !made.insert((worker, audited.prover)) {

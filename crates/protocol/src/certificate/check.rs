@@ -228,7 +228,12 @@ impl Checking {
     }
 
     /// A ballot is about this task, and signed by whom it names.
-    pub(super) fn authentic(&mut self, signed: &SignedBallot, index: u64, task: TaskId) -> Result<(), CertificateFault> {
+    pub(super) fn authentic(
+        &mut self,
+        signed: &SignedBallot,
+        index: u64,
+        task: TaskId,
+    ) -> Result<(), CertificateFault> {
         let Ballot { worker, replica, .. } = signed.ballot;
         if (replica.job, replica.index, replica.task) != (self.job, index, task) {
             return Err(CertificateFault::ForeignBallot { index, worker });
@@ -308,8 +313,9 @@ impl Checking {
         self.findings.accepted += 1;
         self.findings.quorum_min = least(self.findings.quorum_min, quorum);
         self.findings.wrong_together_min = least(self.findings.wrong_together_min, agreeing);
-        let axes =
-            Axis::ALL.iter().map(|axis| (axis.name(), values(winners.clone(), |domain| axis.value_in(domain))));
+        let axes = Axis::ALL
+            .iter()
+            .map(|axis| (axis.name(), values(winners.clone(), |domain| axis.value_in(domain))));
         let build = (BUILD, values(winners.clone(), |domain| domain.build.clone()));
         for (axis, shown) in axes.chain([build]) {
             let fewest = self.spread.entry(axis).or_insert(shown);

@@ -39,7 +39,18 @@ const EXPRESSIONS: Keys =
     Keys { table: "expressions", known: &["check", "file", "agree_digits", "batch"], later: &[] };
 const POLICY: Keys = Keys {
     table: "policy",
-    known: &["tolerate", "quorum", "replicas", "max_replicas", "distinct", "electorate", "sealed", "lease", "mode", "audit"],
+    known: &[
+        "tolerate",
+        "quorum",
+        "replicas",
+        "max_replicas",
+        "distinct",
+        "electorate",
+        "sealed",
+        "lease",
+        "mode",
+        "audit",
+    ],
     later: &["adaptive", "error"],
 };
 

@@ -138,7 +138,8 @@ impl Worker {
             device: self.device(),
             build: BUILD.to_owned(),
         };
-        let ballot = Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain, audit: None };
+        let ballot =
+            Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain, audit: None };
         Box::new(SignedBallot { ballot, bundle: None, signature: Signature([0; 64]) })
     }
 }

@@ -124,11 +124,13 @@ impl Machine {
 
     /// Nobody who is here can test what is on trial, if not those who computed the same.
     pub(super) fn give_up_trial(&mut self, id: JobId, index: u64, prover: NodeId, now_ms: u64) {
-        let was_open_to_all = self.jobs.get(&id).and_then(|job| job.tally(index)?.trial()).is_some_and(|t| t.insiders);
+        let was_open_to_all =
+            self.jobs.get(&id).and_then(|job| job.tally(index)?.trial()).is_some_and(|t| t.insiders);
         if !was_open_to_all {
             self.admit_insiders(id, index);
         }
-        let is_open_to_all = self.jobs.get(&id).and_then(|job| job.tally(index)?.trial()).is_some_and(|t| t.insiders);
+        let is_open_to_all =
+            self.jobs.get(&id).and_then(|job| job.tally(index)?.trial()).is_some_and(|t| t.insiders);
         if was_open_to_all || !is_open_to_all {
             if let Some(tally) = self.tally_mut(id, index) {
                 tally.give_up_trial(&prover);

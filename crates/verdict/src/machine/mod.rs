@@ -399,7 +399,10 @@ impl Machine {
             .engines
             .iter()
             .any(|(engine, device)| *engine == domain.engine && **device == *domain.device);
-        if *domain.operator != *record.operator || leased != Some(domain.formula) || !has_engine || !Self::keeps_to(said, order)
+        if *domain.operator != *record.operator
+            || leased != Some(domain.formula)
+            || !has_engine
+            || !Self::keeps_to(said, order)
         {
             let claim = format!(
                 "operator `{}`, engine {} on `{}`, formula {}",

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::{constant::Formula, domain::Engine, identity::NodeId, limits::LEASE_RENEWALS_MAX, message::AuditOrder};
+use protocol::{
+    constant::Formula, domain::Engine, identity::NodeId, limits::LEASE_RENEWALS_MAX, message::AuditOrder,
+};
 
 use super::{Issued, Lease, PARDONS_MAX, Stage, Tally};
 

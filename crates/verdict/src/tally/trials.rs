@@ -203,8 +203,7 @@ impl Tally {
             && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
             && !self.excused.contains(worker)
             && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
-            && (self.leases_of(worker) < super::numbers::LEASES_PER_WORKER_MAX
-                || self.may_have_again(worker))
+            && (self.leases_of(worker) < super::numbers::LEASES_PER_WORKER_MAX || self.may_have_again(worker))
     }
 
     /// Whether prover or another auditor of the trial shows this value on this axis.

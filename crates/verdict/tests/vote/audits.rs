@@ -104,7 +104,11 @@ fn three_workers_that_agree_on_a_wrong_value_are_overturned_by_audits_and_a_four
         certificate.verify(2).expect("the majority that fails counts for nothing");
         assert!(certificate.winning.iter().any(|signed| signed.ballot.worker == right));
         for worker in broken {
-            assert_eq!(cluster.worker(worker).stored.get(&0), Some(&truth(0)), "everybody wrong is corrected");
+            assert_eq!(
+                cluster.worker(worker).stored.get(&0),
+                Some(&truth(0)),
+                "everybody wrong is corrected"
+            );
         }
     }
 }
@@ -248,11 +252,8 @@ fn an_auditor_that_answers_with_a_value_or_about_another_outcome_is_refused() {
     let value = cluster.ballot(silent, replica, Formula::Audit, truth(0));
     assert!(matches!(cluster.cast(value), Err(Rejected::Domain { .. })));
     let prover = cluster.audits[0].1;
-    let order = protocol::message::AuditOrder {
-        outcome: lie(0, 1),
-        prover,
-        formula: Formula::FactorialSeries,
-    };
+    let order =
+        protocol::message::AuditOrder { outcome: lie(0, 1), prover, formula: Formula::FactorialSeries };
     let other = cluster.audit_ballot(silent, replica, order, true);
     assert!(matches!(cluster.cast(other), Err(Rejected::Domain { .. })));
 }
