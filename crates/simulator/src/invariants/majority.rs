@@ -56,11 +56,13 @@ pub(super) fn check(
     if written != all {
         return fail(format!("the log has {written} ballots on task {index}, and {all} were counted"));
     }
-    let Some(certificate) = machine.certificate(task.job, index) else {
+    // What a certificate is made of, looked at where it lies.
+    let Some((tally, decision)) = tally.and_then(|tally| Some((tally, tally.decision()?))) else {
         return fail(format!("task {index} is accepted without a certificate"));
     };
-    let (winning, dissenting) = (certificate.winning.len(), certificate.dissenting.len());
-    if certificate.accepted != *accepted || winning != votes || winning + dissenting != all {
+    let winning = tally.timely().filter(|signed| signed.ballot.digest == decision.accepted).count();
+    let dissenting = tally.timely().count() - winning;
+    if decision.accepted != *accepted || winning != votes || winning + dissenting != all {
         return fail(format!(
             "the certificate of task {index} has {winning} ballots for and {dissenting} against; {votes} of {all} were \
              cast for what is accepted"

@@ -8,7 +8,7 @@ use protocol::{
 use super::{
     Eavesdroppers, World,
     message::WorkerSays,
-    worker::{Envelope, Said},
+    worker::{Envelope, Key, Said},
 };
 use crate::{behaviour::Behaviour, decider::Decider, invariants::TaskKey};
 
@@ -25,7 +25,7 @@ impl<D: Decider> World<D> {
             Behaviour::Copies => self.overheard_commitments.get(&task).copied().unwrap_or(own),
             _ => own,
         };
-        worker.envelopes.insert(replica, Envelope { said, salt, commitment });
+        worker.envelopes.insert(Key::of(&replica), Envelope { said, salt, commitment });
         if self.eavesdroppers > Eavesdroppers::Nobody {
             self.overheard_commitments.entry(task).or_insert(commitment);
         }
@@ -39,11 +39,11 @@ impl<D: Decider> World<D> {
             return;
         }
         let forges = worker.member.behaviour == Behaviour::Forges;
-        match worker.envelopes.get(&replica).copied() {
+        match worker.envelopes.get(&Key::of(&replica)).copied() {
             Some(envelope) => {
                 // Who forges is thrown out for it, and would be for ever if it tried the same again.
                 if forges {
-                    self.workers[number as usize].envelopes.remove(&replica);
+                    self.workers[number as usize].envelopes.remove(&Key::of(&replica));
                 }
                 self.cast(number, envelope.said, Some(&envelope.salt));
             }

@@ -27,7 +27,7 @@ use crate::{
     network::Network,
     scenario::{CoordinatorCrash, Scenario},
     story::Story,
-    values::worker_number,
+    values::{job_number, worker_number},
 };
 
 /// How many leases long a world may go on after everything is calm.
@@ -217,7 +217,7 @@ impl<D: Decider> World<D> {
             jobs_submitted: 0,
             beats_planned: 0,
             is_calm: false,
-            invariants: Invariants::default(),
+            invariants: Invariants::new(&scenario),
             counts: Counts::default(),
             overheard: BTreeMap::new(),
             overheard_commitments: BTreeMap::new(),
@@ -278,7 +278,7 @@ impl<D: Decider> World<D> {
             self.counts.steps += 1;
             if self.up {
                 let (machine, waiting) = (self.decider.machine(), self.gate.len());
-                self.invariants.step(machine, &self.scenario, self.network.planned(), waiting)?;
+                self.invariants.step(machine, self.network.planned(), waiting)?;
             }
         }
         let crew = Crew::new(self);
@@ -389,6 +389,10 @@ impl Members for Crew<'_> {
     }
 
     fn stored(&self, worker: u32, task: TaskKey) -> Option<Digest> {
-        self.workers.get(worker as usize)?.stored.get(&(task.job, task.index)).map(|stored| stored.digest)
+        self.workers
+            .get(worker as usize)?
+            .stored
+            .get(&(job_number(task.job), task.index))
+            .map(|stored| stored.digest)
     }
 }

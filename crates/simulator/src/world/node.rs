@@ -6,7 +6,7 @@ use protocol::{ballot::ReplicaId, commitment::Salt};
 use super::{
     Eavesdroppers, World,
     message::{CoordinatorSays, Event, Work, WorkerSays},
-    worker::{Said, Stored},
+    worker::{Key, Said, Stored, task_of},
 };
 use crate::{behaviour::Behaviour, decider::Decider, invariants::TaskKey, network::Direction, values};
 
@@ -22,24 +22,29 @@ impl<D: Decider> World<D> {
         match message {
             CoordinatorSays::Lease(work) => self.start(number, work),
             CoordinatorSays::Cancel(replica) => {
-                worker.under_way.remove(&replica);
-                worker.uncounted.remove(&replica);
-                worker.envelopes.remove(&replica);
+                let key = Key::of(&replica);
+                worker.under_way.remove(&key);
+                worker.uncounted.remove(&key);
+                worker.envelopes.remove(&key);
             }
             CoordinatorSays::Counted(replica) => {
-                worker.uncounted.remove(&replica);
-                worker.envelopes.remove(&replica);
+                let key = Key::of(&replica);
+                worker.uncounted.remove(&key);
+                worker.envelopes.remove(&key);
             }
             CoordinatorSays::Reveal(replica) => self.reveal(number, replica),
             CoordinatorSays::Correct(replica, accepted) => {
                 if worker.member.obeys {
                     let stored = Stored { digest: accepted, corrected: true };
-                    worker.stored.insert((replica.job, replica.index), stored);
+                    worker.stored.insert(task_of(&replica), stored);
                     self.say_to_coordinator(number, WorkerSays::Corrected(replica, accepted));
                 }
             }
             CoordinatorSays::Fetch { job, index, digest } => {
-                let holds = worker.stored.get(&(job, index)).is_some_and(|stored| stored.digest == digest);
+                let holds = worker
+                    .stored
+                    .get(&(values::job_number(job), index))
+                    .is_some_and(|stored| stored.digest == digest);
                 let given = holds && worker.member.behaviour != Behaviour::Withholds;
                 self.say_to_coordinator(number, WorkerSays::Outcome { job, index, given });
             }
@@ -54,10 +59,10 @@ impl<D: Decider> World<D> {
             Behaviour::Fails => return self.say_to_coordinator(number, WorkerSays::Failed(work.replica)),
             _ => {}
         }
-        if work.sealed && !worker.sealed_leases.insert(work.replica) {
+        if work.sealed && !worker.sealed_leases.insert(Key::of(&work.replica)) {
             return;
         }
-        if worker.under_way.insert(work.replica, work).is_some() {
+        if worker.under_way.insert(Key::of(&work.replica), work).is_some() {
             return;
         }
         if worker.member.behaviour != Behaviour::Pretends {
@@ -77,7 +82,7 @@ impl<D: Decider> World<D> {
     /// A computation has ended.
     pub(super) fn computed(&mut self, number: u32, life: u32, work: Work) {
         let worker = &mut self.workers[number as usize];
-        if worker.life != life || !worker.under_way.contains_key(&work.replica) {
+        if worker.life != life || !worker.under_way.contains_key(&Key::of(&work.replica)) {
             return;
         }
         if worker.stalled_until_us > self.network.now_us() {
@@ -104,15 +109,15 @@ impl<D: Decider> World<D> {
             | Behaviour::Conceals => (truth, None),
             Behaviour::Silent | Behaviour::Pretends | Behaviour::Fails => return,
         };
-        worker.under_way.remove(&work.replica);
-        worker.store((task.job, task.index), digest);
+        worker.under_way.remove(&Key::of(&work.replica));
+        worker.store(task_of(&work.replica), digest);
         let said = Said { work, digest, contradiction };
         if work.sealed {
             return self.commit(number, said);
         }
         // Who forges is thrown out for it, and would be for ever if it tried the same again.
         if worker.member.behaviour != Behaviour::Forges {
-            worker.uncounted.insert(work.replica, said);
+            worker.uncounted.insert(Key::of(&work.replica), said);
         }
         self.cast(number, said, None);
     }
@@ -173,7 +178,7 @@ impl<D: Decider> World<D> {
         }
         worker.beats = false;
         let is_watched = self.scenario.rhythm.is_some() && worker.session.is_some();
-        let under_way: Vec<ReplicaId> = worker.under_way.keys().copied().collect();
+        let under_way: Vec<ReplicaId> = worker.replicas_under_way().collect();
         if is_watched || !under_way.is_empty() {
             self.say_to_coordinator(number, WorkerSays::Beat(under_way));
             self.plan_beat(number);
@@ -184,7 +189,8 @@ impl<D: Decider> World<D> {
     pub(super) fn cast_again(&mut self, number: u32) {
         let worker = &self.workers[number as usize];
         let uncounted: Vec<Said> = worker.uncounted.values().copied().collect();
-        let sealed = worker.envelopes.iter().map(|(replica, envelope)| (*replica, envelope.commitment));
+        let sealed =
+            worker.envelopes.values().map(|envelope| (envelope.said.work.replica, envelope.commitment));
         let sealed: Vec<_> = sealed.collect();
         for said in uncounted {
             self.cast(number, said, None);

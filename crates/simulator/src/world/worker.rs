@@ -12,7 +12,6 @@ use protocol::{
     digest::Digest,
     domain::FailureDomain,
     identity::Signature,
-    job::JobId,
     limits::RESUMES_MAX,
 };
 
@@ -21,6 +20,24 @@ use crate::{scenario::Member, values};
 
 /// The version that every simulated worker claims.
 const BUILD: &str = "simulated";
+
+/// A replica, as a worker finds it again: whole ids are slow to compare, and these are ordered like them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    task: (u32, u64),
+    number: u32,
+}
+
+impl Key {
+    pub(super) fn of(replica: &ReplicaId) -> Self {
+        Self { task: task_of(replica), number: replica.number }
+    }
+}
+
+/// A task, as a worker finds it again.
+pub(super) fn task_of(replica: &ReplicaId) -> (u32, u64) {
+    (values::job_number(replica.job), replica.index)
+}
 
 /// What a worker said about a replica.
 #[derive(Debug, Clone, Copy)]
@@ -61,15 +78,15 @@ pub(super) struct Worker {
     pub(super) session: Option<u64>,
     /// Before this time it does nothing.
     pub(super) stalled_until_us: u64,
-    pub(super) under_way: BTreeMap<ReplicaId, Work>,
-    pub(super) uncounted: BTreeMap<ReplicaId, Said>,
-    pub(super) envelopes: BTreeMap<ReplicaId, Envelope>,
+    pub(super) under_way: BTreeMap<Key, Work>,
+    pub(super) uncounted: BTreeMap<Key, Said>,
+    pub(super) envelopes: BTreeMap<Key, Envelope>,
     /// The leases of sealed tasks that came over this link: one that the network doubled must not make it commit twice.
-    pub(super) sealed_leases: BTreeSet<ReplicaId>,
+    pub(super) sealed_leases: BTreeSet<Key>,
     /// The first commitment that it ever made, for those who use it again.
     pub(super) first_commitment: Option<Commitment>,
     /// The outcomes on its disk; a correction is never overwritten by what it computes itself.
-    pub(super) stored: BTreeMap<(JobId, u64), Stored>,
+    pub(super) stored: BTreeMap<(u32, u64), Stored>,
     /// Whether a heartbeat is planned.
     pub(super) beats: bool,
     /// The last ballot that it sent, for those who send it again.
@@ -116,7 +133,7 @@ impl Worker {
     }
 
     /// Keeps what it computed.
-    pub(super) fn store(&mut self, task: (JobId, u64), digest: Digest) {
+    pub(super) fn store(&mut self, task: (u32, u64), digest: Digest) {
         let stored = self.stored.entry(task).or_insert(Stored { digest, corrected: false });
         if !stored.corrected {
             stored.digest = digest;
@@ -125,8 +142,14 @@ impl Worker {
 
     /// The replicas that it names when it is connected again.
     pub(super) fn resumes(&self) -> Vec<ReplicaId> {
-        let replicas = self.uncounted.keys().chain(self.under_way.keys()).chain(self.envelopes.keys());
-        replicas.copied().take(RESUMES_MAX).collect()
+        let uncounted = self.uncounted.values().map(|said| said.work.replica);
+        let envelopes = self.envelopes.values().map(|envelope| envelope.said.work.replica);
+        uncounted.chain(self.replicas_under_way()).chain(envelopes).take(RESUMES_MAX).collect()
+    }
+
+    /// What it computes.
+    pub(super) fn replicas_under_way(&self) -> impl Iterator<Item = ReplicaId> {
+        self.under_way.values().map(|work| work.replica)
     }
 
     /// A ballot in the name of `voter`. The signature is empty: the network says who has signed.

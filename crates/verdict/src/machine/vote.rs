@@ -174,9 +174,8 @@ impl Machine {
     pub fn certificate(&self, id: JobId, index: u64) -> Option<Certificate> {
         let tally = self.jobs.get(&id)?.tally(index)?;
         let accepted = tally.decision()?.accepted;
-        let timely =
-            tally.ballots().values().filter(|cast| !cast.late).map(|cast| cast.ballot.signed().clone());
-        let (winning, dissenting) = timely.partition(|signed| signed.ballot.digest == accepted);
+        let (winning, dissenting) =
+            tally.timely().cloned().partition(|signed| signed.ballot.digest == accepted);
         Some(Certificate {
             job: id,
             index,
