@@ -34,11 +34,11 @@ impl Lots {
         if bound <= 1 {
             return 0;
         }
-        let unfair = bound.wrapping_neg() % bound;
         loop {
             let product = u128::from(self.draw()) * u128::from(bound);
             let [low, high] = halves(product);
-            if low >= unfair {
+            // A remainder is below its divisor: almost every draw is fair without the division.
+            if low >= bound || low >= bound.wrapping_neg() % bound {
                 return high;
             }
         }

@@ -17,38 +17,55 @@ const PLANNED_BESIDE: u64 = 64;
 /// What one worker is told of one task: that its ballots are safe, and what was accepted.
 const ACTS_PER_WORKER: u64 = 4;
 
-pub(super) fn check(
-    machine: &Machine,
-    scenario: &Scenario,
-    planned: usize,
-    waiting: usize,
-) -> Result<(), Violation> {
-    let sizes = machine.sizes();
-    let workers = scenario.members.len() as u64;
-    let leases_most = workers * u64::from(scenario.slots.min(SLOTS_MAX)) * LIGHT_PER_SLOT;
-    let tasks = scenario.tasks();
-    let bounds = [
-        ("workers", sizes.workers as u64, workers),
-        ("leases", sizes.leases as u64, leases_most),
-        ("tallies", sizes.tallies as u64, tasks),
-        // One for each lease, for each correction that waits for its acknowledgement, for each worker that is watched,
-        // and for each task whose outcome or whose commitments are waited for.
-        ("timers", sizes.timers as u64, leases_most + tasks * workers + workers + 2 * tasks),
-        ("debts", sizes.debts as u64, tasks * workers),
-        ("orders", sizes.outputs as u64, 0),
-        // A verdict and what follows from it, for each worker that has voted or is told.
-        ("orders that wait for the disk", waiting as u64, tasks * (ACTS_PER_WORKER * workers + 2)),
-        (
-            "events",
-            planned as u64,
-            leases_most * PLANNED_PER_LEASE + workers * PLANNED_BESIDE + tasks * workers,
-        ),
-    ];
-    for (what, size, most) in bounds {
-        if size > most {
-            let what = format!("there are {size} {what}, and {most} are the most that can be needed");
-            return Err(Violation { invariant: "nothing grows without a bound", what });
+/// The most that each kind of thing may be in a world.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    workers: u64,
+    leases: u64,
+    tallies: u64,
+    timers: u64,
+    debts: u64,
+    waiting: u64,
+    events: u64,
+}
+
+impl Bounds {
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        let workers = scenario.members.len() as u64;
+        let leases = workers * u64::from(scenario.slots.min(SLOTS_MAX)) * LIGHT_PER_SLOT;
+        let tasks = scenario.tasks();
+        Self {
+            workers,
+            leases,
+            tallies: tasks,
+            // One for each lease, for each correction that waits for its acknowledgement, for each worker that is watched,
+            // and for each task whose outcome or whose commitments are waited for.
+            timers: leases + tasks * workers + workers + 2 * tasks,
+            debts: tasks * workers,
+            // A verdict and what follows from it, for each worker that has voted or is told.
+            waiting: tasks * (ACTS_PER_WORKER * workers + 2),
+            events: leases * PLANNED_PER_LEASE + workers * PLANNED_BESIDE + tasks * workers,
         }
     }
-    Ok(())
+
+    pub(super) fn check(&self, machine: &Machine, planned: usize, waiting: usize) -> Result<(), Violation> {
+        let sizes = machine.sizes();
+        let kinds = [
+            ("workers", sizes.workers, self.workers),
+            ("leases", sizes.leases, self.leases),
+            ("tallies", sizes.tallies, self.tallies),
+            ("timers", sizes.timers, self.timers),
+            ("debts", sizes.debts, self.debts),
+            ("orders", sizes.outputs, 0),
+            ("orders that wait for the disk", waiting, self.waiting),
+            ("events", planned, self.events),
+        ];
+        for (what, size, most) in kinds {
+            if size as u64 > most {
+                let what = format!("there are {size} {what}, and {most} are the most that can be needed");
+                return Err(Violation { invariant: "nothing grows without a bound", what });
+            }
+        }
+        Ok(())
+    }
 }

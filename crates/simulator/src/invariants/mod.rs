@@ -12,6 +12,7 @@ mod no_rerun;
 mod one_verdict;
 mod presence;
 mod record;
+mod refused;
 mod replayable;
 mod truth;
 
@@ -26,6 +27,7 @@ use protocol::{
 };
 use verdict::{Machine, ReplayError};
 
+use bounded::Bounds;
 use presence::Presence;
 pub use record::{Record, TaskRecord};
 pub use truth::is_wrong;
@@ -70,13 +72,20 @@ pub trait Members {
 }
 
 /// All invariants, and the record that they are checked against.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Invariants {
+    bounds: Bounds,
     record: Record,
     presence: Presence,
 }
 
 impl Invariants {
+    /// Those of the world of this scenario, in which nothing has happened.
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Self {
+        Self { bounds: Bounds::of(scenario), record: Record::default(), presence: Presence::default() }
+    }
+
     /// The coordinator's clock shows this time, in milliseconds.
     pub fn time(&mut self, now_ms: u64) {
         self.presence.time(now_ms);
@@ -85,6 +94,14 @@ impl Invariants {
     /// A ballot was taken.
     pub fn ballot_taken(&mut self, task: TaskKey, worker: u32, replica_number: u32, digest: Digest) {
         self.record.task_mut(task).take(worker, replica_number, digest);
+    }
+
+    /// A ballot is refused.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn refused(&self, worker: u32, replica: &ReplicaId, machine: &Machine) -> Result<(), Violation> {
+        refused::check(worker, replica, machine)
     }
 
     /// A worker is connected; what it missed has time until `due_ms`.
@@ -233,14 +250,8 @@ impl Invariants {
     ///
     /// # Errors
     /// The [`Violation`] that the present state is.
-    pub fn step(
-        &self,
-        machine: &Machine,
-        scenario: &Scenario,
-        planned: usize,
-        waiting: usize,
-    ) -> Result<(), Violation> {
-        bounded::check(machine, scenario, planned, waiting)
+    pub fn step(&self, machine: &Machine, planned: usize, waiting: usize) -> Result<(), Violation> {
+        self.bounds.check(machine, planned, waiting)
     }
 
     /// Nothing will happen any more.

@@ -7,24 +7,40 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    ballot::{Ballot, ReplicaId, SignedBallot},
+    ballot::{Ballot, ReplicaId},
     commitment::{Commitment, Salt},
     digest::Digest,
     domain::FailureDomain,
-    identity::Signature,
-    job::JobId,
     limits::RESUMES_MAX,
 };
 
-use super::message::Work;
+use super::{
+    message::{Bundle, Work},
+    voice::Voice,
+};
 use crate::{scenario::Member, values};
 
-/// The version that every simulated worker claims.
-const BUILD: &str = "simulated";
+/// A replica, as a worker finds it again: whole ids are slow to compare, and these are ordered like them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    task: (u32, u64),
+    number: u32,
+}
+
+impl Key {
+    pub(super) fn of(replica: &ReplicaId) -> Self {
+        Self { task: task_of(replica), number: replica.number }
+    }
+}
+
+/// A task, as a worker finds it again.
+pub(super) fn task_of(replica: &ReplicaId) -> (u32, u64) {
+    (values::job_number(replica.job), replica.index)
+}
 
 /// What a worker said about a replica.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Said {
+pub(super) struct Answer {
     pub(super) work: Work,
     pub(super) digest: Digest,
     /// What else it said about the same replica.
@@ -34,7 +50,7 @@ pub(super) struct Said {
 /// A ballot of a sealed task, until it is counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Envelope {
-    pub(super) said: Said,
+    pub(super) answer: Answer,
     pub(super) salt: Salt,
     /// What it sent: not always that which the ballot and the salt would open.
     pub(super) commitment: Commitment,
@@ -61,19 +77,21 @@ pub(super) struct Worker {
     pub(super) session: Option<u64>,
     /// Before this time it does nothing.
     pub(super) stalled_until_us: u64,
-    pub(super) under_way: BTreeMap<ReplicaId, Work>,
-    pub(super) uncounted: BTreeMap<ReplicaId, Said>,
-    pub(super) envelopes: BTreeMap<ReplicaId, Envelope>,
+    pub(super) under_way: BTreeMap<Key, Work>,
+    pub(super) uncounted: BTreeMap<Key, Answer>,
+    pub(super) envelopes: BTreeMap<Key, Envelope>,
     /// The leases of sealed tasks that came over this link: one that the network doubled must not make it commit twice.
-    pub(super) sealed_leases: BTreeSet<ReplicaId>,
+    pub(super) sealed_leases: BTreeSet<Key>,
     /// The first commitment that it ever made, for those who use it again.
     pub(super) first_commitment: Option<Commitment>,
     /// The outcomes on its disk; a correction is never overwritten by what it computes itself.
-    pub(super) stored: BTreeMap<(JobId, u64), Stored>,
+    pub(super) stored: BTreeMap<(u32, u64), Stored>,
     /// Whether a heartbeat is planned.
     pub(super) beats: bool,
-    /// The last ballot that it sent, for those who send it again.
-    pub(super) last_sent: Option<Box<SignedBallot>>,
+    /// What it is about to say.
+    pub(super) voice: Voice,
+    /// The last bundle that it sent, for those who send it again, or something out of it.
+    pub(super) last_sent: Option<Bundle>,
 }
 
 impl Worker {
@@ -93,6 +111,7 @@ impl Worker {
             first_commitment: None,
             stored: BTreeMap::new(),
             beats: false,
+            voice: Voice::default(),
             last_sent: None,
         }
     }
@@ -112,34 +131,47 @@ impl Worker {
         self.uncounted.clear();
         self.envelopes.clear();
         self.beats = false;
+        self.voice = Voice::default();
         self.last_sent = None;
     }
 
     /// Keeps what it computed.
-    pub(super) fn store(&mut self, task: (JobId, u64), digest: Digest) {
+    pub(super) fn store(&mut self, task: (u32, u64), digest: Digest) {
         let stored = self.stored.entry(task).or_insert(Stored { digest, corrected: false });
         if !stored.corrected {
             stored.digest = digest;
         }
     }
 
-    /// The replicas that it names when it is connected again.
-    pub(super) fn resumes(&self) -> Vec<ReplicaId> {
-        let replicas = self.uncounted.keys().chain(self.under_way.keys()).chain(self.envelopes.keys());
-        replicas.copied().take(RESUMES_MAX).collect()
+    /// Nobody waits for what it has to say about a replica.
+    pub(super) fn forget_answer(&mut self, replica: &ReplicaId) {
+        let key = Key::of(replica);
+        self.uncounted.remove(&key);
+        self.envelopes.remove(&key);
     }
 
-    /// A ballot in the name of `voter`. The signature is empty: the network says who has signed.
-    pub(super) fn ballot(&self, voter: u32, work: &Work, digest: Digest) -> Box<SignedBallot> {
+    /// The replicas that it names when it is connected again.
+    pub(super) fn resumes(&self) -> Vec<ReplicaId> {
+        let uncounted = self.uncounted.values().map(|answer| answer.work.replica);
+        let envelopes = self.envelopes.values().map(|envelope| envelope.answer.work.replica);
+        uncounted.chain(self.replicas_under_way()).chain(envelopes).take(RESUMES_MAX).collect()
+    }
+
+    /// What it computes.
+    pub(super) fn replicas_under_way(&self) -> impl Iterator<Item = ReplicaId> {
+        self.under_way.values().map(|work| work.replica)
+    }
+
+    /// A ballot in the name of `voter`.
+    pub(super) fn ballot(&self, voter: u32, work: &Work, digest: Digest) -> Ballot {
         let domain = FailureDomain {
             operator: self.member.operator.clone(),
             engine: work.engine,
             formula: work.formula,
             device: self.device(),
-            build: BUILD.to_owned(),
+            // No policy asks for it, and an empty name takes no memory.
+            build: String::new(),
         };
-        let ballot =
-            Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain, audit: None };
-        Box::new(SignedBallot { ballot, bundle: None, signature: Signature([0; 64]) })
+        Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain, audit: None }
     }
 }

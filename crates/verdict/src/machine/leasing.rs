@@ -259,10 +259,13 @@ impl Machine {
             audit,
             witness: audit.is_none() && tally.wants_witness(formula),
         });
+        let may_pardon = tally.may_pardon();
         self.keep_in_crowd(id);
         self.suspect(job_id, index);
-        // It may have been the last one that could be asked: its answer must not be waited for alone.
-        self.pardon_if_nobody_is_left(job_id, index);
+        if may_pardon || !self.lapsed.is_empty() {
+            // It may have been the last one that could be asked: its answer must not be waited for alone.
+            self.pardon_if_nobody_is_left(job_id, index);
+        }
     }
 
     /// A worker that came back keeps the leases that nobody took over meanwhile; the others are cancelled.

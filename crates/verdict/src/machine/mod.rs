@@ -389,7 +389,8 @@ impl Machine {
     ) -> Result<(), Rejected> {
         let said = ballot.ballot();
         let (worker, replica, digest) = (said.worker, said.replica, said.digest);
-        let leased = self.leased_tally(worker, replica)?.replica(replica.number);
+        let tally = self.jobs.get(&replica.job).and_then(|job| job.tally(replica.index));
+        let leased = tally.and_then(|tally| tally.replica(replica.number));
         let age_ms = leased.map(|issued| issued.age_ms(now_ms));
         let order = leased.and_then(|issued| issued.audit);
         let leased = leased.map(|issued| issued.formula);
@@ -411,8 +412,9 @@ impl Machine {
             return Err(Rejected::Domain { worker, claim });
         }
         self.end_lease(replica, worker);
-        let tally = self.leased_tally(worker, replica)?;
+        let Some(tally) = self.tally_mut(replica.job, replica.index) else { return Ok(()) };
         let (was_open, was_disputed) = (tally.is_open(), tally.was_disputed());
+        let weight = tally.terms().weight;
         let late = (!was_open).then(|| CountedBallot { ballot: ballot.signed().clone(), compute_us });
         let effect = tally.cast(ballot, outcome_held, compute_us);
         let newly_disputed = tally.was_disputed() && !was_disputed;
@@ -420,15 +422,15 @@ impl Machine {
             job.disputes += 1;
         }
         self.note_ballot(worker, effect);
-        self.note_pace(worker, replica, age_ms, compute_us);
-        self.watch_tail(replica.job, now_ms);
+        self.note_pace(worker, weight, compute_us);
+        self.note_age(replica.job, age_ms, now_ms);
         if let Some(late) = late {
             if effect != Effect::Repeated {
                 self.outputs.push_back(Output::Record(Box::new(Record::Late(late))));
             }
             self.outputs.push_back(Output::Counted { worker, replica });
         }
-        if effect == Effect::Counted && order.is_none() {
+        if effect == Effect::Counted && !was_open && order.is_none() {
             self.late_ballot(worker, replica, digest, outcome_held, now_ms);
         }
         self.evaluate(replica.job, replica.index, now_ms);

@@ -52,6 +52,9 @@ impl Machine {
 
     /// A worker said something. One that was suspect is alive again; one that was on standby is told what it missed.
     pub(super) fn heard(&mut self, id: NodeId, now_ms: u64) {
+        if self.config.liveness.is_none() {
+            return;
+        }
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let Some(watch) = &mut worker.watch else { return };
         watch.heard(now_ms);

@@ -31,22 +31,22 @@ impl Machine {
         }
     }
 
-    /// A ballot tells how long the replicas of a job take, and how long a light one takes this worker.
-    pub(super) fn note_pace(
-        &mut self,
-        worker: NodeId,
-        replica: ReplicaId,
-        age_ms: Option<u64>,
-        compute_us: u64,
-    ) {
-        let Some(job) = self.jobs.get_mut(&replica.job) else { return };
+    /// A ballot tells how long a light task takes this worker.
+    pub(super) fn note_pace(&mut self, worker: NodeId, weight: Weight, compute_us: u64) {
+        if let Some(record) = self.workers.get_mut(&worker).filter(|_| weight == Weight::Light) {
+            record.note_pace(compute_us);
+        }
+    }
+
+    /// A ballot tells how long the replicas of a job take.
+    pub(super) fn note_age(&mut self, id: JobId, age_ms: Option<u64>, now_ms: u64) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
         if let Some(age_ms) = age_ms {
             let usual_ms = job.usual_ms.unwrap_or(age_ms);
             job.usual_ms = Some(smoothed(usual_ms, age_ms));
         }
-        let is_light = job.tally(replica.index).is_some_and(|tally| tally.terms().weight == Weight::Light);
-        if let Some(record) = self.workers.get_mut(&worker).filter(|_| is_light) {
-            record.note_pace(compute_us);
+        if !job.has_unopened() && !job.tail_watched {
+            self.watch_tail(id, now_ms);
         }
     }
 

@@ -14,7 +14,7 @@ use protocol::{
 use super::Machine;
 use crate::{
     input::Output,
-    tally::{Cast, Correction, Count, Decision, State},
+    tally::{Correction, Count, Decision, State},
 };
 
 impl Machine {
@@ -181,9 +181,8 @@ impl Machine {
     pub fn certificate(&self, id: JobId, index: u64) -> Option<Certificate> {
         let tally = self.jobs.get(&id)?.tally(index)?;
         let accepted = tally.decision()?.accepted;
-        let signed = |cast: &Cast| cast.ballot.signed().clone();
-        let ballots = tally.ballots().values().filter(|cast| !cast.late).map(signed);
-        let audits = tally.audits().iter().filter(|cast| !cast.late).map(signed);
+        let ballots = tally.timely().cloned();
+        let audits = tally.audits().iter().filter(|cast| !cast.late).map(|cast| cast.ballot.signed().clone());
         let quorum = tally.rules().quorum;
         Some(Certificate::of((id, index, tally.terms().id), (accepted, quorum), ballots, audits))
     }

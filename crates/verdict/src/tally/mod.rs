@@ -301,6 +301,11 @@ impl Tally {
         self.ballots.iter().filter(move |(_, cast)| agrees(cast)).map(|(worker, _)| *worker)
     }
 
+    /// The ballots that were counted before the verdict: those that prove it.
+    pub fn timely(&self) -> impl Iterator<Item = &SignedBallot> {
+        self.ballots.values().filter(|cast| !cast.late).map(|cast| cast.ballot.signed())
+    }
+
     /// Whether nothing is left to be done after the vote: the outcome is held or lost, no replica is run for it, and every
     /// dissenter has acknowledged.
     pub(crate) fn is_done(&self, is_lost: bool) -> bool {

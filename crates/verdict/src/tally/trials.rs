@@ -222,7 +222,7 @@ impl Tally {
 
     /// The count where there are audits.
     pub(super) fn count_with_audits(&self, trials: &Trials, hearing: &Hearing) -> Count {
-        let digests = self.digests();
+        let digests: Vec<Digest> = self.digests().into_iter().map(|(digest, _)| digest).collect();
         let by_majority = hearing.asks_for_majority().then(|| self.count_computed());
         let may_win = |digest: &Digest| match by_majority {
             Some(Count::Won(winner)) => winner == *digest,
@@ -230,7 +230,7 @@ impl Tally {
             None => !self.lacks_spread(hearing, digest),
         };
         let carried = |digest: &&Digest| may_win(digest) && hearing.is_carried(digest, self.rules.quorum);
-        if let Some(winner) = digests.keys().find(carried) {
+        if let Some(winner) = digests.iter().find(carried) {
             return Count::Won(*winner);
         }
         if let Some(trial) = trials.current.as_ref().filter(|trial| !hearing.is_struck(&trial.order.prover)) {
@@ -279,6 +279,9 @@ impl Tally {
     /// Who is tried next: of those whose outcome can be audited and that stand, one with the most on its side.
     fn next_prover(&self, trials: &Trials, hearing: &Hearing, of: Option<&Digest>) -> Option<AuditOrder> {
         let digests = self.digests();
+        let agreeing = |digest: &Digest| {
+            digests.iter().find(|(known, _)| known == digest).map_or(0, |(_, agreeing)| *agreeing)
+        };
         self.ballots
             .iter()
             .filter(|(worker, cast)| {
@@ -288,7 +291,7 @@ impl Tally {
                     && self.terms.audits.cover(said.domain.formula)
                     && of.is_none_or(|outcome| *outcome == said.digest)
             })
-            .max_by_key(|(_, cast)| digests.get(&cast.ballot.ballot().digest).copied().unwrap_or(0))
+            .max_by_key(|(_, cast)| agreeing(&cast.ballot.ballot().digest))
             .map(|(worker, cast)| {
                 let said = cast.ballot.ballot();
                 AuditOrder { outcome: said.digest, prover: *worker, formula: said.domain.formula }

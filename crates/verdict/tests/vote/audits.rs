@@ -13,7 +13,7 @@ use protocol::{
 };
 use verdict::Rejected;
 
-use crate::cluster::{Auditing, Behaviour, Cluster, JOB, lie, truth};
+use crate::cluster::{AsAuditor, Behaviour, Cluster, JOB, lie, truth};
 
 fn audited() -> Policy {
     Policy { auditing: Auditing { mode: Mode::Audited, audit: 0 }, ..Policy::default() }
@@ -126,7 +126,7 @@ fn without_audits_the_same_three_would_have_been_believed() {
 
 #[test]
 fn an_auditor_that_lies_can_neither_overturn_a_right_value_nor_carry_a_wrong_one() {
-    for (seed, auditing) in (0..40).zip([Auditing::RejectsAll, Auditing::PassesAll].into_iter().cycle()) {
+    for (seed, auditing) in (0..40).zip([AsAuditor::RejectsAll, AsAuditor::PassesAll].into_iter().cycle()) {
         let mut cluster = Cluster::new(false, seed);
         let auditor = cluster.add("m", Behaviour::Honest);
         cluster.worker(auditor).auditing = auditing;
@@ -146,7 +146,7 @@ fn an_auditor_that_says_both_is_proven_to_and_its_audit_counts_for_nothing() {
     for seed in 0..20 {
         let mut cluster = Cluster::new(false, seed);
         let auditor = cluster.add("m", Behaviour::Honest);
-        cluster.worker(auditor).auditing = Auditing::SaysBoth;
+        cluster.worker(auditor).auditing = AsAuditor::SaysBoth;
         for operator in ["a", "b", "c"] {
             cluster.add(operator, Behaviour::Honest);
         }
@@ -304,10 +304,10 @@ proptest! {
             };
             let liar = cluster.add("m", behaviour);
             cluster.worker(liar).auditing = match audits {
-                0 => Auditing::PassesAll,
-                1 => Auditing::RejectsAll,
-                2 => Auditing::SaysBoth,
-                _ => Auditing::Honest,
+                0 => AsAuditor::PassesAll,
+                1 => AsAuditor::RejectsAll,
+                2 => AsAuditor::SaysBoth,
+                _ => AsAuditor::Honest,
             };
         }
         for _ in 0..(2 * tolerate as usize + 2 + extra) {

@@ -49,7 +49,7 @@ pub(crate) enum Behaviour {
 
 /// How a worker audits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Auditing {
+pub(crate) enum AsAuditor {
     Honest,
     PassesAll,
     RejectsAll,
@@ -62,7 +62,7 @@ pub(crate) struct FakeWorker {
     pub(crate) operator: String,
     pub(crate) engine: Engine,
     pub(crate) behaviour: Behaviour,
-    pub(crate) auditing: Auditing,
+    pub(crate) auditing: AsAuditor,
     pub(crate) connected: bool,
     pub(crate) stored: BTreeMap<u64, Digest>,
     /// The ballots of sealed tasks that it has committed to, in the order in which it would reveal them.
@@ -203,7 +203,7 @@ impl Cluster {
             operator: operator.to_owned(),
             engine,
             behaviour,
-            auditing: Auditing::Honest,
+            auditing: AsAuditor::Honest,
             connected: false,
             stored: BTreeMap::new(),
             sealed: BTreeMap::new(),
@@ -342,10 +342,10 @@ impl Cluster {
         let is_silent = self.worker(id).behaviour == Behaviour::Silent;
         let said: &[bool] = match self.worker(id).auditing {
             _ if is_silent => &[],
-            Auditing::Honest if is_right => &[true],
-            Auditing::Honest | Auditing::RejectsAll => &[false],
-            Auditing::PassesAll => &[true],
-            Auditing::SaysBoth => &[true, false],
+            AsAuditor::Honest if is_right => &[true],
+            AsAuditor::Honest | AsAuditor::RejectsAll => &[false],
+            AsAuditor::PassesAll => &[true],
+            AsAuditor::SaysBoth => &[true, false],
         };
         self.audits.push((id, order.prover));
         for passes in said {
