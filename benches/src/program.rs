@@ -69,6 +69,15 @@ pub fn run_timed(command: &mut Command) -> Result<(Vec<u8>, f64), Box<dyn Error>
     Ok((printed, children_cpu_s()? - before))
 }
 
+/// CPU seconds, in the program and in the system for it, of this process so far.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn own_cpu_s() -> Result<f64, Box<dyn Error>> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
+}
+
 /// CPU seconds, in the program and in the system for it, of all children that have ended.
 fn children_cpu_s() -> Result<f64, Box<dyn Error>> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;

@@ -170,6 +170,11 @@ impl Control {
         self.0.failed_checks.load(Ordering::Relaxed)
     }
 
+    /// How many results there were so far at the site of the drill.
+    pub fn drilled_results(&self) -> u64 {
+        self.0.results.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn note_failed_check(&self) {
         self.0.failed_checks.fetch_add(1, Ordering::Relaxed);
     }

@@ -11,6 +11,7 @@ use protocol::{
     outcome::Outcome,
     task::Task,
 };
+use rug::{Integer, integer::Order};
 
 const CONSTANTS: [Constant; 14] = [
     Constant::Pi,
@@ -106,4 +107,153 @@ proptest! {
         );
         prop_assert!(fails, "{:?}", wrong);
     }
+}
+
+/// A task and formula with everything that a witness can have in it, but steps to decimals.
+fn pi(decimals: u64) -> (Task, Formula) {
+    (Task::Digits { constant: Constant::Pi, decimals }, Formula::Chudnovsky)
+}
+
+fn failed(finding: Finding) -> AuditFault {
+    match finding {
+        Finding::Failed(fault) => fault,
+        Finding::Passed { .. } => panic!("it passes"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn bytes_that_are_no_witness_fail_without_a_panic(
+        which: prop::sample::Index,
+        bytes in prop::collection::vec(prop_oneof![3 => Just(0_u8), 2 => any::<u8>(), 1 => Just(255)], 0..400),
+    ) {
+        let all = auditable(20);
+        let (task, formula) = which.get(&all);
+        let (text, _) = computed(task, *formula);
+        failed(audited(task, *formula, &text, &bytes, [3; 32]));
+    }
+
+    #[test]
+    fn a_damaged_witness_never_lets_wrong_digits_pass_and_never_panics(
+        decimals in prop_oneof![0_u64..60, 350_u64..500, Just(25_000_u64)],
+        which: prop::sample::Index,
+        damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u64>(), 0_u8..4), 1..4),
+        cut: Option<prop::sample::Index>,
+        wrong: bool,
+    ) {
+        let all = auditable(decimals);
+        let (task, formula) = which.get(&all);
+        let (mut text, witness) = computed(task, *formula);
+        let mut words: Vec<u64> =
+            witness.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        for (place, value, how) in damages {
+            let place = place.index(words.len());
+            words[place] = match how {
+                0 => value,
+                1 => value % 100,
+                2 => words[place] ^ (1 << (value % 64)),
+                _ => words[place].wrapping_add(1),
+            };
+        }
+        if let Some(cut) = cut {
+            words.truncate(cut.index(words.len()));
+        }
+        let witness: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        if wrong {
+            text = with_digit(&text, 0, 1);
+        }
+        let finding = audited(task, *formula, &text, &witness, [5; 32]);
+        prop_assert!(!wrong || matches!(finding, Finding::Failed(_)));
+    }
+}
+
+#[test]
+fn an_outcome_in_another_form_fails() {
+    let (task, formula) = pi(30);
+    let (text, witness) = computed(&task, formula);
+    for wrong in ["", "3", "3.", ".14", "-3.14", "03.14", "3.14e7", "NaN"].map(str::to_owned).into_iter().chain([
+        format!("{text}0"),
+        text[..text.len() - 1].to_owned(),
+        format!("0{text}"),
+        text.replace('.', ","),
+        text.replace('4', "\u{664}"),
+    ]) {
+        let fault = failed(audited(&task, formula, &wrong, &witness, [1; 32]));
+        assert!(matches!(fault, AuditFault::Outcome { .. }), "{wrong}: {fault}");
+    }
+    let control = Control::default();
+    let other_kind = Outcome::Answers(Vec::new()).to_bytes();
+    let finding = audit(&task, formula, &other_kind, Some(&witness), &[1; 32], &control).unwrap();
+    assert!(matches!(failed(finding), AuditFault::Outcome { .. }));
+    let outcome = Outcome::Digits(text).to_bytes();
+    let finding = audit(&task, formula, &outcome, None, &[1; 32], &control).unwrap();
+    assert_eq!(failed(finding), AuditFault::NoWitness);
+    let long = vec![0; usize::try_from(witness_bytes_max(&task, formula)).unwrap() + 8];
+    let finding = audit(&task, formula, &outcome, Some(&long), &[1; 32], &control).unwrap();
+    assert!(matches!(failed(finding), AuditFault::WitnessTooLong { .. }));
+}
+
+#[test]
+fn digits_and_witness_of_another_task_fail() {
+    let (task, formula) = pi(200);
+    for (other, other_formula) in auditable(200) {
+        if (&other, other_formula) == (&task, formula) {
+            continue;
+        }
+        let (text, witness) = computed(&other, other_formula);
+        failed(audited(&task, formula, &text, &witness, [2; 32]));
+    }
+    let (text, witness) = computed(&pi(199).0, formula);
+    failed(audited(&task, formula, &text, &witness, [2; 32]));
+}
+
+/// Whoever takes one from the last digit can mend the equation of the conversion, but not its bound.
+#[test]
+fn a_wrong_last_digit_with_a_mended_rest_fails_for_its_bound() {
+    let (task, formula) = (Task::Digits { constant: Constant::Ln2, decimals: 40 }, Formula::MachinSmall);
+    let (text, witness) = computed(&task, formula);
+    let words: Vec<u64> = witness.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    let point = words[0] - words[1] - 40;
+    // The rest stands last, behind the count of its words.
+    let count = (0..words.len()).find(|count| words[words.len() - 1 - count] == 2 * *count as u64).unwrap();
+    let (before, rest) = words.split_at(words.len() - count);
+    let mended = Integer::from_digits(rest, Order::Lsf) + (Integer::from(1) << u32::try_from(point).unwrap());
+    let mended = mended.to_digits::<u64>(Order::Lsf);
+    let mut forged = before.to_vec();
+    *forged.last_mut().unwrap() = 2 * mended.len() as u64;
+    forged.extend(mended);
+    let forged: Vec<u8> = forged.iter().flat_map(|word| word.to_le_bytes()).collect();
+    assert!(text.ends_with(|last: char| last != '0'));
+    let fault = failed(audited(&task, formula, &with_digit(&text, 0, 9), &forged, [4; 32]));
+    assert_eq!(fault, AuditFault::NotProven);
+}
+
+#[test]
+fn formulas_that_are_no_sums_of_series_are_not_audited() {
+    let control = Control::default();
+    for (constant, formula) in [
+        (Constant::Pi, Formula::GaussLegendre),
+        (Constant::E, Formula::ContinuedFraction),
+        (Constant::Sqrt(2), Formula::IntegerRoot),
+        (Constant::Sqrt(49), Formula::PellSeries),
+        (Constant::EulerGamma, Formula::Sweeney),
+        (Constant::GammaThird, Formula::Brown),
+    ] {
+        let task = Task::Digits { constant, decimals: 50 };
+        assert!(!is_auditable(&task, formula));
+        let (outcome, witness) = run_on_cpu_with_witness(&task, formula, &control).unwrap();
+        assert_eq!(witness, None);
+        let finding = audit(&task, formula, &outcome.to_bytes(), None, &[1; 32], &control).unwrap();
+        assert_eq!(failed(finding), AuditFault::NotAuditable);
+    }
+}
+
+#[test]
+fn a_cancelled_audit_ends() {
+    let (task, formula) = pi(10);
+    let control = Control::default();
+    control.cancel();
+    assert!(audit(&task, formula, &[], None, &[0; 32], &control).is_err());
 }

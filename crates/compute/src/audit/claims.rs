@@ -69,8 +69,12 @@ pub(super) struct StepClaim<'w> {
 }
 
 impl<'w> Claims<'w> {
-    pub(super) fn read(formula: &SeriesFormula, witness: &'w [u8]) -> Result<Self, AuditFault> {
-        let mut reader = Reader::new(witness)?;
+    pub(super) fn read(
+        formula: &SeriesFormula,
+        witness: &'w [u8],
+        field_max: u64,
+    ) -> Result<Self, AuditFault> {
+        let mut reader = Reader::new(witness, field_max)?;
         let bits = reader.field("bits")?;
         let guard = reader.field("guard bits")?;
         let series =

@@ -33,18 +33,18 @@ struct Value {
     above_guard: Form,
 }
 
-/// Audits digits of `formula`; the answer is log2 of the probability that wrong ones pass.
+/// Audits digits of `formula` by a witness whose powers of two are at most `exponent_max`; the answer is log2 of the probability that wrong ones pass.
 pub(super) fn audit(
     formula: &SeriesFormula,
     decimals: u64,
     text: &str,
-    witness: &[u8],
+    (witness, exponent_max): (&[u8], u64),
     seed: &[u8; 32],
     control: &Control,
 ) -> Result<i64, Stop> {
     formula.check(decimals).map_err(AuditFault::Series)?;
     let text = Text::read(text, decimals)?;
-    let claims = Claims::read(formula, witness)?;
+    let claims = Claims::read(formula, witness, exponent_max)?;
     if claims.bits > super::bits_max(decimals) || claims.guard == 0 || claims.guard >= claims.bits {
         return Err(AuditFault::Witness { what: "bits" }.into());
     }
@@ -62,9 +62,21 @@ pub(super) fn audit(
     // floor(value / 2^guard) - 1 is at most three units below the number.
     let low = field.difference(value.above_guard, field.word(1));
     read_back(&claims, low, &text, &field)?;
-    // Each relation is between numbers that together are no longer than this.
-    let all_bits = 8 * i64::try_from(witness.len()).unwrap_or(i64::MAX / 64) + 4 * signed(claims.bits);
-    Ok(error_log2(series_bits.saturating_add(all_bits.saturating_mul(4))))
+    Ok(error_log2(relation_bits(&claims, witness.len()) + series_bits))
+}
+
+/// No relation is between longer numbers, but for what the recurrence of a series adds: each side is made of at most two
+/// numbers of the witness, powers of two that it names, the digits and a power of five, which are no longer than the bits
+/// behind the point, and a few words.
+fn relation_bits(claims: &Claims<'_>, witness_bytes: usize) -> i64 {
+    let fields = claims.series.iter().map(|claim| {
+        signed(claim.numerator.twos)
+            + signed(claim.denominator.twos)
+            + signed(claim.cuts.0)
+            + signed(claim.cuts.1)
+    });
+    let fields: i64 = fields.sum::<i64>() + 8 * signed(claims.bits);
+    2 * (8 * i64::try_from(witness_bytes).unwrap_or(i64::MAX / 64) + fields) + 1024
 }
 
 /// log2 of the probability that a number of so many bits, which is not zero, is so modulo two random primes: at most
@@ -99,14 +111,14 @@ impl Audit<'_, '_> {
             let stretch = series.first..series.first + terms;
             let residues =
                 series_residues(&HypergeometricSeries::from(series), stretch, &primes, self.control)
-                    .map_err(|error| Stop::of_series(error, wrong_terms))?;
+                    .map_err(|error| Stop::of_series(&error, wrong_terms))?;
             let (below, above) = self.field.sum_of_series(&residues, series.plus);
             let left = self.field.product(self.scaled(*numerator), below);
             let right = self.field.product(self.scaled(*denominator), above);
             if let Some(prime) = self.field.differ(left, right) {
                 return Err(AuditFault::Sum { series: number, prime }.into());
             }
-            longest = longest.max(2 * sum_bits(series, *terms));
+            longest = longest.max(sum_bits(series, *terms));
         }
         Ok(longest)
     }
@@ -287,11 +299,9 @@ impl Audit<'_, '_> {
     }
 }
 
-/// About the bits of numerator and denominator that the plain recurrence makes, from above.
+/// The bits of numerator and denominator as the plain recurrence makes them, from above.
 fn sum_bits(series: &Hypergeometric, terms: u64) -> i64 {
-    signed(super::bits_per_term(series, series.first + terms))
-        .saturating_mul(signed(terms))
-        .saturating_add(256)
+    signed(super::sum_bits(series, terms))
 }
 
 /// The bits of a mantissa without what was cut off.

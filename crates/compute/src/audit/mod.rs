@@ -95,9 +95,9 @@ impl From<Cancelled> for Stop {
 
 impl Stop {
     /// A series out of bounds is the fault of whoever claims so many terms.
-    fn of_series(error: SeriesResiduesError, otherwise: AuditFault) -> Self {
+    fn of_series(error: &SeriesResiduesError, otherwise: AuditFault) -> Self {
         match error {
-            SeriesResiduesError::Cancelled(cancelled) => cancelled.into(),
+            SeriesResiduesError::Cancelled(cancelled) => (*cancelled).into(),
             SeriesResiduesError::Series(_) => otherwise.into(),
         }
     }
@@ -183,7 +183,8 @@ fn tested(
             if bytes > limit {
                 return Err(AuditFault::WitnessTooLong { bytes, limit }.into());
             }
-            let log2 = digits::audit(&series, decimals, text, witness, seed, control)?;
+            let log2 =
+                digits::audit(&series, decimals, text, (witness, limit.saturating_mul(8)), seed, control)?;
             Ok(Strength::ErrorBelow { log2 })
         }
         (Task::Expressions { agree_digits, expressions }, Outcome::Answers(answers)) => {
@@ -209,10 +210,9 @@ pub fn witness_bytes_max(task: &Task, formula: Formula) -> u64 {
     let bits = bits_max(decimals);
     let of_sums = series.summands.iter().map(|summand| {
         let Ok(terms) = summand.series.terms(usual_bits(decimals)) else { return 0 };
-        let terms = terms + terms / 8 + 1024;
-        let per_term = bits_per_term(&summand.series, summand.series.first + terms);
         // Numerator and denominator, a quotient and its rest.
-        terms.saturating_mul(per_term).saturating_add(4096).saturating_mul(2) + 2 * usual_bits(decimals)
+        let of_sum = sum_bits(&summand.series, terms + terms / 8 + 1024);
+        of_sum.saturating_mul(2).saturating_add(2 * usual_bits(decimals))
     });
     let of_sums = of_sums.fold(0, u64::saturating_add);
     of_sums.saturating_add(bits) / 8 + 4096
@@ -228,12 +228,13 @@ fn usual_bits(decimals: u64) -> u64 {
     decimals.saturating_mul(7).div_ceil(2).saturating_add(1 << 14)
 }
 
-/// From above, how many bits each term before `end` adds to numerator and denominator.
-fn bits_per_term(series: &Hypergeometric, end: u64) -> u64 {
-    let Hypergeometric { p, q, a, b, .. } = series;
-    let [p, q, a, b] = [p, q, a, b].map(|polynomial| polynomial_bits(polynomial, end));
-    // Numerators have a once; it is counted as if it were in every term where there are few.
-    p.max(q) + b + a / 64 + 1
+/// `|B Q|` and `|T + plus B Q|` of so many terms are below two to this: each term multiplies either by p or q at most, and
+/// by b, and T is as many summands with an `a` in each.
+fn sum_bits(series: &Hypergeometric, terms: u64) -> u64 {
+    let Hypergeometric { first, p, q, a, b, .. } = series;
+    let [p, q, a, b] =
+        [p, q, a, b].map(|polynomial| polynomial_bits(polynomial, first.saturating_add(terms)));
+    terms.saturating_mul(p.max(q) + b).saturating_add(a + 256)
 }
 
 /// `|f(k)| < 2^that` for all k up to `end`.

@@ -112,11 +112,11 @@ impl RangeTask<'_> {
     ) -> Result<Strength, Stop> {
         let members =
             if self.first > self.last { 0 } else { self.last.abs_diff(self.first).saturating_add(1) };
-        let mut checker = Checker { task: self, claimed, draw: Draw::new(seed), control };
+        let mut examiner = Examiner { task: self, claimed, draw: Draw::new(seed), control };
         if members <= u128::from(VALUES) {
             let computed = self.answer(self.first, self.last, control)?;
             if computed != *claimed {
-                return Err(checker.fault(self.first, &computed));
+                return Err(examiner.fault(self.first, &computed));
             }
             let checked = u64::try_from(members).unwrap_or(0);
             return Ok(Strength::Sampled { checked, members });
@@ -136,30 +136,30 @@ impl RangeTask<'_> {
                 let reason = format!("the value {value} is not in the range");
                 return Err(AuditFault::Outcome { reason }.into());
             }
-            checker.check_named(value)?;
+            examiner.check_named(value)?;
             checked += 1;
         }
         let (end, allowed) = before;
         // Up to the end of an all-true range, and before a value that is named.
         let before_last = if named.is_some() { end.checked_sub(1) } else { Some(end) };
         if let Some(before_last) = before_last.filter(|before_last| *before_last >= first) {
-            checked += checker.check_some(first, before_last, allowed)?;
+            checked += examiner.check_some(first, before_last, allowed)?;
         }
         if after && end < last {
-            checked += checker.check_some(end + 1, last, Allowed::TrueOrOpen)?;
+            checked += examiner.check_some(end + 1, last, Allowed::TrueOrOpen)?;
         }
         Ok(Strength::Sampled { checked, members })
     }
 }
 
-struct Checker<'c> {
+struct Examiner<'c> {
     task: &'c RangeTask<'c>,
     claimed: &'c RangeAnswer,
     draw: Draw,
     control: &'c Control,
 }
 
-impl Checker<'_> {
+impl Examiner<'_> {
     fn fault(&self, value: i128, computed: &RangeAnswer) -> Stop {
         let (claimed, computed) = (self.claimed.to_string(), computed.to_string());
         AuditFault::Value { value, claimed, computed }.into()

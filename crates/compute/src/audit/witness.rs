@@ -7,8 +7,8 @@ use rug::{Integer, integer::Order};
 
 use super::AuditFault;
 
-/// Words of a header may be at most this: sums and differences of a few of them fit everywhere.
-pub(crate) const FIELD_MAX: u64 = 1 << 44;
+/// No field may be above this, so that sums and small multiples of them fit everywhere.
+const FIELD_MAX: u64 = 1 << 44;
 
 /// Writes a witness.
 #[derive(Debug, Default)]
@@ -27,7 +27,9 @@ impl Writer {
     pub(crate) fn long(&mut self, value: &Integer) {
         let limbs = value.as_limbs();
         self.field(2 * limbs.len() as u64 + u64::from(*value < 0));
-        limbs.iter().for_each(|limb| self.0.extend_from_slice(&limb.to_le_bytes()));
+        for limb in limbs {
+            self.0.extend_from_slice(&limb.to_le_bytes());
+        }
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {
@@ -74,38 +76,42 @@ impl Long<'_> {
 
 /// Reads a witness.
 #[derive(Debug)]
-pub(crate) struct Reader<'w>(&'w [[u8; 8]]);
+pub(crate) struct Reader<'w> {
+    rest: &'w [[u8; 8]],
+    field_max: u64,
+}
 
 impl<'w> Reader<'w> {
-    pub(crate) fn new(bytes: &'w [u8]) -> Result<Self, AuditFault> {
+    /// Of fields up to `field_max`.
+    pub(crate) fn new(bytes: &'w [u8], field_max: u64) -> Result<Self, AuditFault> {
         match bytes.as_chunks::<8>() {
-            (words, []) => Ok(Self(words)),
+            (rest, []) => Ok(Self { rest, field_max: field_max.min(FIELD_MAX) }),
             _ => Err(AuditFault::Witness { what: "length" }),
         }
     }
 
     fn word(&mut self, what: &'static str) -> Result<u64, AuditFault> {
-        let (first, rest) = self.0.split_first().ok_or(AuditFault::Witness { what })?;
-        self.0 = rest;
+        let (first, rest) = self.rest.split_first().ok_or(AuditFault::Witness { what })?;
+        self.rest = rest;
         Ok(u64::from_le_bytes(*first))
     }
 
     pub(crate) fn field(&mut self, what: &'static str) -> Result<u64, AuditFault> {
         let field = self.word(what)?;
-        if field <= FIELD_MAX { Ok(field) } else { Err(AuditFault::Witness { what }) }
+        if field <= self.field_max { Ok(field) } else { Err(AuditFault::Witness { what }) }
     }
 
     pub(crate) fn long(&mut self, what: &'static str) -> Result<Long<'w>, AuditFault> {
         let header = self.word(what)?;
         let count = usize::try_from(header / 2).map_err(|_| AuditFault::Witness { what })?;
-        let (words, rest) = self.0.split_at_checked(count).ok_or(AuditFault::Witness { what })?;
+        let (words, rest) = self.rest.split_at_checked(count).ok_or(AuditFault::Witness { what })?;
         let is_negative = header % 2 == 1;
         // One number has one form: no zeros in front, and no zero below zero.
         let is_plain = words.last().map_or(!is_negative, |top| *top != [0; 8]);
         if !is_plain {
             return Err(AuditFault::Witness { what });
         }
-        self.0 = rest;
+        self.rest = rest;
         Ok(Long { words, is_negative })
     }
 
@@ -116,6 +122,6 @@ impl<'w> Reader<'w> {
     }
 
     pub(crate) fn end(self) -> Result<(), AuditFault> {
-        if self.0.is_empty() { Ok(()) } else { Err(AuditFault::Witness { what: "end" }) }
+        if self.rest.is_empty() { Ok(()) } else { Err(AuditFault::Witness { what: "end" }) }
     }
 }

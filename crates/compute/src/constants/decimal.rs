@@ -254,6 +254,10 @@ impl<'l, 'c> Ladder<'l, 'c> {
             let point = self.bits[level] - (self.leaf_digits << level);
             let cut = power.bits().saturating_sub(200);
             let leading = Integer::from(power.value() >> shift(cut));
+            if leading == 0 {
+                // No power of five is zero but that of a machine that computes wrongly.
+                return Err(self.checks.fault(Site::RadixConversion).into());
+            }
             let unit = (Integer::from(1) << shift(point - cut)) / leading;
             self.units.push(unit.to_i128_wrapping());
             self.powers.push(power);
@@ -385,8 +389,9 @@ impl<'l, 'c> Ladder<'l, 'c> {
         drop(product);
         let lower = self.checks.cut(SITE, &whole_theta, point - half_bits)?;
 
-        let theta = Integer::from(lower.value() >> shift(half_bits - 16)).to_i128_wrapping();
-        let change = self.checks.short((((1 << 15) - theta) * self.units[below]) >> 16);
+        let theta = Integer::from(lower.value() >> shift(half_bits - 16));
+        let change = ((Integer::from(1 << 15) - theta) * self.units[below]) >> 16_u32;
+        let change = self.checks.short(change);
         let upper = self.checks.sum(SITE, (&upper, 0), &change, false)?;
         Ok((upper, lower, whole_theta))
     }
@@ -397,7 +402,11 @@ impl<'l, 'c> Ladder<'l, 'c> {
         let power = self.checks.short(Integer::from(Integer::u_pow_u(10, narrow(self.leaf_digits))));
         let number = self.checks.cut(SITE, &self.checks.product(SITE, &power, fraction)?, self.bits[0])?;
         let text = self.checks.decimals(&number)?;
-        let (padding, rest) = places.split_at_mut(places.len().saturating_sub(text.len()));
+        if text.len() > places.len() {
+            // Only a machine that computes wrongly finds more digits in a fraction than there are.
+            return Err(self.checks.fault(SITE).into());
+        }
+        let (padding, rest) = places.split_at_mut(places.len() - text.len());
         padding.fill(b'0');
         rest.copy_from_slice(text.as_bytes());
         Ok(())

@@ -102,7 +102,12 @@ impl<'c> Checks<'c> {
             }
             self.control.note_failed_check();
         }
-        Err(HardwareFault { site, prime: self.prime().value() }.into())
+        Err(self.fault(site).into())
+    }
+
+    /// What is said of a machine that computes wrongly.
+    pub(super) fn fault(&self, site: Site) -> HardwareFault {
+        HardwareFault { site, prime: self.prime().value() }
     }
 
     /// Whether a result has the form that it must have, or nobody looks.
@@ -202,7 +207,7 @@ impl<'c> Checks<'c> {
     ) -> Result<(Long, Long), Interrupted> {
         if b.value == 0 {
             // Nobody divides by zero but a machine that computes wrongly.
-            return Err(HardwareFault { site, prime: self.prime().value() }.into());
+            return Err(self.fault(site).into());
         }
         let make = || Integer::from(&a.value).div_rem_floor(b.value.clone());
         let judge = |(quotient, rest): (Integer, Integer)| {
@@ -257,7 +262,7 @@ impl<'c> Checks<'c> {
             }
             self.control.note_failed_check();
         }
-        Err(HardwareFault { site: Site::RadixConversion, prime: self.prime().value() }.into())
+        Err(self.fault(Site::RadixConversion).into())
     }
 
     /// The form of `2^exponent`.

@@ -28,7 +28,9 @@ pub(super) fn witness(guards: &Guards, steppings: &Steppings, descent: &Descent)
     if let Some((steps, low)) = &steppings.root {
         writer.field(steps.width);
         let numbers = [&steps.inverse, &steps.defect, &steps.change, &steps.lost, low, &guards.below];
-        numbers.into_iter().for_each(|number| writer.long(number.value()));
+        for number in numbers {
+            writer.long(number.value());
+        }
     }
     writer.field(descent.steps.len() as u64);
     for step in &descent.steps {
