@@ -163,6 +163,11 @@ fn pi_by_the_series_of_the_job_file_is_correct() {
 }
 
 #[test]
+fn pi_computed_once_and_audited_twice_is_correct() {
+    check_digits("pi-audited");
+}
+
+#[test]
 fn ln3_by_the_sums_of_the_job_file_is_correct() {
     check_digits("ln3-series");
 }

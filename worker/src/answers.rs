@@ -96,6 +96,8 @@ mod tests {
             lease_ms: 1000,
             quorum: 2,
             sealed: false,
+            audit: None,
+            witness: false,
             task: None,
         }
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use compute::{
-    control::Control,
+    control::{Control, HardwareFault},
     engine::{self, EngineError},
 };
 use protocol::{
@@ -80,6 +80,8 @@ pub enum NotComputed {
     Cancelled,
     /// It cannot be computed here.
     Failed(String),
+    /// This machine computes wrongly.
+    Broken(HardwareFault),
 }
 
 /// A replica that is to be computed, beside its task.
@@ -289,7 +291,8 @@ impl Executor {
         });
         computed.map_err(|error| match error {
             EngineError::Cancelled(_) => NotComputed::Cancelled,
-            other @ (EngineError::Digits(_) | EngineError::HexTerms(_) | EngineError::Hardware(_)) => {
+            EngineError::Hardware(fault) => NotComputed::Broken(fault),
+            other @ (EngineError::Digits(_) | EngineError::HexTerms(_)) => {
                 NotComputed::Failed(other.to_string())
             }
         })

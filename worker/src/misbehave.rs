@@ -5,6 +5,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use compute::control::{Control, FaultDrill, Site};
 use protocol::{
     constant::Formula,
     digit_extraction::Fraction,
@@ -37,13 +38,15 @@ pub enum Misbehaviour {
     GpuLost,
     /// What it audits and finds right it calls wrong, and the other way round; what it computes is right.
     LyingAuditor,
+    /// Its memory turns the same bit each time that a long computation merges two stretches of a series.
+    BrokenMemory,
 }
 
 /// Why a text is no misbehaviour.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, wrong-formula=NAME, silent, \
-     slow=DURATION (slow=5s), equivocate, replay, gpu-bit-flip, gpu-lost and lying-auditor"
+     slow=DURATION (slow=5s), equivocate, replay, gpu-bit-flip, gpu-lost, lying-auditor and broken-memory"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -61,6 +64,7 @@ impl FromStr for Misbehaviour {
                 "gpu-bit-flip" => Ok(Self::GpuBitFlip),
                 "gpu-lost" => Ok(Self::GpuLost),
                 "lying-auditor" => Ok(Self::LyingAuditor),
+                "broken-memory" => Ok(Self::BrokenMemory),
                 _ => Err(unknown()),
             },
             Some(("wrong-sometimes", share)) => {
@@ -90,6 +94,7 @@ impl fmt::Display for Misbehaviour {
             Self::GpuBitFlip => f.write_str("gpu-bit-flip"),
             Self::GpuLost => f.write_str("gpu-lost"),
             Self::LyingAuditor => f.write_str("lying-auditor"),
+            Self::BrokenMemory => f.write_str("broken-memory"),
         }
     }
 }
@@ -98,6 +103,12 @@ impl Misbehaviour {
     /// Whether it is about a GPU, and needs one.
     pub fn needs_gpu(self) -> bool {
         matches!(self, Self::GpuBitFlip | Self::GpuLost)
+    }
+
+    /// The control under which a computation runs, where it is not the usual one.
+    pub fn control(self) -> Option<Control> {
+        let spoilt = FaultDrill { site: Site::Merge, number: 0, bit: 7, repeats: true, noticed: true };
+        (self == Self::BrokenMemory).then(|| Control::with_drill(spoilt))
     }
 
     /// Whether it lies about this task, computed by this formula.
@@ -115,7 +126,8 @@ impl Misbehaviour {
             | Self::Replay
             | Self::GpuBitFlip
             | Self::GpuLost
-            | Self::LyingAuditor => false,
+            | Self::LyingAuditor
+            | Self::BrokenMemory => false,
         }
     }
 }
@@ -192,6 +204,7 @@ mod tests {
             "gpu-bit-flip",
             "gpu-lost",
             "lying-auditor",
+            "broken-memory",
         ] {
             let kind: Misbehaviour = text.parse().expect("a known kind");
             assert_eq!(kind.to_string(), text);

@@ -6,6 +6,7 @@
 //! | 2 | usage, a bad token or job file, a GPU that is not there |
 //! | 5 | the coordinator refused |
 //! | 6 | a file or folder cannot be read or written |
+//! | 7 | this machine computes wrongly |
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -80,6 +81,7 @@ impl ProgramError {
             | Self::Survey(SurveyError::Gpu(_) | SurveyError::OutOfReach(_)) => 2,
             Self::Alone(error) => error.exit_code(),
             Self::Worker(WorkerError::Refused(_)) => 5,
+            Self::Worker(WorkerError::Broken(_)) => 7,
             Self::Worker(_) | Self::Survey(_) | Self::Runtime(_) => 6,
         })
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use compute::control::Control;
+use compute::control::{Control, HardwareFault};
 use protocol::{
     ballot::{Ballot, ReplicaId},
     bundle::Said,
@@ -60,6 +60,9 @@ pub enum WorkerError {
     /// The coordinator does not let it in.
     #[error("the coordinator refused this worker: {0}")]
     Refused(String),
+    /// Its processor or memory is broken.
+    #[error(transparent)]
+    Broken(#[from] HardwareFault),
 }
 
 /// Runs a worker until `stop` is cancelled.
@@ -104,6 +107,7 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), Wo
         envelopes: Envelopes::default(),
         quorums: Quorums::default(),
         corrected,
+        broken: None,
     };
     let result = service.own(link_events, completions, corrections, returns, &stop).await;
     stop.cancel();
@@ -138,6 +142,8 @@ struct Service {
     envelopes: Envelopes,
     quorums: Quorums,
     corrected: mpsc::Sender<(ReplicaId, Digest)>,
+    /// What the machine did wrong: it computes nothing more.
+    broken: Option<HardwareFault>,
 }
 
 /// A replica that is being computed.
@@ -219,6 +225,12 @@ impl Service {
                     self.complete(completed).await;
                     while !self.voice.is_full() && let Ok(more) = completions.try_recv() {
                         self.complete(more).await;
+                    }
+                    if let Some(fault) = self.broken {
+                        // What else it computes may be as wrong; what it has not said yet stays unsaid.
+                        self.say(WorkerMessage::Goodbye).await;
+                        self.stop_computing();
+                        return Err(fault.into());
                     }
                 }
                 Some((replica, digest)) = corrections.recv() => {
@@ -321,7 +333,7 @@ impl Service {
                 self.answer_again(said);
                 continue;
             }
-            let control = Control::default();
+            let control = self.misbehaviour.and_then(Misbehaviour::control).unwrap_or_default();
             let under_way = UnderWay { control: control.clone(), sealed: lease.sealed };
             if self.under_way.insert(replica, under_way).is_none() {
                 debug!(task = %replica.task, number = replica.number, formula = %lease.formula, "leased");
@@ -392,6 +404,10 @@ impl Service {
                 }
                 (Ok(_), None) | (Err(NotComputed::Cancelled), _) => {}
                 (Err(NotComputed::Failed(reason)), _) => self.fail(replica, reason).await,
+                (Err(NotComputed::Broken(fault)), _) => {
+                    self.fail(replica, fault.to_string()).await;
+                    self.broken = Some(fault);
+                }
             }
         }
     }

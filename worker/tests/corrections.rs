@@ -31,7 +31,7 @@ impl BlobSource for Hands {
     async fn open(&self, name: BlobName) -> io::Result<Option<Blob>> {
         Ok(Some(Blob::Memory(match name {
             BlobName::Certificate(..) => self.certificate.clone().into(),
-            BlobName::Outcome(_) | BlobName::Task(_) => self.outcome.clone().into(),
+            BlobName::Outcome(_) | BlobName::Task(_) | BlobName::Witness(..) => self.outcome.clone().into(),
         })))
     }
 }
@@ -58,7 +58,16 @@ fn ballot(number: u8, replica: ReplicaId, digest: Digest) -> SignedBallot {
 
 fn certificate(accepted: Digest, winning: Vec<SignedBallot>) -> Certificate {
     let ReplicaId { job, index, task, .. } = replica();
-    Certificate { job, index, task, accepted, quorum: 1, winning, dissenting: Vec::new() }
+    Certificate {
+        job,
+        index,
+        task,
+        accepted,
+        quorum: 1,
+        winning,
+        dissenting: Vec::new(),
+        rejections: Vec::new(),
+    }
 }
 
 /// Connects a worker to a coordinator with these hands, lets it obey, and returns what it stores afterwards.

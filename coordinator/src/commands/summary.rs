@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use protocol::{
     job::JobId,
-    report::{DissenterReport, JobState},
+    report::{AuditsReport, DissenterReport, JobState},
 };
 use serde_json::json;
 
@@ -41,6 +41,7 @@ fn to_json(written: &Written, elapsed: Duration) -> serde_json::Value {
         "corrections": report.corrections,
         "elapsed_s": elapsed.as_secs_f64(),
         "compute_s": report.compute_s,
+        "audits": report.audits,
         "worth": report.worth,
         "answers": {
             "true": counts.true_count,
@@ -86,6 +87,9 @@ fn to_text(written: &Written, elapsed: Duration) -> String {
             );
         }
     }
+    if let Some(audits) = &report.audits {
+        let _ = writeln!(text, "{}", audits_text(audits));
+    }
     let counts = &written.counts;
     if counts.total() > 0 {
         let named = [
@@ -116,6 +120,20 @@ fn to_text(written: &Written, elapsed: Duration) -> String {
         let _ = writeln!(text, "an earlier result was moved to {}", aside.display());
     }
     let _ = writeln!(text, "written: {}", written.folder.join("value.txt").display());
+    text
+}
+
+/// What the audits came to, and what they spared.
+fn audits_text(audits: &AuditsReport) -> String {
+    let AuditsReport { passes, rejections, audit_s, recomputing_s } = audits;
+    let mut text = format!("audits: {passes} passed, {rejections} failed, {audit_s:.2} s of computing");
+    if *recomputing_s > 0.0 {
+        let percent = 100.0 * audit_s / recomputing_s;
+        let _ = write!(
+            text,
+            ", {percent:.1} % of the {recomputing_s:.2} s that computing it again would have taken"
+        );
+    }
     text
 }
 

@@ -67,6 +67,7 @@ fn job() -> (JobId, Vec<Record>, Vec<u8>) {
             disputed: false,
             ballots,
             equivocations: Vec::new(),
+            audits: Vec::new(),
         }));
     }
     records.push(Record::Over { job, state: JobState::Reconciled });

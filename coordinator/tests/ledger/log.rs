@@ -103,6 +103,7 @@ pub(crate) fn decided(job: JobId, index: u64, agreeing: &[u8], against: &[u8]) -
         disputed: !against.is_empty(),
         ballots,
         equivocations: Vec::new(),
+        audits: Vec::new(),
     }
 }
 

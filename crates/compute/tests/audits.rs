@@ -173,13 +173,15 @@ proptest! {
 fn an_outcome_in_another_form_fails() {
     let (task, formula) = pi(30);
     let (text, witness) = computed(&task, formula);
-    for wrong in ["", "3", "3.", ".14", "-3.14", "03.14", "3.14e7", "NaN"].map(str::to_owned).into_iter().chain([
-        format!("{text}0"),
-        text[..text.len() - 1].to_owned(),
-        format!("0{text}"),
-        text.replace('.', ","),
-        text.replace('4', "\u{664}"),
-    ]) {
+    for wrong in
+        ["", "3", "3.", ".14", "-3.14", "03.14", "3.14e7", "NaN"].map(str::to_owned).into_iter().chain([
+            format!("{text}0"),
+            text[..text.len() - 1].to_owned(),
+            format!("0{text}"),
+            text.replace('.', ","),
+            text.replace('4', "\u{664}"),
+        ])
+    {
         let fault = failed(audited(&task, formula, &wrong, &witness, [1; 32]));
         assert!(matches!(fault, AuditFault::Outcome { .. }), "{wrong}: {fault}");
     }

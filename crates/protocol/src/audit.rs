@@ -39,6 +39,22 @@ impl Audited {
     }
 }
 
+/// log2 of a bound on the probability that wrong digits pass one audit, whatever outcome and witness are.
+///
+/// The auditor draws two primes of 61 bits, of which there are more than 2^54. Wrong digits break an equation between whole
+/// numbers, all of them together of at most `2^12 (decimals + 2048)` bits, as witnesses are bounded; a number of so many
+/// bits that is not zero has at most a sixtieth as many prime divisors of that size, and both primes must be among them.
+/// `docs/audits.md` has the equations.
+#[must_use]
+pub fn error_log2(decimals: u64) -> i32 {
+    let bits = u128::from(decimals.saturating_add(2048)) << 12;
+    let divisors_log2 = i32::try_from((bits / 60 + 1).ilog2() + 1).unwrap_or(128);
+    2 * (divisors_log2 - PRIMES_LOG2).min(0)
+}
+
+/// There are more than two to this power primes of 61 bits.
+const PRIMES_LOG2: i32 = 54;
+
 /// The digest that stands for "the outcome with this digest, as this prover gave it, fails its audit".
 #[must_use]
 pub fn rejection(outcome: Digest, prover: NodeId) -> Digest {

@@ -87,6 +87,15 @@ impl Task {
         }
     }
 
+    /// How many decimals it asks for; none where it asks for something else.
+    #[must_use]
+    pub fn decimals(&self) -> Option<u64> {
+        match self {
+            Self::Digits { decimals, .. } | Self::Series { decimals, .. } => Some(*decimals),
+            Self::Expressions { .. } | Self::Range { .. } | Self::HexTerms(_) => None,
+        }
+    }
+
     /// How outcomes of this task are audited.
     #[must_use]
     pub fn audits(&self) -> Audits {

@@ -8,13 +8,14 @@ use protocol::{
 };
 
 /// The job files of the menu, and one with every key of the policy.
-pub const JOBS: [&str; 9] = [
+pub const JOBS: [&str; 10] = [
     include_str!("../../../jobs/arithmetic.toml"),
     include_str!("../../../jobs/identities.toml"),
     include_str!("../../../jobs/pi-digits.toml"),
     include_str!("../../../jobs/sqrt2-digits.toml"),
     include_str!("../../../jobs/pi-hex-digits.toml"),
     include_str!("../../../jobs/pi-series.toml"),
+    include_str!("../../../jobs/pi-audited.toml"),
     include_str!("../../../jobs/ln3-series.toml"),
     include_str!("../../../jobs/range-conjectures.toml"),
     STORY,

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use protocol::{
     certificate::{Findings, WorkerFindings},
     identity::NodeId,
+    policy::Mode,
 };
 use serde_json::json;
 
@@ -63,10 +64,19 @@ fn proven(verified: &Verified) -> Vec<String> {
     let found = &verified.findings;
     let mut sentences = vec![how_many(found)];
     if let (Some(quorum), Some(together)) = (found.quorum_min, found.wrong_together_min) {
-        sentences.push(format!(
-            "each accepted digest has at least {quorum} agreeing ballots of different workers, which the policy asks \
-             for, and more than half of those that were counted"
-        ));
+        let is_alone = found.policy.auditing.mode == Mode::Audited;
+        sentences.push(if is_alone {
+            format!(
+                "each accepted digest was signed by at least {quorum} different workers, as the policy asks: by one that \
+                 computed it, and by others that tested it"
+            )
+        } else {
+            format!(
+                "each accepted digest has at least {quorum} agreeing ballots of different workers, which the policy asks \
+                 for, and more than half of those that were counted"
+            )
+        });
+        sentences.extend(audits(found));
         sentences.push(match together {
             0 | 1 => "a single worker that is wrong would have been enough for a wrong value: nobody checked it".to_owned(),
             _ => format!(
@@ -92,6 +102,21 @@ fn proven(verified: &Verified) -> Vec<String> {
         sentences.push(format!("computed again on this machine, {} gave the same digests", tasks(count)));
     }
     sentences
+}
+
+/// What the audits show, where there were any.
+fn audits(found: &Findings) -> Option<String> {
+    let passed = found.audits_min?;
+    let count = if passed == 1 { "1 audit".to_owned() } else { format!("{passed} audits") };
+    let worth = match found.audit_error_log2 {
+        Some(log2) => format!(
+            "; wrong digits pass one by an honest auditor with a probability below 2^{log2}, as docs/audits.md shows"
+        ),
+        None => "; each computed some members again, and says nothing of the others".to_owned(),
+    };
+    Some(format!(
+        "each accepted outcome passed at least {count}: tests by challenges that their auditors drew and signed{worth}"
+    ))
 }
 
 fn how_many(found: &Findings) -> String {
@@ -154,7 +179,13 @@ fn worker(found: &WorkerFindings) -> String {
     if found.trusted {
         sentence.push_str(", which you trust");
     }
-    let _ = write!(sentence, ": agreed on {}", tasks(found.agreed));
+    let agreed = found.agreed > 0 || found.audits == 0;
+    let first = if agreed { format!("agreed on {}", tasks(found.agreed)) } else { String::new() };
+    let _ = write!(sentence, ": {first}");
+    if found.audits > 0 {
+        let comma = if agreed { ", " } else { "" };
+        let _ = write!(sentence, "{comma}made {} audits", found.audits);
+    }
     for (count, what) in [
         (found.dissented, "outvoted on"),
         (found.corrected, "corrected on"),

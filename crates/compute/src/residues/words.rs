@@ -77,7 +77,8 @@ impl WordReducer {
     fn block_form<W: Word>(&self, block: &[W]) -> u64 {
         let (mut low, mut high) = (0_u128, 0_u128);
         for (words, powers) in block.chunks(SUM_WORDS).zip(self.powers.chunks(SUM_WORDS)) {
-            let products = words.iter().zip(powers).map(|(word, power)| u128::from(word.word()) * u128::from(*power));
+            let products =
+                words.iter().zip(powers).map(|(word, power)| u128::from(word.word()) * u128::from(*power));
             let sum: u128 = products.sum();
             low += sum & u128::from(u64::MAX);
             high += sum >> 64;

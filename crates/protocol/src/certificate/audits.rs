@@ -94,7 +94,7 @@ impl Checking {
             .max()
             .unwrap_or(0);
         self.findings.audits_min = least(self.findings.audits_min, passed);
-        self.note_accepted(winners(), quorum, agreeing);
+        self.note_accepted(task, winners(), quorum, agreeing);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::{
     findings::{AxisSpread, Trusted, WorkerFindings},
 };
 use crate::{
+    audit::error_log2,
     ballot::{Ballot, SignedBallot},
     digest::Digest,
     domain::{Axis, FailureDomain},
@@ -92,6 +93,7 @@ impl Checking {
             workers: Vec::new(),
             audits: 0,
             audits_min: None,
+            audit_error_log2: None,
             corrections: 0,
             outcomes: 0,
             outcomes_elsewhere: 0,
@@ -299,18 +301,22 @@ impl Checking {
             }
             self.differ(&trusted(), index, quorum, task)?;
         }
-        self.note_accepted(winners(), quorum, agreeing);
+        self.note_accepted(task, winners(), quorum, agreeing);
         Ok(())
     }
 
     /// What the accepted tasks have in common.
     pub(super) fn note_accepted<'b>(
         &mut self,
+        task: &Task,
         winners: impl Iterator<Item = &'b Ballot> + Clone,
         quorum: u32,
         agreeing: u32,
     ) {
         self.findings.accepted += 1;
+        if let (Some(_), Some(decimals)) = (self.findings.audits_min, task.decimals()) {
+            self.findings.audit_error_log2 = Some(error_log2(decimals));
+        }
         self.findings.quorum_min = least(self.findings.quorum_min, quorum);
         self.findings.wrong_together_min = least(self.findings.wrong_together_min, agreeing);
         let axes = Axis::ALL

@@ -56,6 +56,8 @@ pub struct Findings {
     pub audits: u64,
     /// Every accepted outcome passed so many audits at least; none where the policy asks for none.
     pub audits_min: Option<u32>,
+    /// Of audited digits: log2 of a bound on the probability that wrong ones pass one audit by an honest worker.
+    pub audit_error_log2: Option<i32>,
     /// Corrections that dissenters acknowledged.
     pub corrections: u64,
     /// Accepted outcomes that the certificate holds; each has the accepted digest.
