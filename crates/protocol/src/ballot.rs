@@ -4,6 +4,8 @@
 //! says what else might be wrong together with it. The signature is over the ballot's digest, in a domain of its own, or
 //! over the root of a bundle of ballots: then the ballot brings its path to that root.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
 };
 
 /// Which execution of which task of which job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ReplicaId {
     /// The job.
     pub job: JobId,
@@ -28,6 +30,26 @@ pub struct ReplicaId {
     pub task: TaskId,
     /// Counts the leases of this task in this job, from 0.
     pub number: u32,
+}
+
+impl Ord for ReplicaId {
+    /// By job, task number and replica number. They are looked up all the time, mostly among those of one job, so what
+    /// differs is looked at first; the task's id, which follows from job and number, is looked at last.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.job != other.job {
+            return self.job.cmp(&other.job);
+        }
+        let numbers = (self.index, self.number).cmp(&(other.index, other.number));
+        numbers.then_with(|| self.task.cmp(&other.task))
+    }
+}
+
+impl PartialOrd for ReplicaId {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// What a worker says that a task yields.

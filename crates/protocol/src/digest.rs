@@ -1,6 +1,6 @@
 //! Digests: BLAKE3, separated by domain so that the bytes of one kind of thing never pass for another kind.
 
-use std::{fmt, sync::LazyLock};
+use std::{cmp::Ordering, fmt, sync::LazyLock};
 
 use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 use data_encoding::HEXLOWER;
@@ -79,7 +79,7 @@ impl Domain {
 }
 
 /// A 32-byte BLAKE3 digest.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Digest(#[serde(with = "crate::hexadecimal")] pub [u8; 32]);
 
 impl Digest {
@@ -102,6 +102,33 @@ impl Digest {
     pub fn from_hex(text: &str) -> Option<Self> {
         let bytes = HEXLOWER.decode(text.as_bytes()).ok()?;
         Some(Self(bytes.try_into().ok()?))
+    }
+}
+
+impl Ord for Digest {
+    /// As the bytes are ordered.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare_bytes(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for Digest {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The order of the bytes of two names. Names are looked up all the time, and mostly differ in their first eight bytes.
+#[inline]
+pub(crate) fn compare_bytes<const N: usize>(left: &[u8; N], right: &[u8; N]) -> Ordering {
+    match (left.split_first_chunk(), right.split_first_chunk()) {
+        (Some((left_first, left_rest)), Some((right_first, right_rest))) => {
+            let (left, right) = (u64::from_be_bytes(*left_first), u64::from_be_bytes(*right_first));
+            if left == right { left_rest.cmp(right_rest) } else { left.cmp(&right) }
+        }
+        _ => left.cmp(right),
     }
 }
 

@@ -2,16 +2,16 @@
 //!
 //! Keys are made from 32 random bytes that the caller brings (this crate has no randomness of its own).
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, compare_bytes};
 
 /// A node's public key, which is its name in every record.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodeId(#[serde(with = "crate::hexadecimal")] pub [u8; 32]);
 
 impl NodeId {
@@ -40,6 +40,21 @@ impl NodeId {
         VerifyingKey::from_bytes(&self.0).is_ok_and(|key| {
             key.verify_strict(&digest.0, &ed25519_dalek::Signature::from_bytes(&signature.0)).is_ok()
         })
+    }
+}
+
+impl Ord for NodeId {
+    /// As the bytes are ordered.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare_bytes(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for NodeId {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

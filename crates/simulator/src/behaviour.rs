@@ -21,6 +21,8 @@ pub enum Behaviour {
     /// Says the truth, and sends old ballots again: its own, and those of others. Where ballots are sealed, it commits to
     /// what it committed to first.
     Replays,
+    /// Puts wrong ballots, doubled ones, old ones, and ballots about what others were leased among good ones in a bundle.
+    Mixes,
     /// Casts wrong ballots in the name of another worker.
     Forges,
     /// Says that it cannot run anything.
@@ -33,7 +35,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every way to be faulty.
-    pub const FAULTY: [Self; 11] = [
+    pub const FAULTY: [Self; 12] = [
         Self::LiesAlone,
         Self::LiesTogether,
         Self::Silent,
@@ -41,6 +43,7 @@ impl Behaviour {
         Self::Equivocates,
         Self::Copies,
         Self::Replays,
+        Self::Mixes,
         Self::Forges,
         Self::Fails,
         Self::Withholds,
@@ -59,6 +62,7 @@ impl Behaviour {
             Self::Equivocates => "equivocates",
             Self::Copies => "copies",
             Self::Replays => "replays",
+            Self::Mixes => "mixes good and bad",
             Self::Forges => "forges",
             Self::Fails => "fails",
             Self::Withholds => "withholds outcomes",

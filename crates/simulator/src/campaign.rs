@@ -189,6 +189,7 @@ impl Counts {
         self.unfinished += other.unfinished;
         self.disputes += other.disputes;
         self.leases += other.leases;
+        self.bundles += other.bundles;
         self.ballots += other.ballots;
         self.corrections += other.corrections;
         self.forgeries += other.forgeries;

@@ -3,6 +3,8 @@
 //! The tests put a decider with a planted bug here, to see that the invariants find it; nothing else has a second one.
 
 use protocol::{
+    ballot::Ballot,
+    bundle::Said,
     digest::Digest,
     job::JobId,
     ledger::{Entry, Submitted},
@@ -16,6 +18,9 @@ pub trait Decider {
     /// # Errors
     /// [`Rejected`] when the fact cannot be.
     fn handle(&mut self, input: Input, now_ms: u64) -> Result<(), Rejected>;
+    /// These ballots have arrived under one signature; each of them comes to [`Decider::handle`] next. The machine takes
+    /// each by itself and need not know.
+    fn bundle_arrives(&mut self, _ballots: &[Said<Ballot>]) {}
     /// See [`Machine::handle_timeout`].
     fn handle_timeout(&mut self, now_ms: u64);
     /// See [`Machine::next_timeout_ms`].

@@ -13,7 +13,7 @@ mod section;
 mod series;
 mod write;
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub use parse::{AGREE_DIGITS_DEFAULT, BATCH_DEFAULT};
 pub use write::ask_job_text;
 
 /// A job's name in one coordinator: made from what was submitted and a nonce of the coordinator.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct JobId(#[serde(with = "crate::hexadecimal")] pub [u8; 16]);
 
 impl JobId {
@@ -58,6 +58,21 @@ impl JobId {
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
         Some(Self(HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()?))
+    }
+}
+
+impl Ord for JobId {
+    /// As the bytes are ordered.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        crate::digest::compare_bytes(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for JobId {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -12,6 +12,7 @@ mod no_rerun;
 mod one_verdict;
 mod presence;
 mod record;
+mod refused;
 mod replayable;
 mod truth;
 
@@ -93,6 +94,14 @@ impl Invariants {
     /// A ballot was taken.
     pub fn ballot_taken(&mut self, task: TaskKey, worker: u32, replica_number: u32, digest: Digest) {
         self.record.task_mut(task).take(worker, replica_number, digest);
+    }
+
+    /// A ballot is refused.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn refused(&self, worker: u32, replica: &ReplicaId, machine: &Machine) -> Result<(), Violation> {
+        refused::check(worker, replica, machine)
     }
 
     /// A worker is connected; what it missed has time until `due_ms`.

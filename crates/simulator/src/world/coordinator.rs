@@ -2,10 +2,11 @@
 //! does around the same machine. What tells anybody that something is decided waits for the disk.
 
 use protocol::{
-    ballot::{AuthenticBallot, SignedBallot},
-    commitment::Salt,
+    ballot::{AuthenticBallot, Ballot, SignedBallot},
+    bundle::Said,
     constant::Formula,
     domain::Engine,
+    identity::Signature,
     job::JobId,
     ledger::{Record, Submitted},
     message::EngineIntroduction,
@@ -16,7 +17,7 @@ use verdict::{Input, Output, TaskTerms, Tasks};
 
 use super::{
     Stopped, World,
-    message::{CoordinatorSays, Event, WorkerSays},
+    message::{Bundle, CoordinatorSays, Event, Orders, WorkerSays},
 };
 use crate::{
     decider::Decider,
@@ -133,6 +134,7 @@ impl<D: Decider> World<D> {
 
     /// A worker is connected over a new session; the one before, if any, is closed.
     pub(super) fn worker_in(&mut self, number: u32, session: u64) -> Result<(), Stopped> {
+        self.drop_orders(number);
         self.sessions[number as usize] = Some(session);
         self.fail_fetches_of(number)?;
         self.enrol(number)?;
@@ -152,6 +154,7 @@ impl<D: Decider> World<D> {
     /// A worker's link is gone.
     pub(super) fn worker_out(&mut self, number: u32) -> Result<(), Stopped> {
         self.sessions[number as usize] = None;
+        self.drop_orders(number);
         self.fail_fetches_of(number)?;
         self.invariants.gone(number);
         self.tell(Input::WorkerLost { worker: values::node_id(number) })
@@ -175,15 +178,30 @@ impl<D: Decider> World<D> {
         Ok(())
     }
 
-    /// Something arrives from a worker over its present session.
-    pub(super) fn hear(&mut self, number: u32, message: WorkerSays) -> Result<(), Stopped> {
+    /// Something arrives from a worker over a session: whatever follows the word that costs it the session is lost with
+    /// it.
+    pub(super) fn open(
+        &mut self,
+        number: u32,
+        session: u64,
+        envelope: Vec<WorkerSays>,
+    ) -> Result<(), Stopped> {
+        for message in envelope {
+            if self.sessions[number as usize] == Some(session) {
+                self.hear(number, message)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, number: u32, message: WorkerSays) -> Result<(), Stopped> {
         let worker = values::node_id(number);
         match message {
-            WorkerSays::Cast { ballot, salt, signed_by } => {
-                self.hear_ballot(number, *ballot, salt, signed_by)
-            }
-            WorkerSays::Committed(replica, commitment) => {
-                self.tell(Input::Committed { worker, replica, commitment })
+            WorkerSays::Cast(bundle) => self.hear_bundle(number, bundle),
+            WorkerSays::Committed(commitments) => {
+                commitments.into_iter().try_for_each(|(replica, commitment)| {
+                    self.tell(Input::Committed { worker, replica, commitment })
+                })
             }
             WorkerSays::Failed(replica) => {
                 self.tell(Input::ReplicaFailed { worker, replica, reason: "it fails".to_owned() })
@@ -210,32 +228,40 @@ impl<D: Decider> World<D> {
         }
     }
 
-    /// A ballot in another's name, or one that its worker has not signed, costs its sender the connection.
-    fn hear_ballot(
-        &mut self,
-        from: u32,
-        signed: SignedBallot,
-        salt: Option<Box<Salt>>,
-        signed_by: u32,
-    ) -> Result<(), Stopped> {
-        let ballot = &signed.ballot;
-        if values::worker_number(&ballot.worker) != from || signed_by != from {
+    /// Ballots under one signature: one in another's name, or a signature of another, makes the whole bundle a forgery and
+    /// costs its sender the connection. Otherwise each ballot counts, or does not, by itself.
+    fn hear_bundle(&mut self, from: u32, bundle: Bundle) -> Result<(), Stopped> {
+        let Bundle { ballots, signed_by } = bundle;
+        let is_its_own =
+            |said: &Said<Ballot>| signed_by == from && values::worker_number(&said.ballot.worker) == from;
+        if !ballots.iter().all(is_its_own) {
             self.counts.forgeries += 1;
             if let Some(story) = &mut self.story {
-                story.forgery(ballot.replica, from);
+                for forged in ballots.iter().filter(|said| !is_its_own(said)) {
+                    story.forgery(forged.ballot.replica, from);
+                }
             }
             return self.close(from);
         }
+        self.counts.bundles += 1;
+        self.decider.bundle_arrives(&ballots);
+        ballots.into_iter().try_for_each(|said| self.hear_ballot(from, said))
+    }
+
+    fn hear_ballot(&mut self, from: u32, said: Said<Ballot>) -> Result<(), Stopped> {
+        let Said { ballot, salt, compute_us, .. } = said;
         let (replica, digest) = (ballot.replica, ballot.digest);
         if let Some(story) = &mut self.story {
             story.ballot(replica, from, digest, self.network.now_us());
         }
-        let (ballot, outcome_held) =
-            (AuthenticBallot::assume_authentic(signed), self.scenario.inline_outcomes);
+        let signed = SignedBallot { ballot, bundle: None, signature: Signature([0; 64]) };
+        let ballot = AuthenticBallot::assume_authentic(signed);
+        let outcome_held = self.scenario.inline_outcomes;
         let input = match salt {
-            Some(salt) => Input::BallotRevealed { ballot, salt: *salt, outcome_held, compute_us: 10 },
-            None => Input::BallotCast { ballot, outcome_held, compute_us: 10 },
+            Some(salt) => Input::BallotRevealed { ballot, salt, outcome_held, compute_us },
+            None => Input::BallotCast { ballot, outcome_held, compute_us },
         };
+        let rejected_before = self.counts.rejected;
         self.tell_and(input, |world| {
             // Taken in, but without a vote, is the ballot of a broken seal, and one on a task that is settled.
             let tally = world.decider.machine().job(replica.job).and_then(|job| job.tally(replica.index));
@@ -243,7 +269,11 @@ impl<D: Decider> World<D> {
                 world.counts.ballots += 1;
                 world.invariants.ballot_taken(TaskKey::of(&replica), from, replica.number, digest);
             }
-        })
+        })?;
+        if self.counts.rejected > rejected_before {
+            self.invariants.refused(from, &replica, self.decider.machine())?;
+        }
+        Ok(())
     }
 
     /// Ends a worker's connection because of what it sent; it will try again.
@@ -268,8 +298,32 @@ impl<D: Decider> World<D> {
                 silent => self.execute(silent)?,
             }
         }
+        Ok(())
+    }
+
+    /// What was ordered in this turn leaves, an envelope for each worker, and what was written down is synced.
+    pub(super) fn end_turn(&mut self) -> Result<(), Stopped> {
+        while !self.addressed.is_empty() && !self.crashes_now()? {
+            let Some(number) = self.addressed.pop_first() else { break };
+            let orders = self.outboxes[number as usize].take();
+            self.say(number, CoordinatorSays::Orders(Box::new(orders)));
+        }
         self.sync();
         Ok(())
+    }
+
+    /// Nobody is there any more to send what was ordered of this worker.
+    pub(super) fn drop_orders(&mut self, number: u32) {
+        if self.addressed.remove(&number) {
+            self.outboxes[number as usize] = Orders::default();
+        }
+    }
+
+    /// Where orders gather until the turn ends; none for a worker that is not connected.
+    fn outbox(&mut self, number: u32) -> Option<&mut Orders> {
+        self.sessions[number as usize]?;
+        self.addressed.insert(number);
+        Some(&mut self.outboxes[number as usize])
     }
 
     /// Does what the decider has ordered.
@@ -280,22 +334,32 @@ impl<D: Decider> World<D> {
                 let work = super::message::Work { replica, engine, formula, sealed };
                 self.counts.leases += 1;
                 self.invariants.leased(&worker, &replica, self.decider.machine())?;
-                self.say(values::worker_number(&worker), CoordinatorSays::Lease(work));
+                if let Some(orders) = self.outbox(values::worker_number(&worker)) {
+                    orders.leases.push(work);
+                }
             }
             Output::Cancel { worker, replica } => {
-                self.say(values::worker_number(&worker), CoordinatorSays::Cancel(replica));
+                if let Some(orders) = self.outbox(values::worker_number(&worker)) {
+                    orders.cancels.push(replica);
+                }
             }
             Output::Reveal { worker, replica } => {
-                self.say(values::worker_number(&worker), CoordinatorSays::Reveal(replica));
+                if let Some(orders) = self.outbox(values::worker_number(&worker)) {
+                    orders.reveals.push(replica);
+                }
             }
             Output::Counted { worker, replica } => {
                 self.invariants.counted(&worker, &replica)?;
-                self.say(values::worker_number(&worker), CoordinatorSays::Counted(replica));
+                if let Some(orders) = self.outbox(values::worker_number(&worker)) {
+                    orders.counted.push(replica);
+                }
             }
             Output::Correct { worker, replica, accepted } => {
                 self.counts.corrections += 1;
                 self.invariants.corrected(&replica, accepted)?;
-                self.say(values::worker_number(&worker), CoordinatorSays::Correct(replica, accepted));
+                if let Some(orders) = self.outbox(values::worker_number(&worker)) {
+                    orders.corrections.push((replica, accepted));
+                }
             }
             Output::Fetch { worker, job, index, digest } => {
                 let number = values::worker_number(&worker);

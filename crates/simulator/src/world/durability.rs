@@ -81,7 +81,6 @@ impl<D: Decider> World<D> {
             let Some(act) = self.gate.next(&self.disk) else { break };
             self.perform(act)?;
         }
-        self.sync();
         Ok(())
     }
 
@@ -137,6 +136,7 @@ impl<D: Decider> World<D> {
         self.gate.clear();
         self.fetches.clear();
         for worker in 0..self.scenario.nodes() {
+            self.drop_orders(worker);
             if let Some(session) = self.sessions[worker as usize].take() {
                 let at_us = now_us + self.disk_chance.among(0..=self.network.silence_us());
                 self.network.plan(at_us, Event::Silence { worker, session });

@@ -8,28 +8,28 @@ use protocol::{
 use super::{
     Eavesdroppers, World,
     message::WorkerSays,
-    worker::{Envelope, Key, Said},
+    worker::{Envelope, Key, Answer},
 };
 use crate::{behaviour::Behaviour, decider::Decider, invariants::TaskKey};
 
 impl<D: Decider> World<D> {
     /// Commits to what is to be said about a replica, or to something else.
-    pub(super) fn commit(&mut self, number: u32, said: Said) {
-        let replica = said.work.replica;
+    pub(super) fn commit(&mut self, number: u32, answer: Answer) {
+        let replica = answer.work.replica;
         let salt = Salt(self.chance.bytes());
         let worker = &mut self.workers[number as usize];
-        let own = Commitment::to(&worker.ballot(number, &said.work, said.digest).ballot, &salt);
+        let own = Commitment::to(&worker.ballot(number, &answer.work, answer.digest), &salt);
         let task = TaskKey::of(&replica);
         let commitment = match worker.member.behaviour {
             Behaviour::Replays => *worker.first_commitment.get_or_insert(own),
             Behaviour::Copies => self.overheard_commitments.get(&task).copied().unwrap_or(own),
             _ => own,
         };
-        worker.envelopes.insert(Key::of(&replica), Envelope { said, salt, commitment });
+        worker.envelopes.insert(Key::of(&replica), Envelope { answer, salt, commitment });
         if self.eavesdroppers > Eavesdroppers::Nobody {
             self.overheard_commitments.entry(task).or_insert(commitment);
         }
-        self.say_to_coordinator(number, WorkerSays::Committed(replica, commitment));
+        self.workers[number as usize].voice.commit(replica, commitment);
     }
 
     /// Opens an envelope.
@@ -45,9 +45,9 @@ impl<D: Decider> World<D> {
                 if forges {
                     self.workers[number as usize].envelopes.remove(&Key::of(&replica));
                 }
-                self.cast(number, envelope.said, Some(&envelope.salt));
+                self.cast(number, envelope.answer, Some(envelope.salt));
             }
-            None => self.say_to_coordinator(number, WorkerSays::Failed(replica)),
+            None => self.workers[number as usize].voice.say(WorkerSays::Failed(replica)),
         }
     }
 }

@@ -1,8 +1,12 @@
 //! What is said over a simulated link, and everything else that can happen in a world.
+//!
+//! As over a real link, nothing travels alone: whatever one side has to say to the other at the end of a turn is one
+//! envelope, and what the network does to a message it does to the whole of it.
 
 use protocol::{
-    ballot::{ReplicaId, SignedBallot},
-    commitment::{Commitment, Salt},
+    ballot::{Ballot, ReplicaId},
+    bundle::Said,
+    commitment::Commitment,
     constant::Formula,
     digest::Digest,
     domain::Engine,
@@ -11,14 +15,21 @@ use protocol::{
 
 use crate::scenario::Mishap;
 
+/// Ballots under one signature.
+#[derive(Debug, Clone)]
+pub(super) struct Bundle {
+    pub(super) ballots: Vec<Said<Ballot>>,
+    /// Who really signed them: in this network that stands in for the signature.
+    pub(super) signed_by: u32,
+}
+
 /// What a worker says.
 #[derive(Debug, Clone)]
 pub(super) enum WorkerSays {
-    /// A ballot, what opens the commitment to it on a sealed task, and who really signed it: in this network that stands
-    /// in for the signature.
-    Cast { ballot: Box<SignedBallot>, salt: Option<Box<Salt>>, signed_by: u32 },
-    /// It has computed a replica of a sealed task.
-    Committed(ReplicaId, Commitment),
+    /// Ballots, with what opens the commitments to them on sealed tasks.
+    Cast(Bundle),
+    /// It has computed replicas of sealed tasks.
+    Committed(Vec<(ReplicaId, Commitment)>),
     /// It cannot run a replica.
     Failed(ReplicaId),
     /// These replicas are under way.
@@ -32,12 +43,37 @@ pub(super) enum WorkerSays {
 /// What the coordinator says.
 #[derive(Debug, Clone)]
 pub(super) enum CoordinatorSays {
-    Lease(Work),
-    Cancel(ReplicaId),
-    Reveal(ReplicaId),
-    Counted(ReplicaId),
-    Correct(ReplicaId, Digest),
-    Fetch { job: JobId, index: u64, digest: Digest },
+    Orders(Box<Orders>),
+    /// Over a stream of its own.
+    Fetch {
+        job: JobId,
+        index: u64,
+        digest: Digest,
+    },
+}
+
+/// What the coordinator orders of one worker in one turn. The kinds stand in the order in which the worker obeys them: a
+/// replica is leased before it is revealed, and cancelled or counted after either.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Orders {
+    pub(super) leases: Vec<Work>,
+    pub(super) reveals: Vec<ReplicaId>,
+    pub(super) cancels: Vec<ReplicaId>,
+    pub(super) counted: Vec<ReplicaId>,
+    pub(super) corrections: Vec<(ReplicaId, Digest)>,
+}
+
+impl Orders {
+    /// Takes out what has gathered; the room for it stays here.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            leases: self.leases.drain(..).collect(),
+            reveals: self.reveals.drain(..).collect(),
+            cancels: self.cancels.drain(..).collect(),
+            counted: self.counted.drain(..).collect(),
+            corrections: self.corrections.drain(..).collect(),
+        }
+    }
 }
 
 /// A replica, and how it is computed.
@@ -57,18 +93,18 @@ pub(super) enum Event {
     ToCoordinator {
         worker: u32,
         session: u64,
-        message: WorkerSays,
+        envelope: Vec<WorkerSays>,
     },
     ToWorker {
         worker: u32,
         session: u64,
         message: CoordinatorSays,
     },
-    /// A computation ends.
+    /// Computations end, one right after the other.
     Computed {
         worker: u32,
         life: u32,
-        work: Work,
+        run: Vec<Work>,
     },
     /// It is time to say what is under way.
     Beat {

@@ -9,14 +9,18 @@ mod envelopes;
 mod message;
 mod mishaps;
 mod node;
+mod voice;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{ballot::SignedBallot, commitment::Commitment, digest::Digest, job::JobId, report::Liveness};
+use protocol::{commitment::Commitment, digest::Digest, job::JobId, report::Liveness};
 use verdict::{Config, Machine};
 
-use self::{message::Event, worker::Worker};
+use self::{
+    message::{Bundle, Event, Orders},
+    worker::Worker,
+};
 use crate::{
     behaviour::Behaviour,
     chance::{Chance, Purpose, machine_seed},
@@ -50,17 +54,19 @@ pub struct Counts {
     pub disputes: u64,
     /// Leases.
     pub leases: u64,
+    /// Bundles of ballots that were opened.
+    pub bundles: u64,
     /// Ballots taken.
     pub ballots: u64,
     /// Corrections sent.
     pub corrections: u64,
-    /// Ballots in the name of another, or without their worker's signature.
+    /// Bundles with a ballot in the name of another, or without their worker's signature.
     pub forgeries: u64,
     /// Facts that the machine rejected.
     pub rejected: u64,
-    /// Messages lost, each with its link.
+    /// Envelopes lost, each with its link.
     pub lost: u64,
-    /// Messages that arrived twice.
+    /// Envelopes that arrived twice.
     pub doubled: u64,
     /// Workers that crashed.
     pub crashes: u64,
@@ -114,7 +120,7 @@ impl From<Violation> for Stopped {
 enum Eavesdroppers {
     Nobody,
     Copy,
-    /// Whoever sends it again needs whole ballots.
+    /// Whoever sends it again needs whole bundles.
     Replay,
 }
 
@@ -146,6 +152,10 @@ pub struct World<D> {
     /// The coordinator's end of each worker's link.
     sessions: Vec<Option<u64>>,
     sessions_made: u64,
+    /// What each worker is to be told at the end of the turn.
+    outboxes: Vec<Orders>,
+    /// Those who are to be told something.
+    addressed: BTreeSet<u32>,
     /// Outcomes that were asked for, by worker.
     fetches: BTreeSet<(u32, JobId, u64)>,
     clock_ahead_ms: u64,
@@ -162,8 +172,8 @@ pub struct World<D> {
     overheard: BTreeMap<TaskKey, Digest>,
     /// The first commitment on each task, for those who copy it.
     overheard_commitments: BTreeMap<TaskKey, Commitment>,
-    /// The last ballot of anybody, for those who send it again.
-    last_sent: Option<Box<SignedBallot>>,
+    /// The last bundle of anybody, for those who send it again, or something out of it.
+    last_sent: Option<Bundle>,
     story: Option<Story>,
 }
 
@@ -202,7 +212,8 @@ impl<D: Decider> World<D> {
             network.plan(scenario.calm_us, Event::Calm);
         }
         let behaves = |as_this| scenario.members.iter().any(|member| member.behaviour == as_this);
-        let eavesdroppers = match (behaves(Behaviour::Replays), behaves(Behaviour::Copies)) {
+        let sends_again = behaves(Behaviour::Replays) || behaves(Behaviour::Mixes);
+        let eavesdroppers = match (sends_again, behaves(Behaviour::Copies)) {
             (true, _) => Eavesdroppers::Replay,
             (false, true) => Eavesdroppers::Copy,
             (false, false) => Eavesdroppers::Nobody,
@@ -212,6 +223,8 @@ impl<D: Decider> World<D> {
             chance: Chance::new(scenario.seed, Purpose::Workers),
             sessions: vec![None; workers.len()],
             sessions_made: 0,
+            outboxes: vec![Orders::default(); workers.len()],
+            addressed: BTreeSet::new(),
             fetches: BTreeSet::new(),
             clock_ahead_ms: 0,
             jobs_submitted: 0,
@@ -306,10 +319,14 @@ impl<D: Decider> World<D> {
             (None, None) => Ok(false),
             (Some(at_us), next_us) if next_us.is_none_or(|next_us| at_us <= next_us) => {
                 self.network.wait_until(at_us);
-                self.wake().map(|()| true)
+                self.wake()?;
+                self.end_turn().map(|()| true)
             }
             _ => match self.network.take_next() {
-                Some(event) => self.happen(event).map(|()| true),
+                Some(event) => {
+                    self.happen(event)?;
+                    self.end_turn().map(|()| true)
+                }
                 None => Ok(false),
             },
         }
@@ -317,19 +334,27 @@ impl<D: Decider> World<D> {
 
     fn happen(&mut self, event: Event) -> Result<(), Stopped> {
         match event {
-            Event::ToCoordinator { worker, session, message } => {
-                if self.sessions[worker as usize] == Some(session) {
-                    return self.hear(worker, message);
-                }
+            Event::ToCoordinator { worker, session, envelope } => {
+                return self.open(worker, session, envelope);
             }
             Event::ToWorker { worker, session, message } => {
                 if self.workers[worker as usize].session == Some(session) {
                     self.obey_coordinator(worker, session, message);
+                    self.let_out(worker);
                 }
             }
-            Event::Computed { worker, life, work } => self.computed(worker, life, work),
-            Event::Beat { worker, life } => self.beat(worker, life),
-            Event::Connect { worker, life } => return self.connect(worker, life),
+            Event::Computed { worker, life, run } => {
+                self.computed(worker, life, run);
+                self.let_out(worker);
+            }
+            Event::Beat { worker, life } => {
+                self.beat(worker, life);
+                self.let_out(worker);
+            }
+            Event::Connect { worker, life } => {
+                self.connect(worker, life)?;
+                self.let_out(worker);
+            }
             Event::Silence { worker, session } => return self.silence(worker, session),
             Event::Synced { life } => return self.synced(life),
             Event::CoordinatorBack { life } => return self.coordinator_back(life),

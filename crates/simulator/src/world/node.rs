@@ -1,14 +1,19 @@
 //! What a simulated worker does when something reaches it: takes leases, computes, casts, obeys, and lies as it was
 //! planned to.
 
-use protocol::{ballot::ReplicaId, commitment::Salt};
+use protocol::{ballot::ReplicaId, bundle::Said, commitment::Salt};
 
 use super::{
     Eavesdroppers, World,
-    message::{CoordinatorSays, Event, Work, WorkerSays},
-    worker::{Key, Said, Stored, task_of},
+    message::{CoordinatorSays, Event, Orders, Work, WorkerSays},
+    worker::{Answer, Key, Stored, task_of},
 };
-use crate::{behaviour::Behaviour, decider::Decider, invariants::TaskKey, network::Direction, values};
+use crate::{behaviour::Behaviour, decider::Decider, invariants::TaskKey, values};
+
+/// How long a worker says that a computation took, in microseconds.
+const COMPUTE_US: u64 = 10;
+/// A worker computes up to this power of two of its leases in one go, and says what came out together.
+const RUN_LOG2_MAX: u64 = 6;
 
 impl<D: Decider> World<D> {
     /// Something arrives from the coordinator over the worker's present session.
@@ -20,134 +25,144 @@ impl<D: Decider> World<D> {
             return self.network.plan(worker.stalled_until_us, event);
         }
         match message {
-            CoordinatorSays::Lease(work) => self.start(number, work),
-            CoordinatorSays::Cancel(replica) => {
-                let key = Key::of(&replica);
-                worker.under_way.remove(&key);
-                worker.uncounted.remove(&key);
-                worker.envelopes.remove(&key);
-            }
-            CoordinatorSays::Counted(replica) => {
-                let key = Key::of(&replica);
-                worker.uncounted.remove(&key);
-                worker.envelopes.remove(&key);
-            }
-            CoordinatorSays::Reveal(replica) => self.reveal(number, replica),
-            CoordinatorSays::Correct(replica, accepted) => {
-                if worker.member.obeys {
-                    let stored = Stored { digest: accepted, corrected: true };
-                    worker.stored.insert(task_of(&replica), stored);
-                    self.say_to_coordinator(number, WorkerSays::Corrected(replica, accepted));
-                }
-            }
+            CoordinatorSays::Orders(orders) => self.obey_orders(number, *orders),
             CoordinatorSays::Fetch { job, index, digest } => {
-                let holds = worker
-                    .stored
-                    .get(&(values::job_number(job), index))
-                    .is_some_and(|stored| stored.digest == digest);
+                let stored = worker.stored.get(&(values::job_number(job), index));
+                let holds = stored.is_some_and(|stored| stored.digest == digest);
                 let given = holds && worker.member.behaviour != Behaviour::Withholds;
-                self.say_to_coordinator(number, WorkerSays::Outcome { job, index, given });
+                worker.voice.say(WorkerSays::Outcome { job, index, given });
             }
         }
     }
 
-    fn start(&mut self, number: u32, work: Work) {
+    fn obey_orders(&mut self, number: u32, orders: Orders) {
+        let Orders { leases, reveals, cancels, counted, corrections } = orders;
+        let leases: Vec<Work> = leases.into_iter().filter(|work| self.takes(number, work)).collect();
+        if !leases.is_empty() {
+            if self.workers[number as usize].member.behaviour != Behaviour::Pretends {
+                self.compute(number, &leases);
+            }
+            self.plan_beat(number);
+        }
+        for replica in reveals {
+            self.reveal(number, replica);
+        }
+        let worker = &mut self.workers[number as usize];
+        for replica in cancels {
+            worker.under_way.remove(&Key::of(&replica));
+            worker.forget_answer(&replica);
+        }
+        for replica in counted {
+            worker.forget_answer(&replica);
+        }
+        if !worker.member.obeys {
+            return;
+        }
+        for (replica, accepted) in corrections {
+            worker.stored.insert(task_of(&replica), Stored { digest: accepted, corrected: true });
+            worker.voice.say(WorkerSays::Corrected(replica, accepted));
+        }
+    }
+
+    /// Whether a worker takes a lease that it has not taken yet.
+    fn takes(&mut self, number: u32, work: &Work) -> bool {
         let worker = &mut self.workers[number as usize];
         match worker.member.behaviour {
-            Behaviour::Silent => return,
-            Behaviour::Conceals if !work.sealed => return,
-            Behaviour::Fails => return self.say_to_coordinator(number, WorkerSays::Failed(work.replica)),
+            Behaviour::Silent => return false,
+            Behaviour::Conceals if !work.sealed => return false,
+            Behaviour::Fails => {
+                worker.voice.say(WorkerSays::Failed(work.replica));
+                return false;
+            }
             _ => {}
         }
-        if work.sealed && !worker.sealed_leases.insert(Key::of(&work.replica)) {
-            return;
-        }
-        if worker.under_way.insert(Key::of(&work.replica), work).is_some() {
-            return;
-        }
-        if worker.member.behaviour != Behaviour::Pretends {
-            self.compute(number, work);
-        }
-        self.plan_beat(number);
+        let key = Key::of(&work.replica);
+        (!work.sealed || worker.sealed_leases.insert(key)) && worker.under_way.insert(key, *work).is_none()
     }
 
-    /// The computation ends after a while.
-    fn compute(&mut self, number: u32, work: Work) {
+    /// Computations end after a while: some together, as a worker computes light tasks, others alone.
+    fn compute(&mut self, number: u32, mut leases: &[Work]) {
         let life = self.workers[number as usize].life;
         let (shortest_us, longest_us) = self.scenario.compute_us;
-        let at_us = self.network.now_us() + self.chance.among(shortest_us..=longest_us);
-        self.network.plan(at_us, Event::Computed { worker: number, life, work });
+        while !leases.is_empty() {
+            let length = 1 << self.chance.among(0..=RUN_LOG2_MAX);
+            let (run, rest) = leases.split_at(leases.len().min(length));
+            let at_us = self.network.now_us() + self.chance.among(shortest_us..=longest_us);
+            self.network.plan(at_us, Event::Computed { worker: number, life, run: run.to_vec() });
+            leases = rest;
+        }
     }
 
-    /// A computation has ended.
-    pub(super) fn computed(&mut self, number: u32, life: u32, work: Work) {
-        let worker = &mut self.workers[number as usize];
-        if worker.life != life || !worker.under_way.contains_key(&Key::of(&work.replica)) {
+    /// Computations have ended.
+    pub(super) fn computed(&mut self, number: u32, life: u32, run: Vec<Work>) {
+        let worker = &self.workers[number as usize];
+        if worker.life != life {
             return;
         }
         if worker.stalled_until_us > self.network.now_us() {
-            return self
-                .network
-                .plan(worker.stalled_until_us, Event::Computed { worker: number, life, work });
+            return self.network.plan(worker.stalled_until_us, Event::Computed { worker: number, life, run });
         }
-        let task = TaskKey::of(&work.replica);
+        let mut again = Vec::new();
+        for work in run {
+            if !self.workers[number as usize].under_way.contains_key(&Key::of(&work.replica)) {
+                continue;
+            }
+            match self.answer(number, work) {
+                Some(answer) => self.keep_and_say(number, answer),
+                None => again.push(work),
+            }
+        }
+        self.compute(number, &again);
+    }
+
+    /// What a worker will say about a replica; nothing while it waits for somebody whom it can copy.
+    fn answer(&mut self, number: u32, work: Work) -> Option<Answer> {
         let truth = values::truth(work.replica.task);
         let wrong = |liar| values::lie(work.replica.task, liar);
-        let (digest, contradiction) = match worker.member.behaviour {
+        let (digest, contradiction) = match self.workers[number as usize].member.behaviour {
             Behaviour::LiesAlone | Behaviour::Forges => (wrong(number + 1), None),
             Behaviour::LiesTogether => (wrong(0), None),
             Behaviour::Equivocates => (truth, Some(wrong(number + 1))),
-            Behaviour::Copies if !work.sealed => match self.overheard.get(&task) {
-                Some(digest) => (*digest, None),
-                // It has nothing to copy yet, and looks again later.
-                None => return self.compute(number, work),
-            },
-            Behaviour::Honest
-            | Behaviour::Copies
-            | Behaviour::Replays
-            | Behaviour::Withholds
-            | Behaviour::Conceals => (truth, None),
-            Behaviour::Silent | Behaviour::Pretends | Behaviour::Fails => return,
+            Behaviour::Mixes if self.chance.happens(300_000) => (wrong(number + 1), None),
+            Behaviour::Copies if !work.sealed => {
+                (*self.overheard.get(&TaskKey::of(&work.replica))?, None)
+            }
+            _ => (truth, None),
         };
-        worker.under_way.remove(&Key::of(&work.replica));
-        worker.store(task_of(&work.replica), digest);
-        let said = Said { work, digest, contradiction };
-        if work.sealed {
-            return self.commit(number, said);
+        Some(Answer { work, digest, contradiction })
+    }
+
+    fn keep_and_say(&mut self, number: u32, answer: Answer) {
+        let worker = &mut self.workers[number as usize];
+        let replica = answer.work.replica;
+        worker.under_way.remove(&Key::of(&replica));
+        worker.store(task_of(&replica), answer.digest);
+        if answer.work.sealed {
+            return self.commit(number, answer);
         }
         // Who forges is thrown out for it, and would be for ever if it tried the same again.
         if worker.member.behaviour != Behaviour::Forges {
-            worker.uncounted.insert(Key::of(&work.replica), said);
+            worker.uncounted.insert(Key::of(&replica), answer);
         }
-        self.cast(number, said, None);
+        self.cast(number, answer, None);
     }
 
-    /// Casts what is to be cast about a replica, and whatever else the worker is up to. `salt` opens a commitment to it.
-    pub(super) fn cast(&mut self, number: u32, said: Said, salt: Option<&Salt>) {
-        let behaviour = self.workers[number as usize].member.behaviour;
-        let members = self.workers.len() as u64;
-        let voter = match behaviour {
-            Behaviour::Forges => u32::try_from(self.chance.among(0..=members - 1)).unwrap_or(number),
+    /// Casts what is to be cast about a replica. `salt` opens a commitment to it.
+    pub(super) fn cast(&mut self, number: u32, answer: Answer, salt: Option<Salt>) {
+        let voter = match self.workers[number as usize].member.behaviour {
+            Behaviour::Forges => {
+                let members = self.workers.len() as u64;
+                u32::try_from(self.chance.among(0..=members - 1)).unwrap_or(number)
+            }
             _ => number,
         };
-        for digest in std::iter::once(said.digest).chain(said.contradiction) {
-            let ballot = self.workers[number as usize].ballot(voter, &said.work, digest);
-            if self.eavesdroppers > Eavesdroppers::Nobody {
-                self.overheard.entry(TaskKey::of(&said.work.replica)).or_insert(digest);
-            }
-            if behaviour == Behaviour::Replays {
-                let earlier = self.workers[number as usize].last_sent.replace(ballot.clone());
-                let of_another = self.last_sent.clone().filter(|_| self.chance.happens(50_000));
-                for old in earlier.into_iter().chain(of_another) {
-                    let signed_by = values::worker_number(&old.ballot.worker);
-                    self.say_to_coordinator(number, WorkerSays::Cast { ballot: old, salt: None, signed_by });
-                }
-            }
-            if self.eavesdroppers == Eavesdroppers::Replay {
-                self.last_sent = Some(ballot.clone());
-            }
-            let salt = salt.copied().map(Box::new);
-            self.say_to_coordinator(number, WorkerSays::Cast { ballot, salt, signed_by: number });
+        if self.eavesdroppers > Eavesdroppers::Nobody {
+            self.overheard.entry(TaskKey::of(&answer.work.replica)).or_insert(answer.digest);
+        }
+        let worker = &mut self.workers[number as usize];
+        for digest in std::iter::once(answer.digest).chain(answer.contradiction) {
+            let ballot = worker.ballot(voter, &answer.work, digest);
+            worker.voice.cast(Said { ballot, salt, outcome: None, compute_us: COMPUTE_US });
         }
     }
 
@@ -180,7 +195,7 @@ impl<D: Decider> World<D> {
         let is_watched = self.scenario.rhythm.is_some() && worker.session.is_some();
         let under_way: Vec<ReplicaId> = worker.replicas_under_way().collect();
         if is_watched || !under_way.is_empty() {
-            self.say_to_coordinator(number, WorkerSays::Beat(under_way));
+            worker.voice.say(WorkerSays::Beat(under_way));
             self.plan_beat(number);
         }
     }
@@ -188,25 +203,19 @@ impl<D: Decider> World<D> {
     /// The link is up again: what nobody counted is cast again, and what nobody asked for is committed to again.
     pub(super) fn cast_again(&mut self, number: u32) {
         let worker = &self.workers[number as usize];
-        let uncounted: Vec<Said> = worker.uncounted.values().copied().collect();
+        let uncounted: Vec<Answer> = worker.uncounted.values().copied().collect();
         let sealed =
-            worker.envelopes.values().map(|envelope| (envelope.said.work.replica, envelope.commitment));
+            worker.envelopes.values().map(|envelope| (envelope.answer.work.replica, envelope.commitment));
         let sealed: Vec<_> = sealed.collect();
-        for said in uncounted {
-            self.cast(number, said, None);
+        for answer in uncounted {
+            self.cast(number, answer, None);
         }
+        let worker = &mut self.workers[number as usize];
         for (replica, commitment) in sealed {
-            self.say_to_coordinator(number, WorkerSays::Committed(replica, commitment));
+            worker.voice.commit(replica, commitment);
         }
         if self.scenario.rhythm.is_some() {
             self.plan_beat(number);
         }
-    }
-
-    pub(super) fn say_to_coordinator(&mut self, number: u32, message: WorkerSays) {
-        let Some(session) = self.workers[number as usize].session else { return };
-        let event = Event::ToCoordinator { worker: number, session, message };
-        let sent = self.network.send(number, Direction::ToCoordinator, event);
-        self.note_sent(sent, number, session);
     }
 }

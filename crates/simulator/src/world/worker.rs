@@ -7,15 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    ballot::{Ballot, ReplicaId, SignedBallot},
+    ballot::{Ballot, ReplicaId},
     commitment::{Commitment, Salt},
     digest::Digest,
     domain::FailureDomain,
-    identity::Signature,
     limits::RESUMES_MAX,
 };
 
-use super::message::Work;
+use super::{
+    message::{Bundle, Work},
+    voice::Voice,
+};
 use crate::{scenario::Member, values};
 
 /// The version that every simulated worker claims.
@@ -41,7 +43,7 @@ pub(super) fn task_of(replica: &ReplicaId) -> (u32, u64) {
 
 /// What a worker said about a replica.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Said {
+pub(super) struct Answer {
     pub(super) work: Work,
     pub(super) digest: Digest,
     /// What else it said about the same replica.
@@ -51,7 +53,7 @@ pub(super) struct Said {
 /// A ballot of a sealed task, until it is counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Envelope {
-    pub(super) said: Said,
+    pub(super) answer: Answer,
     pub(super) salt: Salt,
     /// What it sent: not always that which the ballot and the salt would open.
     pub(super) commitment: Commitment,
@@ -79,7 +81,7 @@ pub(super) struct Worker {
     /// Before this time it does nothing.
     pub(super) stalled_until_us: u64,
     pub(super) under_way: BTreeMap<Key, Work>,
-    pub(super) uncounted: BTreeMap<Key, Said>,
+    pub(super) uncounted: BTreeMap<Key, Answer>,
     pub(super) envelopes: BTreeMap<Key, Envelope>,
     /// The leases of sealed tasks that came over this link: one that the network doubled must not make it commit twice.
     pub(super) sealed_leases: BTreeSet<Key>,
@@ -89,8 +91,10 @@ pub(super) struct Worker {
     pub(super) stored: BTreeMap<(u32, u64), Stored>,
     /// Whether a heartbeat is planned.
     pub(super) beats: bool,
-    /// The last ballot that it sent, for those who send it again.
-    pub(super) last_sent: Option<Box<SignedBallot>>,
+    /// What it is about to say.
+    pub(super) voice: Voice,
+    /// The last bundle that it sent, for those who send it again, or something out of it.
+    pub(super) last_sent: Option<Bundle>,
 }
 
 impl Worker {
@@ -110,6 +114,7 @@ impl Worker {
             first_commitment: None,
             stored: BTreeMap::new(),
             beats: false,
+            voice: Voice::default(),
             last_sent: None,
         }
     }
@@ -129,6 +134,7 @@ impl Worker {
         self.uncounted.clear();
         self.envelopes.clear();
         self.beats = false;
+        self.voice = Voice::default();
         self.last_sent = None;
     }
 
@@ -140,10 +146,17 @@ impl Worker {
         }
     }
 
+    /// Nobody waits for what it has to say about a replica.
+    pub(super) fn forget_answer(&mut self, replica: &ReplicaId) {
+        let key = Key::of(replica);
+        self.uncounted.remove(&key);
+        self.envelopes.remove(&key);
+    }
+
     /// The replicas that it names when it is connected again.
     pub(super) fn resumes(&self) -> Vec<ReplicaId> {
-        let uncounted = self.uncounted.values().map(|said| said.work.replica);
-        let envelopes = self.envelopes.values().map(|envelope| envelope.said.work.replica);
+        let uncounted = self.uncounted.values().map(|answer| answer.work.replica);
+        let envelopes = self.envelopes.values().map(|envelope| envelope.answer.work.replica);
         uncounted.chain(self.replicas_under_way()).chain(envelopes).take(RESUMES_MAX).collect()
     }
 
@@ -152,8 +165,8 @@ impl Worker {
         self.under_way.values().map(|work| work.replica)
     }
 
-    /// A ballot in the name of `voter`. The signature is empty: the network says who has signed.
-    pub(super) fn ballot(&self, voter: u32, work: &Work, digest: Digest) -> Box<SignedBallot> {
+    /// A ballot in the name of `voter`.
+    pub(super) fn ballot(&self, voter: u32, work: &Work, digest: Digest) -> Ballot {
         let domain = FailureDomain {
             operator: self.member.operator.clone(),
             engine: work.engine,
@@ -161,7 +174,6 @@ impl Worker {
             device: self.device(),
             build: BUILD.to_owned(),
         };
-        let ballot = Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain };
-        Box::new(SignedBallot { ballot, bundle: None, signature: Signature([0; 64]) })
+        Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain }
     }
 }

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use protocol::{
-    ballot::SignedBallot,
+    ballot::{Ballot, ReplicaId, SignedBallot},
+    bundle::Said,
     digest::Digest,
     identity::NodeId,
     job::JobId,
@@ -44,6 +45,12 @@ enum Bug {
     LeasesDecidedTasks,
     /// Workers on standby get leases.
     LeasesToTheSilent,
+    /// When one ballot of a bundle is refused, those behind it are refused with it.
+    DropsTheRestOfABundle,
+    /// When one ballot of a bundle is refused, those behind it are not even looked at, and nobody is told.
+    LosesTheRestOfABundle,
+    /// A bundle that arrives again counts again.
+    CountsBundlesTwice,
 }
 
 struct Planted {
@@ -59,6 +66,11 @@ struct Planted {
     standby: Option<NodeId>,
     outputs: VecDeque<Output>,
     leases: u64,
+    /// Whether a ballot of the bundle that is read was refused.
+    refused: Option<Rejected>,
+    /// The bundles of two and more ballots that have arrived, and whether the one that is read is among them.
+    bundles: BTreeSet<Vec<(NodeId, ReplicaId)>>,
+    is_again: bool,
 }
 
 impl Planted {
@@ -73,6 +85,9 @@ impl Planted {
             standby: None,
             outputs: VecDeque::new(),
             leases: 0,
+            refused: None,
+            bundles: BTreeSet::new(),
+            is_again: false,
         }
     }
 
@@ -85,7 +100,7 @@ impl Planted {
         let quorum = policy.quorum as usize;
         match self.bug {
             Bug::QuorumOffByOne => heads + 1 >= quorum,
-            Bug::CountsTwice => votes >= quorum && 2 * votes > policy.replicas as usize,
+            Bug::CountsTwice | Bug::CountsBundlesTwice => votes >= quorum && 2 * votes > policy.replicas as usize,
             Bug::BarDoesNotGrow => heads >= quorum && 2 * heads > policy.replicas as usize,
             _ => false,
         }
@@ -181,10 +196,22 @@ impl Decider for Planted {
             Input::BallotCast { ballot, .. } => counted = Some(ballot.signed().clone()),
             _ => {}
         }
-        self.machine.handle(input, now_ms)?;
+        let is_ballot = matches!(input, Input::BallotCast { .. } | Input::BallotRevealed { .. });
+        if let Some(rejected) = self.refused.clone().filter(|_| is_ballot) {
+            return if self.bug == Bug::LosesTheRestOfABundle { Ok(()) } else { Err(rejected) };
+        }
+        let said = self.machine.handle(input, now_ms);
+        if matches!(self.bug, Bug::DropsTheRestOfABundle | Bug::LosesTheRestOfABundle) && is_ballot {
+            self.refused = said.clone().err();
+        }
+        said?;
         if let Some(signed) = counted {
             let (replica, digest) = (signed.ballot.replica, signed.ballot.digest);
             let ballots = self.counted.entry((replica.job, replica.index)).or_default();
+            let is_new = ballots.iter().all(|known| known.ballot.worker != signed.ballot.worker);
+            if self.bug == Bug::CountsBundlesTwice && !self.is_again && !is_new {
+                return Ok(());
+            }
             ballots.push(signed);
             let ballots = ballots.clone();
             if self.wins(replica.job, &ballots, digest) {
@@ -192,6 +219,12 @@ impl Decider for Planted {
             }
         }
         Ok(())
+    }
+
+    fn bundle_arrives(&mut self, ballots: &[Said<Ballot>]) {
+        self.refused = None;
+        let bundle = ballots.iter().map(|said| (said.ballot.worker, said.ballot.replica)).collect();
+        self.is_again = ballots.len() > 1 && !self.bundles.insert(bundle);
     }
 
     fn handle_timeout(&mut self, now_ms: u64) {
@@ -361,4 +394,28 @@ fn a_lease_for_a_worker_on_standby_is_found() {
         "who is on standby gets no lease",
         "is on standby",
     );
+}
+
+#[test]
+fn the_rest_of_a_bundle_that_is_refused_with_one_of_its_ballots_is_found() {
+    for faults in [Faults::None, Faults::All] {
+        let options = Options { faults, ..Options::default() };
+        assert_found(
+            Bug::DropsTheRestOfABundle,
+            options,
+            "a ballot is refused for what it says itself",
+            "it was leased that replica",
+        );
+    }
+}
+
+#[test]
+fn the_rest_of_a_bundle_that_is_lost_with_one_of_its_ballots_is_found() {
+    assert_found(Bug::LosesTheRestOfABundle, Options::default(), "quorum and majority", "were counted");
+}
+
+#[test]
+fn a_bundle_that_is_counted_again_is_found_where_only_liars_send_it_again() {
+    let options = Options { faults: Faults::None, ..Options::default() };
+    assert_found(Bug::CountsBundlesTwice, options, "quorum and majority", "is accepted with");
 }
