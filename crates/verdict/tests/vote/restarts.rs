@@ -2,12 +2,15 @@
 //! workers that come and go use up nobody else's leases.
 
 use protocol::{
+    commitment::Commitment,
     ledger::Record,
     policy::{Electorate, Policy},
     verdict::Verdict,
 };
 
-use super::cluster::{Behaviour, Cluster, JOB, truth};
+use verdict::Input;
+
+use super::cluster::{Behaviour, Cluster, JOB, salt, truth};
 
 fn cluster(behaviours: &[Behaviour]) -> Cluster {
     let mut cluster = Cluster::new(false, 5);
@@ -122,4 +125,75 @@ fn a_decided_task_waits_for_those_who_were_asked_and_only_as_long_as_a_lease_las
     cluster.join(cluster.workers[0].key.node_id());
     assert_eq!(cluster.machine.sizes().tallies, 0);
     assert_eq!(cluster.machine.next_timeout_ms(), None);
+}
+
+/// Commitments are not written down: they bind worker and replica, and no replica of a former life is leased again. So
+/// whoever had committed is asked anew, whenever the crash comes, and what it still says of its old commitment is refused
+/// without harm.
+#[test]
+fn a_commitment_that_a_crash_has_lost_costs_an_honest_worker_nothing() {
+    for delivered in 0..12 {
+        let mut cluster = cluster(&[Behaviour::Honest; 3]);
+        cluster.submit(Policy { sealed: true, quorum: 3, ..Policy::default() }, 2);
+        for _ in 0..delivered {
+            cluster.deliver_one();
+        }
+        let before = cluster.leases.clone();
+        let decided = cluster.verdicts.clone();
+        cluster.crash(false);
+        for (worker, replica, formula) in before {
+            let ballot = cluster.ballot(worker, replica, formula, truth(replica.index));
+            let commitment = Commitment::to(&ballot.ballot, &salt(replica));
+            let repeated = cluster.tell(Input::Committed { worker, replica, commitment });
+            assert!(repeated.is_err(), "{repeated:?}");
+            let cancelled = cluster.cancelled.len();
+            cluster.join_with(worker, vec![replica]);
+            assert!(cluster.cancelled[cancelled..].contains(&replica), "it need not keep the envelope");
+        }
+        cluster.run();
+        assert!(cluster.faults.is_empty(), "after {delivered}: {:?}", cluster.faults);
+        for index in 0..2 {
+            assert_eq!(cluster.verdicts[&index], Verdict::Accepted(truth(index)), "after {delivered}");
+        }
+        let votes = cluster.voters().count();
+        assert_eq!(votes, 6, "each of the three votes on each of the two tasks, {} before", decided.len());
+    }
+}
+
+/// Whoever overheard a commitment before the crash, or made one itself, may be the first to say it after it. It opens to
+/// no ballot of this life.
+#[test]
+fn a_commitment_of_a_former_life_that_is_copied_or_used_again_is_rejected_after_a_restart() {
+    for copies in [true, false] {
+        let mut cluster = cluster(&[Behaviour::Honest, Behaviour::Honest, Behaviour::Silent]);
+        let (honest, copier) = (cluster.workers[0].key.node_id(), cluster.workers[2].key.node_id());
+        cluster.submit(Policy { sealed: true, ..Policy::default() }, 1);
+        let source = if copies { honest } else { copier };
+        let lease_of = |cluster: &Cluster, id| {
+            *cluster.leases.iter().rfind(|(worker, ..)| *worker == id).expect("it was asked")
+        };
+        let (_, old, formula) = lease_of(&cluster, source);
+        let ballot = cluster.ballot(source, old, formula, truth(0));
+        let commitment = Commitment::to(&ballot.ballot, &salt(old));
+        let committed = |worker, replica| Input::Committed { worker, replica, commitment };
+        cluster.tell(committed(source, old)).expect("it is the first");
+        cluster.crash(false);
+        let (_, replica, formula) = lease_of(&cluster, copier);
+        cluster.tell(committed(copier, replica)).expect("nobody knows yet that it opens to nothing");
+        while cluster.reveals.is_empty() {
+            assert!(cluster.deliver_one(), "all commit");
+        }
+        let revealed = cluster.ballot(copier, replica, formula, truth(0));
+        for salt in [salt(old), salt(replica)] {
+            let ballot = revealed.clone().authenticate().expect("signed");
+            // The first one breaks the seal, and the second one is no second chance.
+            let _ = cluster.tell(Input::BallotRevealed { ballot, salt, outcome_held: false, compute_us: 1 });
+        }
+        assert!(matches!(cluster.faults[..], [(worker, _)] if worker == copier), "{:?}", cluster.faults);
+        cluster.run_until_idle();
+        assert!(cluster.voters().all(|voter| voter != copier), "copies: {copies}");
+        assert_eq!(cluster.verdicts[&0], Verdict::Accepted(truth(0)));
+        let voters: Vec<_> = cluster.voters().collect();
+        assert!(voters.contains(&honest) && voters.len() == 2, "the honest ones have their votes");
+    }
 }
