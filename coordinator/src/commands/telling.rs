@@ -195,10 +195,10 @@ pub(super) fn campaign(campaign: &Campaign, elapsed: Duration) -> String {
     line("referendums with the bound broken", grouped(totals.beyond_bound));
     line("leases", grouped(counts.leases));
     line("ballots counted", grouped(counts.ballots));
-    line("forged ballots refused", grouped(counts.forgeries));
+    line("forged bundles refused", grouped(counts.forgeries));
     line("corrections sent", grouped(counts.corrections));
-    line("messages lost, with their link", grouped(counts.lost));
-    line("messages doubled", grouped(counts.doubled));
+    line("envelopes lost, with their link", grouped(counts.lost));
+    line("envelopes doubled", grouped(counts.doubled));
     line("worker crashes", grouped(counts.crashes));
     line("workers put on standby", grouped(counts.standbys));
     line("broken seals", grouped(counts.broken_seals));

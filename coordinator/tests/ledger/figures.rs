@@ -8,7 +8,7 @@ use coordinator::{
 };
 use protocol::ledger::{Entry, Record};
 
-use crate::log::{decided, entry, key, submitted};
+use crate::log::{decided, entry, everybody, key, submitted};
 
 #[test]
 #[ignore = "prints figures; `cargo test -p quorate-coordinator --test ledger -- --ignored figures --nocapture`"]
@@ -20,8 +20,8 @@ fn figures_of_commits_reading_opening_and_verification() {
     for group in [1, 10, 100, 1000] {
         let folder = tempfile::tempdir().expect("a folder");
         let mut ledger = Ledger::open(folder.path(), &key(), Durability::Synced).expect("a new ledger");
-        let submitted = Batch { entries: vec![entry(Record::Submitted(submitted(1)))], ..Batch::default() };
-        ledger.append(&submitted).expect("room");
+        let first = [everybody(), vec![entry(Record::Submitted(submitted(1)))]].concat();
+        ledger.append(&Batch { entries: first, ..Batch::default() }).expect("room");
         let count = (group * 500).min(verdicts.len());
         let start = Instant::now();
         for entries in verdicts[..count].chunks(group) {

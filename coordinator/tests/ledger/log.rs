@@ -7,7 +7,8 @@ use protocol::{
     domain::{Engine, FailureDomain},
     identity::SecretKey,
     job::JobId,
-    ledger::{CountedBallot, Decided, Entry, Record, Submitted},
+    ledger::{CountedBallot, Decided, Enrolment, Entry, Record, Submitted},
+    message::EngineIntroduction,
     outcome::Outcome,
     policy::Policy,
     report::JobState,
@@ -31,7 +32,26 @@ pub(crate) fn outcome(number: u64) -> (Digest, Vec<u8>) {
     (Outcome::digest_of_bytes(&bytes), bytes)
 }
 
-/// A job's text, which is never parsed here.
+/// How many workers [`everybody`] are.
+pub(crate) const EVERYBODY: u8 = 7;
+
+/// A worker as it is let in.
+pub(crate) fn enrolment(number: u8) -> Enrolment {
+    Enrolment {
+        worker: worker(number).node_id(),
+        name: format!("worker-{number}"),
+        operator: format!("operator-{number}"),
+        engines: vec![EngineIntroduction { engine: Engine::Cpu, device: "a processor".to_owned() }],
+        build: "0.1.0".to_owned(),
+    }
+}
+
+/// The enrolments of the first workers.
+pub(crate) fn everybody() -> Vec<Entry> {
+    (1..=EVERYBODY).map(|number| entry(Record::Enrolled(enrolment(number)))).collect()
+}
+
+/// A job's text, which is no job that could be run.
 pub(crate) fn submitted(number: u8) -> Submitted {
     let (text, nonce) = (format!("name = \"job-{number}\"\n"), [number; 16]);
     Submitted {

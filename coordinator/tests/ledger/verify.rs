@@ -8,20 +8,27 @@ use coordinator::ledger::{
 use protocol::{
     ballot::Ballot,
     digest::{Digest, Domain},
-    domain::Axis,
-    ledger::{CountedBallot, Decided, Entry, Record},
+    domain::{Axis, Engine},
+    identity::NodeId,
+    job::{JobId, JobSpec},
+    ledger::{CountedBallot, Decided, Enrolment, Entry, Record},
     report::JobState,
     verdict::Verdict,
 };
 use redb::{Database, ReadableTable, TableDefinition};
 
-use crate::log::{ballot, decided, entry, key, outcome, submitted, task, whole_job, worker};
+use crate::log::{
+    EVERYBODY, ballot, decided, enrolment, entry, everybody, key, outcome, submitted, task, whole_job, worker,
+};
+
+/// How many entries stand between the founding and what a test writes.
+const ENROLLED: u64 = EVERYBODY as u64;
 
 fn written(folder: &Path, entries: &[Entry]) {
     let mut ledger = Ledger::open(folder, &key(), Durability::Synced).expect("a ledger");
-    // Two commits, so that there are several heads.
+    // Three commits, so that there are several heads.
     let (first, second) = entries.split_at(entries.len() / 2);
-    for entries in [first, second] {
+    for entries in [&everybody(), first, second] {
         ledger.append(&Batch { entries: entries.to_vec(), ..Batch::default() }).expect("room");
     }
 }
@@ -31,8 +38,11 @@ fn verified(folder: &Path) -> Verified {
     verify(&reader, acknowledged.as_ref(), |_, _| {}).expect("readable")
 }
 
+/// What is wrong, with the positions as if nobody had been enrolled.
 fn faults(found: &Verified) -> Vec<String> {
-    let place = |position: Option<u64>| position.map_or_else(String::new, |position| format!("{position}: "));
+    let place = |position: Option<u64>| {
+        position.map_or_else(String::new, |position| format!("{}: ", position.saturating_sub(ENROLLED)))
+    };
     found.faults.iter().map(|fault| place(fault.position) + &fault.what).collect()
 }
 
@@ -65,10 +75,10 @@ fn a_sound_ledger_is_sound_and_everything_in_it_is_counted() {
     let found = verified(folder.path());
     assert_eq!(faults(&found), Vec::<String>::new());
     assert!(found.is_sound());
-    assert_eq!((found.entries, found.jobs, found.verdicts, found.corrections), (29, 4, [12, 0, 0], 4));
-    assert_eq!((found.ballots, found.signatures, found.heads), (4 * (7 + 1), 4 * (7 + 1), 3));
+    assert_eq!((found.entries, found.jobs, found.verdicts, found.corrections), (36, 4, [12, 0, 0], 4));
+    assert_eq!((found.ballots, found.signatures, found.heads), (4 * (7 + 1), 4 * (7 + 1), 4));
     // A tree of n leaves has 2 n - 1 nodes where n is a power of two, and one less for each further subtree.
-    assert_eq!(found.nodes, 2 * 29 - u64::from(29_u32.count_ones()));
+    assert_eq!(found.nodes, 2 * 36 - u64::from(36_u32.count_ones()));
     assert_eq!(found.coordinator, Some(key().node_id()));
 }
 
@@ -101,9 +111,19 @@ fn a_bundle_is_checked_by_one_signature_and_each_ballot_by_its_path() {
     let found = verified(folder.path());
     assert!(found.is_sound(), "{:?}", faults(&found));
     assert_eq!((found.ballots, found.signatures), (40, 2));
+    // The first ballot of a bundle that is looked at may be the one that was never in it.
+    let sound = bundles.clone();
+    bundles[0][0].ballot.domain.build.push('!');
+    only_fault(log(&bundles), "2: a ballot in it does not carry its worker's signature");
+    bundles = sound;
     // A ballot that was never in the bundle has no path to its root.
-    bundles[0][7].ballot.domain.operator = "somebody else".to_owned();
+    bundles[0][7].ballot.domain.build.push('!');
     only_fault(log(&bundles), "9: a ballot in it does not carry its worker's signature");
+    // Nor does a bundle hold that nobody signed: each of its ballots is told, the first and those that only stand with it.
+    for signed in &mut bundles[0] {
+        signed.signature.0[40] ^= 1;
+    }
+    assert_eq!(faults_of(&log(&bundles)).len(), 20);
 }
 
 #[test]
@@ -114,7 +134,7 @@ fn a_verdict_that_its_ballots_do_not_bear_is_told() {
     only_fault(with_verdict(|decided| decided.ballots.swap(0, 1)), "the order of their workers' keys");
     only_fault(with_verdict(|decided| decided.task = task(9)), "a ballot is not about task 0");
     only_fault(
-        with_verdict(|decided| decided.ballots[0].ballot.ballot.domain.device.push('!')),
+        with_verdict(|decided| decided.ballots[0].ballot.ballot.domain.build.push('!')),
         "2: a ballot in it does not carry its worker's signature",
     );
     let twice = with_verdict(|_| {});
@@ -145,6 +165,8 @@ fn an_equivocation_is_two_ballots_of_one_worker_for_one_replica() {
     let cast = |by: u8, digest: u64| ballot(job, 0, by, outcome(digest).0).sign(&worker(by));
     let with = |pair| with_verdict(|decided| decided.equivocations = vec![pair]);
     assert_eq!(faults_of(&with([cast(5, 1), cast(5, 2)])), Vec::<String>::new());
+    let elsewhere = |digest: u64| ballot(job, 1, 5, outcome(digest).0).sign(&worker(5));
+    only_fault(with([elsewhere(1), elsewhere(2)]), "2: a ballot is not about task 0");
     only_fault(with([cast(5, 1), cast(5, 1)]), "an equivocation is not");
     only_fault(with([cast(5, 1), cast(6, 2)]), "an equivocation is not");
     let mut forged = [cast(5, 1), cast(5, 2)];
@@ -170,12 +192,87 @@ fn what_happens_before_its_time_or_to_the_wrong_one_is_told() {
     only_fault(and(late(1)), "a ballot is late for task 1, which is not decided");
     let late_and_corrected = [and(late(0)), vec![entry(corrected(7, accepted))]].concat();
     assert_eq!(faults_of(&late_and_corrected), Vec::<String>::new());
+    let twice = [and(corrected(3, accepted)), vec![entry(corrected(3, accepted))]].concat();
+    only_fault(twice, "4: worker");
+    let mut of_another = ballot(job, 0, 7, outcome(77).0);
+    of_another.replica.task = task(1);
+    let of_another = CountedBallot { ballot: of_another.sign(&worker(7)), compute_us: 1 };
+    only_fault(and(Record::Late(of_another)), "3: a late ballot is not about task 0");
     only_fault(and(Record::Over { job, state: JobState::Running }), "a state that is none of an end");
     let over = entry(Record::Over { job, state: JobState::Reconciled });
-    only_fault([plain.clone(), vec![over.clone(), over]].concat(), "4: the job was over before");
+    only_fault([plain.clone(), vec![over.clone(), over.clone()]].concat(), "4: the job was over before");
+    let afterwards =
+        [plain.clone(), vec![over, entry(Record::Decided(decided(job, 1, &[1, 2], &[])))]].concat();
+    only_fault(afterwards, "4: task 1 is decided after its job was over");
     only_fault([plain.clone(), vec![plain[0].clone()]].concat(), "was submitted before");
     let unsubmitted = faults_of(&plain[1..]);
     assert!(unsubmitted[0].contains("which was not submitted"), "{unsubmitted:?}");
+}
+
+#[test]
+fn a_ballot_of_a_worker_that_was_not_let_in_as_what_it_claims_is_told() {
+    let job = submitted(1).job;
+    let stranger = with_verdict(|verdict| *verdict = decided(job, 0, &[1, 2], &[EVERYBODY + 1]));
+    only_fault(stranger, "which was not enrolled");
+    let with = |change: fn(&mut Ballot)| {
+        with_verdict(|verdict| {
+            let counted = &mut verdict.ballots[0].ballot;
+            let by = (1..=3).map(worker).find(|key| key.node_id() == counted.ballot.worker);
+            change(&mut counted.ballot);
+            *counted = counted.ballot.clone().sign(&by.expect("one of the three"));
+        })
+    };
+    let never = "it was never enrolled with those";
+    only_fault(with(|ballot| ballot.domain.operator.push('!')), never);
+    only_fault(with(|ballot| ballot.domain.device.push('!')), never);
+    only_fault(with(|ballot| ballot.domain.engine = Engine::Gpu), never);
+    // What it came as later does not make up for it, and what it came as before still stands.
+    let again = || {
+        let mut again = enrolment(1);
+        again.operator = "somebody else".to_owned();
+        entry(Record::Enrolled(again))
+    };
+    assert_eq!(faults_of(&[vec![again()], with_verdict(|_| {})].concat()), Vec::<String>::new());
+    let late = || {
+        let mut ballot = ballot(job, 0, 1, outcome(0).0);
+        ballot.domain.operator = "somebody else".to_owned();
+        entry(Record::Late(CountedBallot { ballot: ballot.sign(&worker(1)), compute_us: 1 }))
+    };
+    only_fault([with_verdict(|_| {}), vec![late(), again()]].concat(), never);
+}
+
+#[test]
+fn an_enrolment_that_cannot_be_is_told() {
+    let with = |change: fn(&mut Enrolment)| {
+        let mut changed = enrolment(1);
+        change(&mut changed);
+        entry(Record::Enrolled(changed))
+    };
+    only_fault([with(|enrolment| enrolment.engines.clear())], "1: worker");
+    // A point of small order: whoever likes can sign for it.
+    only_fault(
+        [with(|enrolment| enrolment.worker = NodeId([0; 32]))],
+        "none that only its owner can sign with",
+    );
+    let revoked = entry(Record::Revoked { node: worker(1).node_id() });
+    assert_eq!(faults_of(&[with(|_| {}), revoked.clone()]), Vec::<String>::new());
+    only_fault([revoked, with(|_| {})], "2: worker");
+}
+
+#[test]
+fn a_policy_that_is_not_that_of_the_text_is_told() {
+    let text = "name = \"one\"\nkind = \"expressions\"\n[expressions]\ncheck = [\"1 + 1 == 2\"]\n";
+    let spec = JobSpec::parse(text).expect("a job");
+    let mut submitted = submitted(1);
+    submitted.text = text.to_owned();
+    submitted.job = JobId::of_submission(text, None, submitted.nonce);
+    submitted.policy = spec.policy;
+    assert_eq!(faults_of(&[entry(Record::Submitted(submitted.clone()))]), Vec::<String>::new());
+    submitted.policy.quorum -= 1;
+    only_fault(
+        [entry(Record::Submitted(submitted))],
+        "1: the policy is not the one that the job's text asks for",
+    );
 }
 
 #[test]
@@ -187,7 +284,7 @@ fn a_job_whose_id_or_expression_file_is_not_its_own_is_told() {
     let bytes = b"1 + 1 == 2\n";
     let digest = Digest::of(Domain::ExpressionFile, bytes);
     with_file.file = Some(digest);
-    with_file.job = protocol::job::JobId::of_submission(&with_file.text, with_file.file, with_file.nonce);
+    with_file.job = JobId::of_submission(&with_file.text, with_file.file, with_file.nonce);
     let log = vec![entry(Record::Submitted(with_file))];
     only_fault(log.clone(), "1: its expression file");
     let folder = tempfile::tempdir().expect("a folder");
@@ -225,25 +322,33 @@ fn row(transaction: &redb::WriteTransaction, position: u64) -> Vec<u8> {
 fn whatever_is_changed_behind_the_ledgers_back_is_told() {
     assert_eq!(tampered(|_| {}), Vec::<String>::new());
     let one_bit = tampered(|transaction| {
-        let mut bytes = row(transaction, 4);
+        let mut bytes = row(transaction, 4 + ENROLLED);
         *bytes.last_mut().expect("bytes") ^= 1;
-        transaction.open_table(ENTRIES).expect("a table").insert(4, bytes.as_slice()).expect("room");
+        transaction
+            .open_table(ENTRIES)
+            .expect("a table")
+            .insert(4 + ENROLLED, bytes.as_slice())
+            .expect("room");
     });
     assert!(one_bit[0].starts_with("4: it does not have its digest"), "{one_bit:?}");
     // An entry that was replaced, digest and all, fits neither the nodes above it nor any head.
     let replaced = tampered(|transaction| {
-        let mut other = row(transaction, 5);
-        other[..8].copy_from_slice(&4_u64.to_le_bytes());
-        transaction.open_table(ENTRIES).expect("a table").insert(4, other.as_slice()).expect("room");
+        let mut other = row(transaction, 5 + ENROLLED);
+        other[..8].copy_from_slice(&(4 + ENROLLED).to_le_bytes());
+        transaction
+            .open_table(ENTRIES)
+            .expect("a table")
+            .insert(4 + ENROLLED, other.as_slice())
+            .expect("room");
     });
-    assert!(replaced.iter().any(|fault| fault.contains("node 9 of the tree is not what")), "{replaced:?}");
-    assert!(replaced.iter().any(|fault| fault.contains("head of 11 entries is not that")), "{replaced:?}");
+    assert!(replaced.iter().any(|fault| fault.contains("node 21 of the tree is not what")), "{replaced:?}");
+    assert!(replaced.iter().any(|fault| fault.contains("head of 18 entries is not that")), "{replaced:?}");
     let cut = tampered(|transaction| {
-        transaction.open_table(ENTRIES).expect("a table").remove(10).expect("a row");
+        transaction.open_table(ENTRIES).expect("a table").remove(10 + ENROLLED).expect("a row");
     });
-    assert!(cut.iter().any(|fault| fault.contains("lost entries: it holds 10, and 11")), "{cut:?}");
+    assert!(cut.iter().any(|fault| fault.contains("lost entries: it holds 17, and 18")), "{cut:?}");
     let hole = tampered(|transaction| {
-        transaction.open_table(ENTRIES).expect("a table").remove(3).expect("a row");
+        transaction.open_table(ENTRIES).expect("a table").remove(3 + ENROLLED).expect("a row");
     });
     assert!(hole.iter().any(|fault| fault.starts_with("3: it is missing")), "{hole:?}");
     let node = tampered(|transaction| {
@@ -255,7 +360,7 @@ fn whatever_is_changed_behind_the_ledgers_back_is_told() {
     });
     assert!(more[0].contains("nodes, and"), "{more:?}");
     let no_head = tampered(|transaction| {
-        transaction.open_table(HEADS).expect("a table").remove(11).expect("a row");
+        transaction.open_table(HEADS).expect("a table").remove(18).expect("a row");
     });
     assert!(no_head.iter().any(|fault| fault.contains("last head")), "{no_head:?}");
     let hidden = tampered(|transaction| {
@@ -273,7 +378,8 @@ fn whatever_is_changed_behind_the_ledgers_back_is_told() {
 fn looking_at_a_ledger_that_crashed_does_not_change_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut ledger = Ledger::open(folder.path(), &key(), Durability::Synced).expect("a ledger");
-    ledger.append(&Batch { entries: whole_job(1, 6), ..Batch::default() }).expect("room");
+    let entries = [everybody(), whole_job(1, 6)].concat();
+    ledger.append(&Batch { entries, ..Batch::default() }).expect("room");
     // What a crash leaves: the files as they are while the ledger is open.
     let crashed = tempfile::tempdir().expect("a folder");
     for name in ["ledger.redb", "ledger.head"] {
@@ -281,7 +387,7 @@ fn looking_at_a_ledger_that_crashed_does_not_change_it() {
     }
     let before = std::fs::read(crashed.path().join(DATABASE_FILE)).expect("a file");
     let found = verified(crashed.path());
-    assert!(found.is_sound() && found.entries == 11, "{:?}", faults(&found));
+    assert!(found.is_sound() && found.entries == 18, "{:?}", faults(&found));
     assert!(std::fs::read(crashed.path().join(DATABASE_FILE)).expect("a file") == before);
     // Readers do not lock each other out.
     let both =

@@ -5,6 +5,7 @@
 //! The walk goes on after a fault, so that one reading tells all of them.
 
 mod ballots;
+mod enrolled;
 mod rules;
 
 use std::collections::VecDeque;
@@ -155,10 +156,9 @@ impl Walk<'_> {
             Err(error) => self.found.fault(None, error.to_string()),
         }
         self.found.head = self.heads.back().copied();
-        if let Some(acknowledged) = acknowledged
-            && let Err(place) =
-                self.heads.binary_search_by_key(&acknowledged.head.tree.size, |signed| signed.head.tree.size)
-        {
+        if let Some(acknowledged) = acknowledged.filter(|mark| !self.heads.contains(mark)) {
+            let size = acknowledged.head.tree.size;
+            let place = self.heads.partition_point(|signed| signed.head.tree.size <= size);
             self.heads.insert(place, *acknowledged);
         }
         let size = self.snapshot.last_position()?.map_or(0, |last| last + 1);

@@ -1,23 +1,29 @@
 //! What must hold between entries: the log is founded first, a job is taken before anything happens to it, a task is decided
-//! once, by ballots that suffice, and only who dissented is corrected.
+//! once, by ballots that suffice, of workers that were let in as what they say they are, and only who dissented is
+//! corrected, once.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry as Place};
 
 use protocol::{
+    ballot::SignedBallot,
     digest::Digest,
     domain::Axis,
     identity::NodeId,
-    job::JobId,
+    job::{JobId, JobSpec},
     ledger::{CountedBallot, Decided, Entry, Record, Submitted},
     policy::Policy,
+    task::TaskId,
     verdict::Verdict,
 };
+
+use super::enrolled::Enrolled;
 
 /// What the entries so far say, and how many of each kind there are.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     at_ms: u64,
     entries: u64,
+    enrolled: Enrolled,
     jobs: BTreeMap<JobId, JobSoFar>,
     pub(super) accepted: u64,
     pub(super) undecided: u64,
@@ -28,9 +34,10 @@ pub(super) struct Rules {
 #[derive(Debug)]
 struct JobSoFar {
     policy: Policy,
-    /// The decided tasks, with what was accepted.
-    decided: BTreeMap<u64, Option<Digest>>,
-    dissenters: BTreeSet<(u64, NodeId)>,
+    /// The decided tasks, each with its id and what was accepted.
+    decided: BTreeMap<u64, (TaskId, Option<Digest>)>,
+    /// Those who dissented, and whether they were corrected.
+    dissenters: BTreeMap<(u64, NodeId), bool>,
     over: bool,
     positions: u64,
 }
@@ -68,6 +75,7 @@ impl Rules {
             faults.push("a ledger is founded by its first entry, and by no other".to_owned());
         }
         self.entries += 1;
+        self.enrolled.take(&entry.record, &mut faults);
         if let Record::Submitted(submitted) = &entry.record {
             self.submitted(submitted, &mut faults);
         }
@@ -85,10 +93,14 @@ impl Rules {
         if !submitted.is_sound() {
             faults.push(format!("the id of job {} is not that of its text, file and nonce", submitted.job));
         }
+        // The text needs its expression file for a plan, and none for its policy.
+        if JobSpec::parse(&submitted.text).is_ok_and(|spec| spec.policy != submitted.policy) {
+            faults.push("the policy is not the one that the job's text asks for".to_owned());
+        }
         let so_far = JobSoFar {
             policy: submitted.policy.clone(),
             decided: BTreeMap::new(),
-            dissenters: BTreeSet::new(),
+            dissenters: BTreeMap::new(),
             over: false,
             positions: 0,
         };
@@ -114,12 +126,18 @@ impl Rules {
             Record::Late(counted) => so_far.late(counted, faults),
             Record::Corrected { index, worker, accepted, .. } => {
                 self.corrections += 1;
-                let is_accepted = so_far.decided.get(index) == Some(&Some(*accepted));
-                if !is_accepted || !so_far.dissenters.contains(&(*index, *worker)) {
-                    let worker = worker.short();
-                    faults.push(format!(
+                let is_accepted =
+                    so_far.decided.get(index).is_some_and(|(_, digest)| *digest == Some(*accepted));
+                let dissenter = so_far.dissenters.get_mut(&(*index, *worker)).filter(|_| is_accepted);
+                let worker = worker.short();
+                match dissenter.map(|is_corrected| std::mem::replace(is_corrected, true)) {
+                    Some(false) => {}
+                    Some(true) => {
+                        faults.push(format!("worker {worker} was corrected on task {index} before"));
+                    }
+                    None => faults.push(format!(
                         "worker {worker} is corrected on task {index} and did not dissent there"
-                    ));
+                    )),
                 }
             }
             Record::Over { state, .. } => {
@@ -141,14 +159,18 @@ impl JobSoFar {
             Verdict::Accepted(digest) => Some(digest),
             Verdict::Undecided | Verdict::Failed(_) => None,
         };
-        if self.decided.insert(decided.index, accepted).is_some() {
+        if self.decided.insert(decided.index, (decided.task, accepted)).is_some() {
             faults.push(format!("task {} was decided before", decided.index));
         }
-        let about_it = |counted: &CountedBallot| {
-            let replica = counted.ballot.ballot.replica;
+        if self.over {
+            faults.push(format!("task {} is decided after its job was over", decided.index));
+        }
+        let about_it = |signed: &SignedBallot| {
+            let replica = signed.ballot.replica;
             (replica.job, replica.index, replica.task) == (decided.job, decided.index, decided.task)
         };
-        if !decided.ballots.iter().all(about_it) {
+        let counted = decided.ballots.iter().map(|counted| &counted.ballot);
+        if !counted.chain(decided.equivocations.iter().flatten()).all(about_it) {
             faults.push(format!("a ballot is not about task {}", decided.index));
         }
         let workers: Vec<NodeId> =
@@ -165,7 +187,7 @@ impl JobSoFar {
             self.suffices(decided, accepted, faults);
             let against = decided.ballots.iter().map(|counted| &counted.ballot.ballot);
             let against = against.filter(|ballot| ballot.digest != accepted);
-            self.dissenters.extend(against.map(|ballot| (decided.index, ballot.worker)));
+            self.dissenters.extend(against.map(|ballot| ((decided.index, ballot.worker), false)));
         }
         for [first, second] in &decided.equivocations {
             let (first, second) = (&first.ballot, &second.ballot);
@@ -216,8 +238,11 @@ impl JobSoFar {
         let index = ballot.replica.index;
         match self.decided.get(&index) {
             None => faults.push(format!("a ballot is late for task {index}, which is not decided")),
-            Some(Some(accepted)) if *accepted != ballot.digest => {
-                self.dissenters.insert((index, ballot.worker));
+            Some((task, _)) if *task != ballot.replica.task => {
+                faults.push(format!("a late ballot is not about task {index}"));
+            }
+            Some((_, Some(accepted))) if *accepted != ballot.digest => {
+                self.dissenters.entry((index, ballot.worker)).or_insert(false);
             }
             Some(_) => {}
         }

@@ -22,9 +22,9 @@ pub(super) fn check(
 ) -> Result<(), Violation> {
     let Verdict::Accepted(accepted) = &decided.verdict else { return Ok(()) };
     let index = task.index;
-    let agreeing: BTreeSet<u32> =
-        record.ballots().filter(|(_, digest)| digest == accepted).map(|(worker, _)| worker).collect();
-    let (votes, all) = (agreeing.len(), record.ballots().count());
+    // Each worker has one ballot there.
+    let agreeing = || record.ballots().filter(|(_, digest)| digest == accepted).map(|(worker, _)| worker);
+    let (votes, all) = (agreeing().count(), record.ballots().count());
     let quorum = scenario.policy.quorum as usize;
     let fail = |what: String| Err(Violation { invariant: INVARIANT, what });
     if votes < quorum {
@@ -40,9 +40,8 @@ pub(super) fn check(
     }
     if scenario.policy.electorate == Electorate::Sample && scenario.policy.distinct.contains(&Axis::Operator)
     {
-        let operators: BTreeSet<&str> = agreeing
-            .iter()
-            .filter_map(|worker| scenario.members.get(*worker as usize))
+        let operators: BTreeSet<&str> = agreeing()
+            .filter_map(|worker| scenario.members.get(worker as usize))
             .map(|member| member.operator.as_str())
             .collect();
         if operators.len() < quorum {

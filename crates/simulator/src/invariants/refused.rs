@@ -8,7 +8,9 @@ use super::Violation;
 use crate::values::{node_id, worker_name};
 
 pub(super) fn check(worker: u32, replica: &ReplicaId, machine: &Machine) -> Result<(), Violation> {
-    let Some(tally) = machine.job(replica.job).and_then(|job| job.tally(replica.index)) else { return Ok(()) };
+    let Some(tally) = machine.job(replica.job).and_then(|job| job.tally(replica.index)) else {
+        return Ok(());
+    };
     let place = replica.number.checked_sub(tally.rules().first_number);
     let issued = place.and_then(|place| tally.issued().get(usize::try_from(place).ok()?));
     let was_leased = issued.is_some_and(|issued| issued.worker == node_id(worker));

@@ -8,7 +8,7 @@ use protocol::{
 use super::{
     Eavesdroppers, World,
     message::WorkerSays,
-    worker::{Envelope, Key, Answer},
+    worker::{Answer, Envelope, Key},
 };
 use crate::{behaviour::Behaviour, decider::Decider, invariants::TaskKey};
 

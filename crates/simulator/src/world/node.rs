@@ -124,9 +124,7 @@ impl<D: Decider> World<D> {
             Behaviour::LiesTogether => (wrong(0), None),
             Behaviour::Equivocates => (truth, Some(wrong(number + 1))),
             Behaviour::Mixes if self.chance.happens(300_000) => (wrong(number + 1), None),
-            Behaviour::Copies if !work.sealed => {
-                (*self.overheard.get(&TaskKey::of(&work.replica))?, None)
-            }
+            Behaviour::Copies if !work.sealed => (*self.overheard.get(&TaskKey::of(&work.replica))?, None),
             _ => (truth, None),
         };
         Some(Answer { work, digest, contradiction })

@@ -95,7 +95,11 @@ impl<D: Decider> World<D> {
     fn mix(&mut self, number: u32, ballots: &mut Vec<Said<Ballot>>) {
         let mut others = Vec::new();
         let own = self.workers[number as usize].last_sent.as_ref();
-        for source in [Some(&*ballots), own.map(|bundle| &bundle.ballots), self.last_sent.as_ref().map(|bundle| &bundle.ballots)] {
+        for source in [
+            Some(&*ballots),
+            own.map(|bundle| &bundle.ballots),
+            self.last_sent.as_ref().map(|bundle| &bundle.ballots),
+        ] {
             let Some(source) = source.filter(|source| !source.is_empty()) else { continue };
             if self.chance.happens(ADDED_PER_MILLION) {
                 let drawn = usize::try_from(self.chance.among(0..=source.len() as u64 - 1)).unwrap_or(0);

@@ -100,7 +100,9 @@ impl Planted {
         let quorum = policy.quorum as usize;
         match self.bug {
             Bug::QuorumOffByOne => heads + 1 >= quorum,
-            Bug::CountsTwice | Bug::CountsBundlesTwice => votes >= quorum && 2 * votes > policy.replicas as usize,
+            Bug::CountsTwice | Bug::CountsBundlesTwice => {
+                votes >= quorum && 2 * votes > policy.replicas as usize
+            }
             Bug::BarDoesNotGrow => heads >= quorum && 2 * heads > policy.replicas as usize,
             _ => false,
         }

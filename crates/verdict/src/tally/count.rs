@@ -1,6 +1,6 @@
 //! The count: does a digest win, can one still, and how many more ballots would it take?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use protocol::{digest::Digest, domain::Axis};
 
@@ -25,12 +25,17 @@ impl Tally {
         self.ballots.values().filter(move |cast| cast.ballot.ballot().digest == *digest)
     }
 
-    /// How many ballots each digest has.
-    pub(super) fn digests(&self) -> BTreeMap<Digest, u32> {
-        let mut digests: BTreeMap<Digest, u32> = BTreeMap::new();
+    /// How many ballots each digest has, in the order of the digests. Mostly there is one, and seldom more than two.
+    pub(super) fn digests(&self) -> Vec<(Digest, u32)> {
+        let mut digests: Vec<(Digest, u32)> = Vec::new();
         for cast in self.ballots.values() {
-            *digests.entry(cast.ballot.ballot().digest).or_default() += 1;
+            let digest = cast.ballot.ballot().digest;
+            match digests.iter_mut().find(|(known, _)| *known == digest) {
+                Some((_, agreeing)) => *agreeing += 1,
+                None => digests.push((digest, 1)),
+            }
         }
+        digests.sort_unstable();
         digests
     }
 
