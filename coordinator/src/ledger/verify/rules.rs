@@ -178,10 +178,20 @@ impl JobSoFar {
         if !workers.is_sorted_by(|before, after| before < after) {
             faults.push("the ballots are not in the order of their workers' keys, each once".to_owned());
         }
-        let digests: BTreeSet<Digest> =
-            decided.ballots.iter().map(|counted| counted.ballot.ballot.digest).collect();
-        if digests.len() > 1 && !decided.disputed {
-            faults.push("ballots differ, and the verdict does not call that a dispute".to_owned());
+        let ballots = || decided.ballots.iter().map(|counted| &counted.ballot.ballot);
+        let numbers: BTreeSet<u32> = ballots().map(|ballot| ballot.replica.number).collect();
+        if numbers.len() < decided.ballots.len() {
+            faults.push("two ballots are for the same replica".to_owned());
+        }
+        let digests: BTreeSet<Digest> = ballots().map(|ballot| ballot.digest).collect();
+        match (digests.len() > 1, decided.disputed) {
+            (true, false) => {
+                faults.push("ballots differ, and the verdict does not call that a dispute".to_owned());
+            }
+            (false, true) if decided.equivocations.is_empty() => {
+                faults.push("nobody contradicts anybody, and the verdict calls that a dispute".to_owned());
+            }
+            _ => {}
         }
         if let Some(accepted) = accepted {
             self.suffices(decided, accepted, faults);
@@ -189,13 +199,7 @@ impl JobSoFar {
             let against = against.filter(|ballot| ballot.digest != accepted);
             self.dissenters.extend(against.map(|ballot| ((decided.index, ballot.worker), false)));
         }
-        for [first, second] in &decided.equivocations {
-            let (first, second) = (&first.ballot, &second.ballot);
-            let same = (first.worker, first.replica) == (second.worker, second.replica);
-            if !same || first == second {
-                faults.push("an equivocation is not two ballots of one worker for one replica".to_owned());
-            }
-        }
+        check_accusations(decided, faults);
     }
 
     /// The rules of a verdict, as a certificate has them, and the policy's axes. How many formulas a task has does not
@@ -245,6 +249,23 @@ impl JobSoFar {
                 self.dissenters.entry((index, ballot.worker)).or_insert(false);
             }
             Some(_) => {}
+        }
+    }
+}
+
+/// Whoever contradicts itself is accused once, and has no vote.
+fn check_accusations(decided: &Decided, faults: &mut Vec<String>) {
+    let mut voters: BTreeSet<NodeId> =
+        decided.ballots.iter().map(|counted| counted.ballot.ballot.worker).collect();
+    for [first, second] in &decided.equivocations {
+        let (first, second) = (&first.ballot, &second.ballot);
+        let same = (first.worker, first.replica) == (second.worker, second.replica);
+        if !same || first.digest == second.digest {
+            faults.push("an equivocation is not two ballots of one worker for one replica".to_owned());
+        }
+        if !voters.insert(first.worker) {
+            let worker = first.worker.short();
+            faults.push(format!("worker {worker} equivocated, and is accused before or has a vote"));
         }
     }
 }
