@@ -140,6 +140,15 @@ fn a_verdict_that_its_ballots_do_not_bear_is_told() {
     let twice = with_verdict(|_| {});
     only_fault([twice.clone(), vec![twice[1].clone()]].concat(), "3: task 0 was decided before");
     let job = submitted(1).job;
+    let quiet = with_verdict(|quiet| quiet.ballots = decided(job, 0, &[1, 2], &[]).ballots);
+    only_fault(quiet, "the verdict calls that a dispute");
+    let one_replica = with_verdict(|verdict| {
+        let mut other = ballot(job, 0, 3, outcome(500).0);
+        other.replica.number = 1;
+        let counted = verdict.ballots.iter_mut().find(|c| c.ballot.ballot.worker == worker(3).node_id());
+        counted.expect("it voted").ballot = other.sign(&worker(3));
+    });
+    only_fault(one_replica, "two ballots are for the same replica");
     let even = with_verdict(|even| even.ballots = decided(job, 0, &[1, 2], &[3, 4]).ballots);
     only_fault(even, "2 of 4 ballots agree, which is no majority");
     let undecided = with_verdict(|decided| decided.verdict = Verdict::Undecided);
@@ -167,6 +176,10 @@ fn an_equivocation_is_two_ballots_of_one_worker_for_one_replica() {
     assert_eq!(faults_of(&with([cast(5, 1), cast(5, 2)])), Vec::<String>::new());
     let elsewhere = |digest: u64| ballot(job, 1, 5, outcome(digest).0).sign(&worker(5));
     only_fault(with([elsewhere(1), elsewhere(2)]), "2: a ballot is not about task 0");
+    let pair = || [cast(5, 1), cast(5, 2)];
+    let twice = with_verdict(|decided| decided.equivocations = vec![pair(), pair()]);
+    only_fault(twice, "equivocated, and is accused before or has a vote");
+    only_fault(with([cast(3, 1), cast(3, 2)]), "equivocated, and is accused before or has a vote");
     only_fault(with([cast(5, 1), cast(5, 1)]), "an equivocation is not");
     only_fault(with([cast(5, 1), cast(6, 2)]), "an equivocation is not");
     let mut forged = [cast(5, 1), cast(5, 2)];

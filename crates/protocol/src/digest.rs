@@ -189,6 +189,24 @@ mod tests {
     }
 
     #[test]
+    fn digests_are_ordered_as_their_bytes_are_wherever_they_differ() {
+        for place in 0..32 {
+            for (low, high) in [(0, 1), (1, 255), (127, 128)] {
+                let with = |byte: u8| {
+                    let mut bytes = [7; 32];
+                    bytes[place] = byte;
+                    // What comes after the first difference does not matter.
+                    bytes[place + 1..].fill(255 - byte);
+                    Digest(bytes)
+                };
+                assert!(with(low) < with(high) && with(high) > with(low), "{place}");
+                assert_eq!(with(low).cmp(&with(low)), Ordering::Equal);
+                assert_eq!(with(low).cmp(&with(high)), with(low).0.cmp(&with(high).0));
+            }
+        }
+    }
+
+    #[test]
     fn a_digest_survives_its_own_hexadecimal_text() {
         let digest = Digest::of(Domain::Task, b"x");
         assert_eq!(Digest::from_hex(&digest.to_string()), Some(digest));

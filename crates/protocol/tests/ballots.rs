@@ -154,3 +154,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn replicas_are_ordered_by_job_task_number_and_replica_number_and_differ_by_the_task_itself() {
+    let replica = |job: u8, index: u64, number: u32, task: u8| ReplicaId {
+        job: JobId([job; 16]),
+        index,
+        task: TaskId(Digest([task; 32])),
+        number,
+    };
+    let in_order = [
+        replica(1, 0, 9, 9),
+        replica(1, 1, 0, 9),
+        replica(1, 1, 1, 3),
+        replica(1, 1, 1, 4),
+        replica(1, 300, 0, 0),
+        replica(2, 0, 0, 0),
+    ];
+    assert!(in_order.is_sorted_by(|before, after| before < after), "{in_order:?}");
+    assert!(in_order.iter().all(|replica| replica.cmp(replica).is_eq()));
+}

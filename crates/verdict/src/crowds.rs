@@ -33,28 +33,36 @@ struct Crowd {
     had_turn: usize,
 }
 
-/// Whose turn may be next.
+/// Whose turn may be next: a bit for each crowd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Turn([bool; 1 + KINDS]);
+pub(crate) struct Turn(u32);
 
 impl Turn {
     /// That of whoever looks for work.
     pub(crate) fn of_looking() -> Self {
-        Self(std::array::from_fn(|crowd| crowd == LOOKING))
+        Self(1 << LOOKING)
     }
 
     /// Everybody's.
     pub(crate) fn of_all() -> Self {
-        Self([true; 1 + KINDS])
+        Self((1 << (1 + KINDS)) - 1)
     }
 
     /// That of everybody who may be able to compute a task of this weight by one of these engines.
     pub(crate) fn of_able(engines: &[Engine], weight: Weight) -> Self {
         let wanted = engines.iter().fold(0, |mask, engine| mask | engine_bit(*engine));
-        Self(std::array::from_fn(|crowd| match crowd.checked_sub(1) {
-            None => true,
-            Some(kind) => kind & wanted != 0 && (weight == Weight::Light || kind & HEAVY_BIT != 0),
-        }))
+        let is_able = |kind: &usize| kind & wanted != 0 && (weight == Weight::Light || kind & HEAVY_BIT != 0);
+        Self((0..KINDS).filter(is_able).fold(1 << LOOKING, |crowds, kind| crowds | 1 << (1 + kind)))
+    }
+
+    /// The crowds that take part, in their order.
+    fn crowds(self) -> impl Iterator<Item = usize> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let next = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(next)
+        })
     }
 }
 
@@ -136,15 +144,14 @@ impl Crowds {
 
     /// Draws one of those whose turn it is and who did not have it; it has had its turn then.
     pub(crate) fn draw(&mut self, turn: Turn, lots: &mut Lots) -> Option<NodeId> {
-        let takes_part = |(number, crowd): (usize, &Crowd)| {
-            if turn.0[number] { crowd.members.len() - crowd.had_turn } else { 0 }
-        };
-        let waiting: usize = self.groups.iter().enumerate().map(takes_part).sum();
+        let waiting_in = |number: usize| self.groups[number].members.len() - self.groups[number].had_turn;
+        let waiting: usize = turn.crowds().map(waiting_in).sum();
         if waiting == 0 {
             return None;
         }
         let mut drawn = usize::try_from(lots.below(waiting as u64)).unwrap_or(0);
-        for (number, crowd) in self.groups.iter_mut().enumerate().filter(|(number, _)| turn.0[*number]) {
+        for number in turn.crowds() {
+            let crowd = &mut self.groups[number];
             let waiting = crowd.members.len() - crowd.had_turn;
             if drawn < waiting {
                 let (place, next) = (crowd.had_turn + drawn, crowd.had_turn);
@@ -164,10 +171,8 @@ impl Crowds {
 
     /// Nobody had a turn.
     pub(crate) fn begin_round(&mut self, turn: Turn) {
-        for (crowd, takes_part) in self.groups.iter_mut().zip(turn.0) {
-            if takes_part {
-                crowd.had_turn = 0;
-            }
+        for number in turn.crowds() {
+            self.groups[number].had_turn = 0;
         }
     }
 }

@@ -39,7 +39,7 @@ impl Signatures {
         }
         self.ballots += (first.len() + rest.len()) as u64;
         self.verified += first.len() as u64;
-        let forged = failing(&first, |ballot| ballot.is_authentic());
+        let forged = failing(&first, SignedBallot::is_authentic);
         for (place, (_, ballot)) in first.iter().enumerate() {
             if let Some(bundle) = bundle_of(ballot).filter(|_| forged.binary_search(&place).is_err()) {
                 self.bundles.insert(bundle);

@@ -77,7 +77,7 @@ impl Enrolled {
 pub(super) fn ballots_in(record: &Record) -> Vec<&SignedBallot> {
     match record {
         Record::Decided(decided) => {
-            let counted = decided.ballots.iter().map(|counted| &counted.ballot);
+            let counted = decided.ballots.iter().chain(&decided.audits).map(|counted| &counted.ballot);
             counted.chain(decided.equivocations.iter().flatten()).collect()
         }
         Record::Late(counted) => vec![&counted.ballot],

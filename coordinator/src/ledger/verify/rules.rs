@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry as Place};
 
 use protocol::{
-    ballot::SignedBallot,
+    audit::Hearing,
+    ballot::{Ballot, SignedBallot},
     digest::Digest,
     domain::Axis,
     identity::NodeId,
@@ -169,7 +170,7 @@ impl JobSoFar {
             let replica = signed.ballot.replica;
             (replica.job, replica.index, replica.task) == (decided.job, decided.index, decided.task)
         };
-        let counted = decided.ballots.iter().map(|counted| &counted.ballot);
+        let counted = decided.ballots.iter().chain(&decided.audits).map(|counted| &counted.ballot);
         if !counted.chain(decided.equivocations.iter().flatten()).all(about_it) {
             faults.push(format!("a ballot is not about task {}", decided.index));
         }
@@ -178,10 +179,25 @@ impl JobSoFar {
         if !workers.is_sorted_by(|before, after| before < after) {
             faults.push("the ballots are not in the order of their workers' keys, each once".to_owned());
         }
-        let digests: BTreeSet<Digest> =
-            decided.ballots.iter().map(|counted| counted.ballot.ballot.digest).collect();
-        if digests.len() > 1 && !decided.disputed {
-            faults.push("ballots differ, and the verdict does not call that a dispute".to_owned());
+        let ballots = || decided.ballots.iter().map(|counted| &counted.ballot.ballot);
+        let audits = || decided.audits.iter().map(|counted| &counted.ballot.ballot);
+        let numbers: BTreeSet<u32> = ballots().chain(audits()).map(|ballot| ballot.replica.number).collect();
+        if numbers.len() < decided.ballots.len() + decided.audits.len() {
+            faults.push("two ballots are for the same replica".to_owned());
+        }
+        let digests: BTreeSet<Digest> = ballots().map(|ballot| ballot.digest).collect();
+        let is_rejected = audits().any(|ballot| !ballot.is_for_its_outcome());
+        if ballots().any(|ballot| ballot.audit.is_some()) || audits().any(|ballot| ballot.audit.is_none()) {
+            faults.push("an audit is among the ballots, or a ballot among the audits".to_owned());
+        }
+        match (digests.len() > 1 || is_rejected, decided.disputed) {
+            (true, false) => {
+                faults.push("ballots differ, and the verdict does not call that a dispute".to_owned());
+            }
+            (false, true) if decided.equivocations.is_empty() => {
+                faults.push("nobody contradicts anybody, and the verdict calls that a dispute".to_owned());
+            }
+            _ => {}
         }
         if let Some(accepted) = accepted {
             self.suffices(decided, accepted, faults);
@@ -189,20 +205,29 @@ impl JobSoFar {
             let against = against.filter(|ballot| ballot.digest != accepted);
             self.dissenters.extend(against.map(|ballot| ((decided.index, ballot.worker), false)));
         }
-        for [first, second] in &decided.equivocations {
-            let (first, second) = (&first.ballot, &second.ballot);
-            let same = (first.worker, first.replica) == (second.worker, second.replica);
-            if !same || first == second {
-                faults.push("an equivocation is not two ballots of one worker for one replica".to_owned());
-            }
-        }
+        check_accusations(decided, faults);
     }
 
     /// The rules of a verdict, as a certificate has them, and the policy's axes. How many formulas a task has does not
     /// stand in the log, so that axis is left to whoever has the plan.
     fn suffices(&self, decided: &Decided, accepted: Digest, faults: &mut Vec<String>) {
-        let winning: Vec<_> =
-            decided.ballots.iter().map(|c| &c.ballot.ballot).filter(|b| b.digest == accepted).collect();
+        let ballots = || decided.ballots.iter().map(|counted| &counted.ballot.ballot);
+        let audits = || decided.audits.iter().map(|counted| &counted.ballot.ballot);
+        let hearing = self.policy.audit_rule().map(|rule| Hearing::new(rule, ballots(), audits()));
+        let needs_majority = hearing.as_ref().is_none_or(Hearing::asks_for_majority);
+        let winning: Vec<_> = match hearing.as_ref().filter(|_| !needs_majority) {
+            None => ballots().filter(|ballot| ballot.digest == accepted).collect(),
+            Some(hearing) => {
+                let supporters = hearing.supporters(&accepted);
+                let mut seen = BTreeSet::new();
+                let for_it =
+                    |ballot: &&Ballot| ballot.digest == accepted && supporters.contains(&ballot.worker);
+                ballots().chain(audits()).filter(for_it).filter(|b| seen.insert(b.worker)).collect()
+            }
+        };
+        if hearing.is_some_and(|hearing| !hearing.is_carried(&accepted, decided.quorum)) {
+            faults.push("what was accepted did not pass the audits that the policy asks for".to_owned());
+        }
         let (agreeing, cast) = (winning.len(), decided.ballots.len());
         if decided.quorum < self.policy.quorum {
             let (quorum, asked) = (decided.quorum, self.policy.quorum);
@@ -213,7 +238,7 @@ impl JobSoFar {
         if agreeing < decided.quorum as usize {
             faults.push(format!("{agreeing} ballots agree, and the quorum is {}", decided.quorum));
         }
-        if 2 * agreeing <= cast {
+        if needs_majority && 2 * agreeing <= cast {
             faults.push(format!("{agreeing} of {cast} ballots agree, which is no majority"));
         }
         for axis in &self.policy.distinct {
@@ -241,10 +266,27 @@ impl JobSoFar {
             Some((task, _)) if *task != ballot.replica.task => {
                 faults.push(format!("a late ballot is not about task {index}"));
             }
-            Some((_, Some(accepted))) if *accepted != ballot.digest => {
+            Some((_, Some(accepted))) if *accepted != ballot.digest && ballot.audit.is_none() => {
                 self.dissenters.entry((index, ballot.worker)).or_insert(false);
             }
             Some(_) => {}
+        }
+    }
+}
+
+/// Whoever contradicts itself is accused once, and has no vote.
+fn check_accusations(decided: &Decided, faults: &mut Vec<String>) {
+    let mut voters: BTreeSet<NodeId> =
+        decided.ballots.iter().map(|counted| counted.ballot.ballot.worker).collect();
+    for [first, second] in &decided.equivocations {
+        let (first, second) = (&first.ballot, &second.ballot);
+        let same = (first.worker, first.replica) == (second.worker, second.replica);
+        if !same || first.digest == second.digest {
+            faults.push("an equivocation is not two ballots of one worker for one replica".to_owned());
+        }
+        if !voters.insert(first.worker) {
+            let worker = first.worker.short();
+            faults.push(format!("worker {worker} equivocated, and is accused before or has a vote"));
         }
     }
 }

@@ -20,6 +20,10 @@ fn nothing_is_violated_whatever_goes_wrong() {
         assert_eq!((totals.wrong_within_bound, totals.beyond_bound), (0, 0));
         let counts = totals.counts;
         assert!(counts.disputes > 0 && counts.corrections > 0 && counts.forgeries > 0, "{counts:?}");
+        assert!(
+            0 < counts.bundles && 2 * counts.bundles < counts.ballots,
+            "ballots travel together: {counts:?}"
+        );
         assert_eq!(counts.lost > 0 && counts.doubled > 0, faults != Faults::None, "{counts:?}");
         assert_eq!(counts.crashes > 0, faults == Faults::All, "{counts:?}");
         assert_eq!(counts.standbys > 0, faults != Faults::None, "{counts:?}");

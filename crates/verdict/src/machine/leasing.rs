@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use protocol::{ballot::ReplicaId, identity::NodeId, job::JobId, task::Weight};
 
-use super::{Machine, Timer};
+use super::{LeaseEnd, Machine};
 use crate::{
     crowds::Turn,
     dispatch::{self, Placement},
@@ -247,7 +247,7 @@ impl Machine {
         if tally.vacant_seats() == 0 {
             job.hungry.remove(index);
         }
-        self.timers.insert((expires_ms, Timer::Lease(replica)));
+        self.lease_ends.insert(LeaseEnd::of(&replica, expires_ms));
         self.outputs.push_back(Output::Lease {
             worker: id,
             replica,
@@ -295,7 +295,7 @@ impl Machine {
                 self.sate(replica.job, replica.index);
             }
             match expires_ms {
-                Some(expires_ms) => drop(self.timers.insert((expires_ms, Timer::Lease(*replica)))),
+                Some(expires_ms) => drop(self.lease_ends.insert(LeaseEnd::of(replica, expires_ms))),
                 None => self.note_committed(replica.job, replica.index, now_ms),
             }
             self.suspect(replica.job, replica.index);
@@ -303,12 +303,14 @@ impl Machine {
     }
 
     /// A lease may have expired, unless it was renewed or has ended.
-    pub(super) fn lease_due(&mut self, replica: ReplicaId, now_ms: u64) {
-        let Some(tally) = self.tally_mut(replica.job, replica.index) else { return };
+    pub(super) fn lease_due(&mut self, end: LeaseEnd, now_ms: u64) {
+        let LeaseEnd { job, index, number, .. } = end;
+        let Some(tally) = self.tally_mut(job, index) else { return };
+        let replica = ReplicaId { job, index, task: tally.terms().id, number };
         let Some(expires_ms) = tally.lease_expires_ms(replica.number) else { return };
         if expires_ms > now_ms {
             tally.note_timer(replica.number, expires_ms);
-            self.timers.insert((expires_ms, Timer::Lease(replica)));
+            self.lease_ends.insert(LeaseEnd::of(&replica, expires_ms));
             return;
         }
         let Some(worker) = tally.replica(replica.number).map(|issued| issued.worker) else {

@@ -7,6 +7,7 @@
 
 mod auditing;
 mod joining;
+mod lease_end;
 mod leasing;
 mod pardon;
 mod parting;
@@ -42,6 +43,7 @@ use crate::{
     worker::{Worker, WorkerRecord},
 };
 
+use lease_end::LeaseEnd;
 use leasing::Offer;
 pub use replay::ReplayError;
 pub use sizes::Sizes;
@@ -79,7 +81,6 @@ impl Default for Config {
 /// Something that happens when time passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    Lease(ReplicaId),
     Correction(JobId, u64, NodeId),
     /// After a restart: those who held the accepted outcome have had time to come back.
     Outcome(JobId, u64),
@@ -164,6 +165,7 @@ pub struct Machine {
     /// Workers that are to be told a correction when they come back.
     owed: BTreeMap<NodeId, BTreeSet<(JobId, u64)>>,
     timers: BTreeSet<(u64, Timer)>,
+    lease_ends: BTreeSet<LeaseEnd>,
     outputs: VecDeque<Output>,
     /// The number of every task's first replica.
     first_number: u32,
@@ -204,6 +206,7 @@ impl Machine {
             givers: BTreeSet::new(),
             owed: BTreeMap::new(),
             timers: BTreeSet::new(),
+            lease_ends: BTreeSet::new(),
             outputs: VecDeque::new(),
             first_number: 0,
             lots: Lots::new(seed),
@@ -293,13 +296,14 @@ impl Machine {
     /// Lets time pass: what was due until `now_ms` happens.
     pub fn handle_timeout(&mut self, now_ms: u64) {
         self.part(now_ms);
-        while let Some((at_ms, timer)) = self.timers.first().copied() {
-            if at_ms > now_ms {
-                break;
+        while let Some(at_ms) = self.next_timer_ms().filter(|at_ms| *at_ms <= now_ms) {
+            if let Some(end) = self.lease_ends.first().copied().filter(|end| end.at_ms == at_ms) {
+                self.lease_ends.pop_first();
+                self.lease_due(end, now_ms);
+                continue;
             }
-            self.timers.pop_first();
+            let Some((_, timer)) = self.timers.pop_first() else { break };
             match timer {
-                Timer::Lease(replica) => self.lease_due(replica, now_ms),
                 Timer::Correction(job, index, worker) => self.correction_due(job, index, worker, now_ms),
                 Timer::Outcome(job, index) => self.outcome_due(job, index, now_ms),
                 Timer::Reveal(job, index) => self.reveal_due(job, index),
@@ -313,8 +317,13 @@ impl Machine {
 
     /// When [`Machine::handle_timeout`] has something to do, in milliseconds.
     pub fn next_timeout_ms(&self) -> Option<u64> {
-        let due_ms = self.timers.first().map(|(at_ms, _)| *at_ms);
-        due_ms.into_iter().chain(self.behind_ms).chain(self.parts_at_ms()).min()
+        self.next_timer_ms().into_iter().chain(self.behind_ms).chain(self.parts_at_ms()).min()
+    }
+
+    fn next_timer_ms(&self) -> Option<u64> {
+        let lease_ms = self.lease_ends.first().map(|end| end.at_ms);
+        let other_ms = self.timers.first().map(|(at_ms, _)| *at_ms);
+        lease_ms.into_iter().chain(other_ms).min()
     }
 
     /// The next thing to be done.
@@ -353,7 +362,7 @@ impl Machine {
             }
             // Leases are many, long and mostly over early: their timers must not pile up.
             if let Some(due_ms) = due_ms {
-                self.timers.remove(&(due_ms, Timer::Lease(replica)));
+                self.lease_ends.remove(&LeaseEnd::of(&replica, due_ms));
             }
             if let Some(worker) = self.workers.get_mut(&id) {
                 self.leased -= usize::from(worker.release(&replica, weight));

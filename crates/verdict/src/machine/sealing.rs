@@ -7,7 +7,7 @@ use protocol::{
     job::JobId,
 };
 
-use super::{Machine, Timer};
+use super::{LeaseEnd, Machine, Timer};
 use crate::{
     dispatch,
     input::{Output, Rejected, SealFault},
@@ -65,7 +65,7 @@ impl Machine {
         };
         let weight = tally.terms().weight;
         if let Some(due_ms) = tally.commit(replica.number, commitment) {
-            self.timers.remove(&(due_ms, Timer::Lease(replica)));
+            self.lease_ends.remove(&LeaseEnd::of(&replica, due_ms));
         }
         if let Some(record) = self.workers.get_mut(&worker) {
             self.leased -= usize::from(record.commit(replica, weight));
@@ -143,7 +143,7 @@ impl Machine {
             let task = tally.terms().id;
             for (worker, number, expires_ms) in tally.reveal(now_ms) {
                 let replica = ReplicaId { job, index, task, number };
-                self.timers.insert((expires_ms, Timer::Lease(replica)));
+                self.lease_ends.insert(LeaseEnd::of(&replica, expires_ms));
                 self.outputs.push_back(Output::Reveal { worker, replica });
             }
         }

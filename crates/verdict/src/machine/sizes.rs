@@ -32,7 +32,7 @@ impl Machine {
             leases: self.leased,
             jobs: self.jobs.len(),
             tallies: self.jobs.values().map(|job| job.tallies.len()).sum(),
-            timers: self.timers.len(),
+            timers: self.timers.len() + self.lease_ends.len(),
             debts: self.owed.values().map(BTreeSet::len).sum(),
             outputs: self.outputs.len(),
         }

@@ -422,7 +422,8 @@ impl Tally {
             let pair = [earlier.ballot.signed().clone(), ballot.signed().clone()];
             self.equivocations.insert(worker, pair);
             if self.is_open() {
-                self.strike_audit(&worker, number);
+                self.strike_audits(&worker);
+                self.ballots.remove(&worker);
                 self.excused.insert(worker);
             }
             return Effect::Equivocated;
@@ -451,6 +452,7 @@ impl Tally {
             if self.is_open() {
                 let first = earlier.ballot.signed().clone();
                 self.ballots.remove(&worker);
+                self.strike_audits(&worker);
                 self.equivocations.insert(worker, [first, ballot.signed().clone()]);
                 self.excused.insert(worker);
             } else {

@@ -125,10 +125,12 @@ impl Tally {
         }
     }
 
-    /// Whether auditors have rejected whoever is on trial.
+    /// Whether auditors have rejected whoever is on trial, or its ballot is gone.
     pub(crate) fn is_trial_lost(&self) -> bool {
-        let prover = self.trial().map(|trial| trial.order.prover);
-        prover.is_some_and(|prover| self.hearing().is_some_and(|hearing| hearing.is_struck(&prover)))
+        let Some(prover) = self.trial().map(|trial| trial.order.prover) else { return false };
+        // One that said two things has no ballot any more.
+        let has_ballot = self.ballots.contains_key(&prover);
+        !has_ballot || self.hearing().is_some_and(|hearing| hearing.is_struck(&prover))
     }
 
     /// The trial is over.
@@ -157,12 +159,12 @@ impl Tally {
         })
     }
 
-    /// An auditor that said two things has said nothing.
-    pub(super) fn strike_audit(&mut self, worker: &NodeId, number: u32) {
+    /// A worker that said two things has said nothing.
+    pub(super) fn strike_audits(&mut self, worker: &NodeId) {
         if let Some(trials) = &mut self.trials {
             trials.audits.retain(|cast| {
                 let said = cast.ballot.ballot();
-                said.worker != *worker || said.replica.number != number
+                said.worker != *worker && said.audit.is_none_or(|audited| audited.prover != *worker)
             });
         }
     }
