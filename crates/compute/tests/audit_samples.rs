@@ -54,10 +54,7 @@ fn a_wrong_answer_is_found_when_it_is_drawn() {
     answers[5] = Answer::False { parts_after: None, checksum: Checksum([0; 16]) };
     let outcome = Outcome::Answers(answers);
     let caught = (0..100_u8).filter(|byte| {
-        matches!(
-            audited(&task, &outcome, [*byte; 32]),
-            Finding::Failed(AuditFault::Answer { number: 6, .. })
-        )
+        matches!(audited(&task, &outcome, [*byte; 32]), Finding::Failed(AuditFault::Answer { number: 6, .. }))
     });
     // Half of the members are drawn, with repetitions: 1 - (15/16)^8 = 0.40.
     let caught = caught.count();
