@@ -44,6 +44,13 @@ impl<'t> Text<'t> {
     }
 }
 
+impl Text<'_> {
+    /// How many digits stand before the point.
+    pub(super) fn whole_digits(&self) -> usize {
+        self.whole.len()
+    }
+}
+
 fn malformed(reason: &str) -> AuditFault {
     AuditFault::Outcome { reason: reason.to_owned() }
 }
