@@ -199,7 +199,7 @@ fn failed(finding: Finding) -> AuditFault {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn bytes_that_are_no_witness_fail_without_a_panic(
