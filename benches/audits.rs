@@ -1,8 +1,9 @@
-//! `cargo bench -p quorate-benches --bench audits`: what an audit of digits of pi costs against computing them.
+//! `cargo bench -p quorate-benches --bench audits`: what an audit of digits costs against computing them.
 //!
 //! Contenders, taking turns, on one thread: the digits alone, and the digits with the witness that an audit needs. The
 //! second then audits its own outcome, as any other worker would. Times are CPU times, of program and system.
-//! `--digits N` (default 10 million), `--rounds R` (default 3), `--json`.
+//! `--digits N` (default 10 million), `--constant C` (default pi), `--formula F` (default the fastest), `--rounds R`
+//! (default 3), `--json`.
 
 use std::{env, error::Error, process::ExitCode};
 
@@ -22,7 +23,7 @@ use quorate_benches::{
 };
 use serde::Serialize;
 
-const USAGE: &str = "usage: audits [--digits N] [--rounds R] [--json]";
+const USAGE: &str = "usage: audits [--digits N] [--constant C] [--formula F] [--rounds R] [--json]";
 /// Audits of one outcome, each with another seed.
 const AUDITS: u8 = 5;
 const ALONE: &str = "digits alone";
@@ -33,6 +34,8 @@ const WITNESS_BYTES: &str = "witness bytes";
 #[derive(Debug)]
 struct Arguments {
     digits: u64,
+    constant: Constant,
+    formula: Option<Formula>,
     rounds: usize,
     json: bool,
     contender: Option<String>,
@@ -40,12 +43,25 @@ struct Arguments {
 
 impl Arguments {
     fn parse(words: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
-        let mut parsed = Self { digits: 10_000_000, rounds: 3, json: false, contender: None };
+        let mut parsed = Self {
+            digits: 10_000_000,
+            constant: Constant::Pi,
+            formula: None,
+            rounds: 3,
+            json: false,
+            contender: None,
+        };
         let mut words = words;
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value; {USAGE}"));
             match word.as_str() {
                 "--digits" => parsed.digits = value()?.replace('_', "").parse()?,
+                "--constant" => parsed.constant = value()?.parse()?,
+                "--formula" => {
+                    let name = value()?;
+                    let known = Formula::ALL.into_iter().find(|formula| formula.name() == name);
+                    parsed.formula = Some(known.ok_or_else(|| format!("no formula is named {name}"))?);
+                }
                 "--rounds" => parsed.rounds = value()?.parse::<usize>()?.max(1),
                 "--json" => parsed.json = true,
                 CONTENDER_FLAG => parsed.contender = Some(value()?),
@@ -56,6 +72,10 @@ impl Arguments {
         }
         Ok(parsed)
     }
+
+    fn formula(&self) -> Formula {
+        self.formula.or_else(|| self.constant.formulas().first().copied()).unwrap_or(Formula::Direct)
+    }
 }
 
 fn main() -> ExitCode {
@@ -64,8 +84,7 @@ fn main() -> ExitCode {
         match &arguments.contender {
             Some(name) => {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-                let measured =
-                    pool.install(|| measure(name, arguments.digits).map_err(|error| error.to_string()));
+                let measured = pool.install(|| measure(name, &arguments).map_err(|error| error.to_string()));
                 println!("{}", serde_json::to_string(&measured?)?);
                 Ok::<_, Box<dyn Error>>(())
             }
@@ -82,8 +101,9 @@ fn main() -> ExitCode {
 }
 
 /// Runs one contender in this process.
-fn measure(name: &str, decimals: u64) -> Result<Measurement, Box<dyn Error>> {
-    let (task, formula) = (Task::Digits { constant: Constant::Pi, decimals }, Formula::Chudnovsky);
+fn measure(name: &str, arguments: &Arguments) -> Result<Measurement, Box<dyn Error>> {
+    let task = Task::Digits { constant: arguments.constant, decimals: arguments.digits };
+    let formula = arguments.formula();
     let control = Control::default();
     let start = own_cpu_s()?;
     let (outcome, witness) = match name {
@@ -113,6 +133,8 @@ fn measure(name: &str, decimals: u64) -> Result<Measurement, Box<dyn Error>> {
 
 #[derive(Debug, Serialize)]
 struct Report {
+    constant: String,
+    formula: String,
     digits: u64,
     rounds: usize,
     alone_cpu_s: Option<f64>,
@@ -127,7 +149,10 @@ struct Report {
 
 /// Lets the contenders take turns and prints what came out.
 fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let child_arguments = ["--digits".to_owned(), arguments.digits.to_string()];
+    let (constant, formula) = (arguments.constant.to_string(), arguments.formula().to_string());
+    let digits = arguments.digits.to_string();
+    let child_arguments =
+        ["--digits", &digits, "--constant", &constant, "--formula", &formula].map(str::to_owned);
     let (mut rounds, mut sizes) = (Rounds::default(), Vec::new());
     let mut same_digits = true;
     for _ in 0..arguments.rounds {
@@ -143,6 +168,8 @@ fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         rounds.push(row.map(Some).to_vec());
     }
     let report = Report {
+        constant,
+        formula,
         digits: arguments.digits,
         rounds: arguments.rounds,
         alone_cpu_s: rounds.median(0),
@@ -164,7 +191,10 @@ fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 
 fn print(report: &Report) {
     let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
-    println!("pi, {} decimals, CPU times on one thread, medians of {} rounds", report.digits, report.rounds);
+    let Report { constant, formula, digits, rounds, .. } = report;
+    println!(
+        "{constant} by {formula}, {digits} decimals, CPU times on one thread, medians of {rounds} rounds"
+    );
     println!("{:9.3} s  digits alone", known(report.alone_cpu_s));
     println!(
         "{:9.3} s  digits with a witness of {:.0} bytes",

@@ -124,22 +124,19 @@ fn trial(number: u64, computations: &[((Task, Formula), Sound)]) -> (&'static st
     let which = usize::try_from(drawn(number, 2) % (sites.len() as u64 + 1)).unwrap();
     let seed: [u8; 32] = std::array::from_fn(|byte| drawn(number, 100 + byte as u64).to_le_bytes()[0]);
     let run = |control: &Control| run_on_cpu_with_witness(task, *formula, control);
-    let (name, outcome, witness) = match sites.get(which) {
-        Some(site) => {
-            let control = blind(*site, drawn(number, 3) % sound.results[site.name()], drawn(number, 4));
-            match run(&control) {
-                Ok((outcome, witness)) => (site.name(), outcome.to_bytes(), witness),
-                Err(EngineError::Cancelled(_)) => panic!("nobody cancelled"),
-                Err(_) => return (site.name(), End::NoOutcome),
-            }
+    let (name, outcome, witness) = if let Some(site) = sites.get(which) {
+        let control = blind(*site, drawn(number, 3) % sound.results[site.name()], drawn(number, 4));
+        match run(&control) {
+            Ok((outcome, witness)) => (site.name(), outcome.to_bytes(), witness),
+            Err(EngineError::Cancelled(_)) => panic!("nobody cancelled"),
+            Err(_) => return (site.name(), End::NoOutcome),
         }
-        None => {
-            let (outcome, witness) = run(&Control::default()).unwrap();
-            let mut outcome = outcome.to_bytes();
-            let bit = usize::try_from(drawn(number, 4) % (8 * outcome.len() as u64)).unwrap();
-            outcome[bit / 8] ^= 1 << (bit % 8);
-            ("stored outcome", outcome, witness)
-        }
+    } else {
+        let (outcome, witness) = run(&Control::default()).unwrap();
+        let mut outcome = outcome.to_bytes();
+        let bit = usize::try_from(drawn(number, 4) % (8 * outcome.len() as u64)).unwrap();
+        outcome[bit / 8] ^= 1 << (bit % 8);
+        ("stored outcome", outcome, witness)
     };
     let finding = audit(task, *formula, &outcome, witness.as_deref(), &seed, &Control::default()).unwrap();
     let end = match (outcome == sound.outcome.to_bytes(), finding) {

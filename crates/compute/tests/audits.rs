@@ -3,12 +3,13 @@
 use compute::{
     audit::{AuditFault, Finding, Strength, audit, is_auditable, witness_bytes_max},
     control::Control,
-    engine::run_on_cpu_with_witness,
+    engine::{run_on_cpu, run_on_cpu_with_witness},
 };
 use proptest::prelude::*;
 use protocol::{
     constant::{Constant, Formula},
     outcome::Outcome,
+    series::{Hypergeometric, Polynomial, Ratio, SeriesFormula, Summand},
     task::Task,
 };
 use rug::{Integer, integer::Order};
@@ -71,14 +72,9 @@ fn right_digits_pass_by_every_formula_at_every_size() {
 fn with_digit(text: &str, place: usize, up: u8) -> String {
     let digits = text.bytes().rev().filter(u8::is_ascii_digit).count();
     let wanted = place % digits;
-    let mut seen = 0;
     let mut bytes: Vec<u8> = text.bytes().rev().collect();
-    for byte in bytes.iter_mut().filter(|byte| byte.is_ascii_digit()) {
-        if seen == wanted {
-            *byte = b'0' + (*byte - b'0' + up) % 10;
-        }
-        seen += 1;
-    }
+    let byte = bytes.iter_mut().filter(|byte| byte.is_ascii_digit()).nth(wanted).unwrap();
+    *byte = b'0' + (*byte - b'0' + up) % 10;
     bytes.reverse();
     String::from_utf8(bytes).unwrap()
 }
@@ -109,6 +105,87 @@ proptest! {
     }
 }
 
+/// Polynomials of degree 1 to 3, as products.
+fn polynomial(slopes: std::ops::RangeInclusive<i64>) -> impl Strategy<Value = String> {
+    let linear = (slopes, -9_i64..=9).prop_map(|(slope, constant)| format!("({slope}*k + {constant})"));
+    prop_oneof![
+        3 => linear.clone(),
+        1 => (linear.clone(), linear.clone()).prop_map(|(left, right)| format!("{left}*{right}")),
+        1 => (linear, 1_i64..50).prop_map(|(linear, constant)| format!("{linear}^2 + {constant}*k")),
+    ]
+}
+
+/// Series of all shapes, some of which do not converge or have zeros below the line.
+fn summand() -> impl Strategy<Value = Summand> {
+    let ratio = (prop_oneof![-99_i64..=-1, 1_i64..=99], 1_u64..100);
+    let numbers = (0_u64..100, -9_i64..=9, prop::bool::ANY);
+    let polynomials = (polynomial(1..=9), polynomial(11..=60), polynomial(0..=9), polynomial(0..=9));
+    (ratio, numbers, polynomials).prop_map(
+        |((numerator, denominator), (first, plus, has_b), (p, q, a, b))| {
+            let q = format!("{q}*(1000*k+{first})");
+            let [p, q, a] = [p, q, a].map(|text| Polynomial::parse(&text).unwrap());
+            let b = if has_b { Polynomial::parse(&b).unwrap() } else { Polynomial::constant(1) };
+            let series = Hypergeometric { first, plus, p, q, a, b };
+            Summand { times: Ratio { numerator, denominator }, series }
+        },
+    )
+}
+
+fn series_formula() -> impl Strategy<Value = SeriesFormula> {
+    let root = prop_oneof![Just(1_u32), 2_u32..100, any::<u32>()];
+    let times = (prop_oneof![-9_i64..=-1, 1_i64..=i64::MAX], 1_u64..u64::MAX);
+    (times, root, any::<bool>(), prop::collection::vec(summand(), 1..4)).prop_map(
+        |((numerator, denominator), root, inverts, summands)| SeriesFormula {
+            times: Ratio { numerator, denominator },
+            root: root.max(1),
+            inverts,
+            summands,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, max_global_rejects: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn right_digits_of_any_series_pass_and_wrong_ones_fail(
+        formulas in (series_formula(), series_formula()),
+        decimals in prop_oneof![0_u64..30, 0_u64..900],
+        place: usize,
+        up in 1_u8..10,
+        seed: [u8; 32],
+    ) {
+        let task = Task::Series { formulas: Box::new([formulas.0, formulas.1]), decimals };
+        for formula in [Formula::FirstSeries, Formula::SecondSeries] {
+            let control = Control::default();
+            let plain = run_on_cpu(&task, formula, &control);
+            let witnessed = run_on_cpu_with_witness(&task, formula, &control);
+            let (Ok(plain), Ok((Outcome::Digits(text), Some(witness)))) = (&plain, &witnessed) else {
+                prop_assume!(plain.is_err() && witnessed.is_err());
+                continue;
+            };
+            prop_assert_eq!(plain, &Outcome::Digits(text.clone()));
+            let right = audited(&task, formula, text, witness, seed);
+            let passes = matches!(right, Finding::Passed { .. });
+            prop_assert!(passes, "{:?}", right);
+            failed(audited(&task, formula, &with_digit(text, place, up), witness, seed));
+        }
+    }
+}
+
+#[test]
+fn terms_that_grow_before_they_fall_are_audited_as_well() {
+    let [p, q, one] = ["-1000", "k", "1"].map(|text| Polynomial::parse(text).unwrap());
+    let series = Hypergeometric { first: 1, plus: 1, p, q, a: one.clone(), b: one };
+    let formula = SeriesFormula::sum_of(vec![Summand { times: Ratio::ONE, series }]);
+    let task = Task::Series { formulas: Box::new([formula.clone(), formula]), decimals: 700 };
+    for formula in [Formula::FirstSeries, Formula::SecondSeries] {
+        let (text, witness) = computed(&task, formula);
+        let finding = audited(&task, formula, &text, &witness, [7; 32]);
+        assert!(matches!(finding, Finding::Passed { .. }), "{finding:?}");
+    }
+}
+
 /// A task and formula with everything that a witness can have in it, but steps to decimals.
 fn pi(decimals: u64) -> (Task, Formula) {
     (Task::Digits { constant: Constant::Pi, decimals }, Formula::Chudnovsky)
@@ -122,7 +199,7 @@ fn failed(finding: Finding) -> AuditFault {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn bytes_that_are_no_witness_fail_without_a_panic(

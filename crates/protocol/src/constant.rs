@@ -149,6 +149,7 @@ impl Formula {
             | Self::AmdeberhanZeilberger
             | Self::Pilehrood
             | Self::Guillera
+            | Self::LemniscateArcs
             | Self::FirstSeries
             | Self::SecondSeries => true,
             Self::Direct
@@ -159,7 +160,6 @@ impl Formula {
             | Self::BrentMcMillan
             | Self::Sweeney
             | Self::GaussMean
-            | Self::LemniscateArcs
             | Self::Brown
             | Self::Audit => false,
         }

@@ -31,7 +31,8 @@ impl<'t> Text<'t> {
         if places.len() as u64 != decimals {
             return Err(malformed("it has another number of decimals"));
         }
-        let is_digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+        // All are looked at, as many at a time as the processor likes.
+        let is_digits = |part: &[u8]| part.iter().filter(|byte| !byte.is_ascii_digit()).count() == 0;
         if !is_digits(whole) || !is_digits(places) {
             return Err(malformed("it has other characters than digits and a point"));
         }
@@ -40,6 +41,13 @@ impl<'t> Text<'t> {
             [b'0', _, ..] => Err(malformed("it begins with a zero too many")),
             _ => Ok(Self { whole, places }),
         }
+    }
+}
+
+impl Text<'_> {
+    /// How many digits stand before the point.
+    pub(super) fn whole_digits(&self) -> usize {
+        self.whole.len()
     }
 }
 

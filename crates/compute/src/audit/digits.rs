@@ -62,13 +62,13 @@ pub(super) fn audit(
     // floor(value / 2^guard) - 1 is at most three units below the number.
     let low = field.difference(value.above_guard, field.word(1));
     read_back(&claims, low, &text, &field)?;
-    Ok(error_log2(relation_bits(&claims, witness.len()) + series_bits))
+    Ok(error_log2(relation_bits(&claims, witness.len(), text.whole_digits()) + series_bits))
 }
 
 /// No relation is between longer numbers, but for what the recurrence of a series adds: each side is made of at most two
 /// numbers of the witness, powers of two that it names, the digits and a power of five, which are no longer than the bits
 /// behind the point, and a few words.
-fn relation_bits(claims: &Claims<'_>, witness_bytes: usize) -> i64 {
+fn relation_bits(claims: &Claims<'_>, witness_bytes: usize, whole_digits: usize) -> i64 {
     let fields = claims.series.iter().map(|claim| {
         signed(claim.numerator.twos)
             + signed(claim.denominator.twos)
@@ -76,7 +76,8 @@ fn relation_bits(claims: &Claims<'_>, witness_bytes: usize) -> i64 {
             + signed(claim.cuts.1)
     });
     let fields: i64 = fields.sum::<i64>() + 8 * signed(claims.bits);
-    2 * (8 * i64::try_from(witness_bytes).unwrap_or(i64::MAX / 64) + fields) + 1024
+    let lengths = 8 * witness_bytes + 4 * whole_digits;
+    2 * (i64::try_from(lengths).unwrap_or(i64::MAX / 64) + fields) + 1024
 }
 
 /// log2 of the probability that a number of so many bits, which is not zero, is so modulo two random primes: at most
@@ -224,7 +225,8 @@ impl Audit<'_, '_> {
         let terms = claim.terms;
         let convergence = Convergence::of(series).map_err(AuditFault::Series)?;
         let last = series.first + terms - 1;
-        if last >> convergence.settled_log2 == 0 {
+        // The terms that are left out must be where the proof of convergence holds.
+        if (last + 1) >> convergence.settled_log2 == 0 {
             return Err(AuditFault::Terms { series: number, terms }.into());
         }
         let left_out = tail::left_out_log2(series, &convergence, last, self.control)?;

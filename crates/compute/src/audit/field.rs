@@ -3,10 +3,13 @@
 use rug::Integer;
 
 use super::{AuditFault, witness::Long};
-use crate::residues::{Modulus, StretchResidues, WordReducer, random_primes};
+use crate::residues::{BLOCK_WORDS, Modulus, StretchResidues, WordReducer, decimal_words, random_primes};
 
 /// How many primes a challenge draws.
 pub(super) const PRIMES: usize = 2;
+
+/// Words that stay in the nearest cache.
+const NEAR_WORDS: usize = 16 * BLOCK_WORDS;
 
 /// A number modulo each prime, in Montgomery's form.
 pub(super) type Form = [u64; PRIMES];
@@ -72,7 +75,20 @@ impl Field {
     }
 
     pub(super) fn magnitude(&self, long: Long<'_>) -> Form {
-        self.each(|reducer, _| reducer.form(long.words))
+        self.words(long.words)
+    }
+
+    /// Both primes take their turn while the words are near.
+    fn words(&self, words: &[[u8; 8]]) -> Form {
+        let mut form = [0; PRIMES];
+        let (near, top) = words.as_chunks::<NEAR_WORDS>();
+        if !top.is_empty() {
+            form = self.each(|reducer, _| reducer.form(top));
+        }
+        for near in near.iter().rev() {
+            form = self.each(|reducer, place| reducer.continued(form[place], near));
+        }
+        form
     }
 
     fn signed(&self, form: Form, is_negative: bool) -> Form {
@@ -88,8 +104,7 @@ impl Field {
         };
         let (middle, bits) = (u64::from_le_bytes(*middle), cut % 64);
         let (above, below) = (middle >> bits, middle & ((1 << bits) - 1));
-        let high = self.each(|reducer, _| reducer.form(high));
-        let low = self.each(|reducer, _| reducer.form(low));
+        let (high, low) = (self.words(high), self.words(low));
         let up = self.power_of_two(64 - i64::try_from(bits).unwrap_or(0));
         let low_up = self.power_of_two(i64::try_from(cut - bits).unwrap_or(0));
         (
@@ -100,7 +115,9 @@ impl Field {
 
     /// The number that decimal digits spell.
     pub(super) fn decimals(&self, digits: &[u8]) -> Form {
-        self.each(|reducer, _| reducer.form_of_decimals(digits))
+        decimal_words(digits).fold([0; PRIMES], |form, word| {
+            self.each(|reducer, place| reducer.with_decimals(form[place], word))
+        })
     }
 
     /// `B Q` and `T + plus B Q` of a stretch, from its residues modulo each prime.

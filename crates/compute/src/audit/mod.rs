@@ -207,7 +207,6 @@ fn tested(
 /// Most bytes that a witness of this task may have; 0 where none is needed.
 pub fn witness_bytes_max(task: &Task, formula: Formula) -> u64 {
     let Some((series, decimals)) = digits_of(task, formula) else { return 0 };
-    let bits = bits_max(decimals);
     let of_sums = series.summands.iter().map(|summand| {
         let Ok(terms) = summand.series.terms(usual_bits(decimals)) else { return 0 };
         // Numerator and denominator, a quotient and its rest.
@@ -215,7 +214,8 @@ pub fn witness_bytes_max(task: &Task, formula: Formula) -> u64 {
         of_sum.saturating_mul(2).saturating_add(2 * usual_bits(decimals))
     });
     let of_sums = of_sums.fold(0, u64::saturating_add);
-    of_sums.saturating_add(bits) / 8 + 4096
+    // Reciprocal, root, product and decimals take up to seven numbers as long as the digits.
+    of_sums.saturating_add(usual_bits(decimals).saturating_mul(8)) / 8 + 4096
 }
 
 /// Bits behind the point, at most: those of the digits, and all the guards that anybody takes.

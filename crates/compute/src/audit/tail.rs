@@ -89,7 +89,7 @@ impl Magnitude {
 
 /// An upper bound of log2 of what all terms after index `last` add; none where nothing is left, as a term is zero.
 ///
-/// `last` must be at least the first index and `2^settled_log2` of the convergence.
+/// `last` must be at least the first index, and the next one at least `2^settled_log2` of the convergence.
 pub(super) fn left_out_log2(
     series: &Hypergeometric,
     convergence: &Convergence,

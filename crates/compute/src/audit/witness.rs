@@ -12,28 +12,26 @@ const FIELD_MAX: u64 = 1 << 44;
 
 /// Writes a witness.
 #[derive(Debug, Default)]
-pub(crate) struct Writer(Vec<u8>);
+pub(crate) struct Writer(Vec<[u8; 8]>);
 
 impl Writer {
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
+    pub(crate) fn with_capacity(words: usize) -> Self {
+        Self(Vec::with_capacity(words))
     }
 
     pub(crate) fn field(&mut self, field: u64) {
-        self.0.extend_from_slice(&field.to_le_bytes());
+        self.0.push(field.to_le_bytes());
     }
 
     /// Twice the count of words, one more for a negative number; then the words.
     pub(crate) fn long(&mut self, value: &Integer) {
         let limbs = value.as_limbs();
         self.field(2 * limbs.len() as u64 + u64::from(*value < 0));
-        for limb in limbs {
-            self.0.extend_from_slice(&limb.to_le_bytes());
-        }
+        self.0.extend(limbs.iter().map(|limb| limb.to_le_bytes()));
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {
-        self.0
+        self.0.into_flattened()
     }
 }
 

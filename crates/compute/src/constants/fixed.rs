@@ -233,8 +233,11 @@ impl Reals<'_, '_> {
         let is_negative = [n.mantissa.value(), d.mantissa.value(), above, below]
             .into_iter()
             .fold(false, |is_negative, factor| is_negative ^ (*factor < 0));
-        let n = short_n.times_word(&Integer::from(above.abs_ref()), checks, SITE)?;
-        let d = short_d.times_word(&Integer::from(below.abs_ref()), checks, SITE)?;
+        let times = |number: Number, word: &Integer| {
+            let word = Integer::from(word.abs_ref());
+            if word == 1 { Ok(number) } else { number.times_word(&word, checks, SITE) }
+        };
+        let (n, d) = (times(short_n, above)?, times(short_d, below)?);
         let (value, rest) = self.ratio_of_magnitudes(&n, &d)?;
         let value = if is_negative { checks.negated(&value) } else { value };
         let division = Division { cuts, rest };

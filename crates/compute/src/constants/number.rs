@@ -108,14 +108,11 @@ impl Number {
 
     /// The number times a short one.
     pub(super) fn times_word(
-        self,
+        &self,
         word: &Integer,
         checks: &Checks<'_>,
         site: Site,
     ) -> Result<Self, Interrupted> {
-        if *word == 1 {
-            return Ok(self);
-        }
         let mantissa = checks.product(site, &self.mantissa, &checks.short(word.clone()))?;
         let length = u64::from(word.significant_bits());
         let error = self.error.map(|error| error + length);

@@ -85,8 +85,12 @@ pub(super) fn sum(
             continue;
         }
         let left_out = denominator.bits_at_most().saturating_sub(bits);
-        let offset = denominator.clone().times_word(&series.plus.into(), checks, Site::Merge)?;
-        let mut numerator = t.plus(&offset, checks, Site::Merge, keep)?;
+        let mut numerator = if series.plus == 1 {
+            t.plus(&denominator, checks, Site::Merge, keep)?
+        } else {
+            let offset = denominator.times_word(&series.plus.into(), checks, Site::Merge)?;
+            t.plus(&offset, checks, Site::Merge, keep)?
+        };
         // Also of exact numbers: what was left out is not in them.
         numerator.error = Some(numerator.error.map_or(left_out, |error| error.max(left_out) + 1));
         return Ok(Sum { numerator, denominator, terms: count });

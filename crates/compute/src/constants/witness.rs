@@ -8,8 +8,7 @@ use super::{decimal::Descent, fixed::Guards, formula::Steppings, number::Number}
 
 /// The witness of digits that were computed so.
 pub(super) fn witness(guards: &Guards, steppings: &Steppings, descent: &Descent) -> Vec<u8> {
-    let bytes = usize::try_from(guards.bits).unwrap_or(0);
-    let mut writer = Writer::with_capacity(bytes + bytes / 4);
+    let mut writer = Writer::with_capacity(usize::try_from(guards.bits / 6).unwrap_or(0));
     writer.field(guards.bits);
     writer.field(guards.guard);
     for (sum, quotient, division) in &steppings.summands {

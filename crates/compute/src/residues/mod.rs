@@ -32,4 +32,4 @@ pub use series::{
 pub(crate) use series_residues::ReducedSeries;
 pub use series_residues::{SeriesResiduesError, series_residues};
 pub use stretch::StretchResidues;
-pub(crate) use words::WordReducer;
+pub(crate) use words::{BLOCK_WORDS, WordReducer, decimal_words};

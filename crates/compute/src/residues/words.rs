@@ -6,11 +6,13 @@
 use super::{modulus::Modulus, prime::RANDOM_PRIME_BITS};
 
 /// Words that are multiplied by powers of 2^64 before anything is reduced: the sums of their halves stay below 2^71.
-const BLOCK_WORDS: usize = 128;
+pub(crate) const BLOCK_WORDS: usize = 128;
 /// Words whose products are summed as they are: a word times a residue of 61 bits is below 2^125.
 const SUM_WORDS: usize = 8;
-/// Decimal digits that fit a word.
-const CHUNK_DIGITS: usize = 16;
+/// Numbers of at most so many words are not worth the sums.
+const SHORT_WORDS: usize = 3;
+/// Decimal digits of a word.
+const WORD_DIGITS: usize = 16;
 
 /// A word of 64 bits, or the bytes of one, the lowest first.
 pub(crate) trait Word: Copy {
@@ -41,6 +43,8 @@ pub(crate) struct WordReducer {
     block: u64,
     /// The form of 2.
     two: u64,
+    /// The form of 10^16.
+    decimals: u64,
 }
 
 impl WordReducer {
@@ -54,7 +58,8 @@ impl WordReducer {
             powers[place] = modulus.product(powers[place - 1], word);
         }
         let block = modulus.product(modulus.enter(powers[BLOCK_WORDS - 1]), word);
-        Self { modulus, powers, block, two: modulus.enter(2) }
+        let decimals = modulus.enter(10_000_000_000_000_000);
+        Self { modulus, powers, block, two: modulus.enter(2), decimals }
     }
 
     pub(crate) fn modulus(&self) -> &Modulus {
@@ -68,44 +73,81 @@ impl WordReducer {
 
     /// The form of the number with these words, the lowest first.
     pub(crate) fn form<W: Word>(&self, words: &[W]) -> u64 {
-        words.chunks(BLOCK_WORDS).rev().fold(0, |form, block| {
-            self.modulus.add(self.modulus.product(form, self.block), self.block_form(block))
-        })
+        if words.len() <= SHORT_WORDS { self.short_form(words) } else { self.continued(0, words) }
+    }
+
+    /// The form of the number whose highest words have this form, and whose others are `words`: whole blocks of
+    /// [`BLOCK_WORDS`], unless there is nothing above them.
+    pub(crate) fn continued<W: Word>(&self, above: u64, words: &[W]) -> u64 {
+        let (blocks, top) = words.as_chunks::<BLOCK_WORDS>();
+        debug_assert!(above == 0 || top.is_empty(), "only the highest block may be a part of one");
+        let mut form = if top.is_empty() { above } else { self.block_form(top) };
+        for block in blocks.iter().rev() {
+            form = self.modulus.add(self.modulus.product(form, self.block), self.block_form(block));
+        }
+        form
     }
 
     /// The form of the number with at most as many words as a block has.
+    #[inline]
     fn block_form<W: Word>(&self, block: &[W]) -> u64 {
-        let (mut low, mut high) = (0_u128, 0_u128);
-        for (words, powers) in block.chunks(SUM_WORDS).zip(self.powers.chunks(SUM_WORDS)) {
-            let products =
-                words.iter().zip(powers).map(|(word, power)| u128::from(word.word()) * u128::from(*power));
-            let sum: u128 = products.sum();
-            low += sum & u128::from(u64::MAX);
-            high += sum >> 64;
+        let (mut low, mut high) = (0_u64, 0_u128);
+        let mut add = |sum: u128| {
+            let halves = [sum, sum >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or(0));
+            let carries;
+            (low, carries) = low.overflowing_add(halves[0]);
+            high += u128::from(halves[1]) + u128::from(carries);
+        };
+        let (groups, rest) = block.as_chunks::<SUM_WORDS>();
+        let (powers, _) = self.powers.as_chunks::<SUM_WORDS>();
+        for (words, powers) in groups.iter().zip(powers) {
+            let mut sum = 0_u128;
+            for place in 0..SUM_WORDS {
+                sum += u128::from(words[place].word()) * u128::from(powers[place]);
+            }
+            add(sum);
         }
-        high += low >> 64;
+        let products = rest.iter().zip(&self.powers[block.len() - rest.len()..]);
+        add(products.map(|(word, power)| u128::from(word.word()) * u128::from(*power)).sum());
+        self.short_form(&[
+            low,
+            u64::try_from(high & u128::from(u64::MAX)).unwrap_or(0),
+            u64::try_from(high >> 64).unwrap_or(0),
+        ])
+    }
+
+    /// The form of a few words, the lowest first.
+    #[inline]
+    fn short_form<W: Word>(&self, words: &[W]) -> u64 {
         let square = self.modulus.square();
-        [high >> 64, high, low].iter().fold(0, |form, word| {
-            // The low half is what is asked for.
-            let word = u64::try_from(word & u128::from(u64::MAX)).unwrap_or(0);
-            self.modulus.add(self.modulus.product(form, square), self.modulus.product(word, square))
+        words.iter().rev().fold(0, |form, word| {
+            self.modulus.add(self.modulus.product(form, square), self.modulus.product(word.word(), square))
         })
     }
 
     /// The form of a number in decimal digits; other bytes stand for some digits, too.
     pub(crate) fn form_of_decimals(&self, digits: &[u8]) -> u64 {
-        let (first, rest) = digits.split_at(digits.len() % CHUNK_DIGITS);
-        let value = |digits: &[u8]| {
-            digits.iter().fold(0_u64, |value, digit| 10 * value + u64::from(digit.wrapping_sub(b'0') & 15))
-        };
-        let chunk = self.modulus.enter(10_000_000_000_000_000);
-        let (chunks, _) = rest.as_chunks::<CHUNK_DIGITS>();
-        chunks.iter().fold(self.modulus.enter(value(first)), |form, chunk_digits| {
-            let (halves, _) = chunk_digits.as_chunks::<8>();
-            let value = halves.iter().fold(0, |value, half| 100_000_000 * value + eight_digits(*half));
-            self.modulus.add(self.modulus.product(form, chunk), self.modulus.enter(value))
-        })
+        decimal_words(digits).fold(0, |form, word| self.with_decimals(form, word))
     }
+
+    /// The form of `number * 10^16 + word`.
+    #[inline]
+    pub(crate) fn with_decimals(&self, form: u64, word: u64) -> u64 {
+        self.modulus.add(self.modulus.product(form, self.decimals), self.modulus.enter(word))
+    }
+}
+
+/// Decimal digits as a number to the base 10^16, the highest word first.
+pub(crate) fn decimal_words(digits: &[u8]) -> impl Iterator<Item = u64> {
+    let (first, rest) = digits.split_at(digits.len() % WORD_DIGITS);
+    let digit = |byte: u8| u64::from(byte.wrapping_sub(b'0') & 15);
+    let first = first.iter().fold(0, |value, byte| 10 * value + digit(*byte));
+    let (words, _) = rest.as_chunks::<WORD_DIGITS>();
+    let words = words.iter().map(|word| {
+        let (halves, _) = word.as_chunks::<8>();
+        halves.iter().fold(0, |value, half| 100_000_000 * value + eight_digits(*half))
+    });
+    std::iter::once(first).chain(words)
 }
 
 /// The number that eight digits spell: neighbours are joined in pairs, the pairs in fours, and these in all eight.
