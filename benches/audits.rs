@@ -8,7 +8,7 @@
 use std::{env, error::Error, process::ExitCode};
 
 use compute::{
-    audit::{Finding, audit},
+    audit::{Finding, Strength, audit},
     control::Control,
     engine::{run_on_cpu, run_on_cpu_with_witness},
 };
@@ -30,6 +30,7 @@ const ALONE: &str = "digits alone";
 const WITNESSED: &str = "digits with a witness";
 const AUDIT: &str = "one audit";
 const WITNESS_BYTES: &str = "witness bytes";
+const ERROR_BITS: &str = "bits of certainty";
 
 #[derive(Debug)]
 struct Arguments {
@@ -115,17 +116,21 @@ fn measure(name: &str, arguments: &Arguments) -> Result<Measurement, Box<dyn Err
     let outcome = outcome.to_bytes();
     let mut phases = Vec::new();
     if let Some(witness) = witness {
-        let mut audits = Vec::new();
+        let (mut audits, mut error_bits) = (Vec::new(), 0);
         for number in 0..AUDITS {
             let start = own_cpu_s()?;
             let finding = audit(&task, formula, &outcome, Some(&witness), &[number; 32], &control)?;
             audits.push(own_cpu_s()? - start);
-            if let Finding::Failed(fault) = finding {
-                return Err(format!("the audit failed: {fault}").into());
+            match finding {
+                Finding::Passed { strength: Strength::ErrorBelow { log2 } } => {
+                    error_bits = i32::try_from(-log2)?;
+                }
+                other => return Err(format!("the audit came to {other:?}").into()),
             }
         }
         phases.push((AUDIT.to_owned(), median(audits).unwrap_or(0.0)));
         phases.push((WITNESS_BYTES.to_owned(), f64::from(u32::try_from(witness.len())?)));
+        phases.push((ERROR_BITS.to_owned(), f64::from(error_bits)));
     }
     let digest = blake3::hash(&outcome).to_string();
     Ok(Measurement { seconds, phases, peak_bytes: peak_bytes(), digest })
@@ -141,6 +146,7 @@ struct Report {
     witnessed_cpu_s: Option<f64>,
     audit_cpu_s: Option<f64>,
     witness_bytes: Option<f64>,
+    error_bits: Option<f64>,
     audit_to_alone: Option<f64>,
     witnessed_to_alone: Option<f64>,
     witnessed_and_two_audits_to_alone: Option<f64>,
@@ -153,7 +159,7 @@ fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let digits = arguments.digits.to_string();
     let child_arguments =
         ["--digits", &digits, "--constant", &constant, "--formula", &formula].map(str::to_owned);
-    let (mut rounds, mut sizes) = (Rounds::default(), Vec::new());
+    let (mut rounds, mut sizes, mut error_bits) = (Rounds::default(), Vec::new(), Vec::new());
     let mut same_digits = true;
     for _ in 0..arguments.rounds {
         let alone = run_in_child(ALONE, &child_arguments)?;
@@ -163,6 +169,7 @@ fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             witnessed.phases.iter().find(|(phase, _)| phase == name).map_or(0.0, |(_, value)| *value)
         };
         sizes.push(of(WITNESS_BYTES));
+        error_bits.push(of(ERROR_BITS));
         let audited = witnessed.seconds + 2.0 * of(AUDIT);
         let row = [alone.seconds, witnessed.seconds, of(AUDIT), audited];
         rounds.push(row.map(Some).to_vec());
@@ -176,6 +183,7 @@ fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         witnessed_cpu_s: rounds.median(1),
         audit_cpu_s: rounds.median(2),
         witness_bytes: median(sizes),
+        error_bits: median(error_bits),
         audit_to_alone: rounds.ratio(2, 0),
         witnessed_to_alone: rounds.ratio(1, 0),
         witnessed_and_two_audits_to_alone: rounds.ratio(3, 0),
@@ -201,7 +209,11 @@ fn print(report: &Report) {
         known(report.witnessed_cpu_s),
         known(report.witness_bytes)
     );
-    println!("{:9.3} s  one audit", known(report.audit_cpu_s));
+    println!(
+        "{:9.3} s  one audit; a wrong outcome passes with a probability of at most 2^-{}",
+        known(report.audit_cpu_s),
+        known(report.error_bits)
+    );
     println!("{:9.4}    one audit / digits alone", known(report.audit_to_alone));
     println!("{:9.4}    with a witness / alone", known(report.witnessed_to_alone));
     println!(

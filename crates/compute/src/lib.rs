@@ -1,8 +1,9 @@
 //! What is true: the engines that turn a task into its one canonical outcome.
 //!
 //! [`constants`] proves decimal digits by two independent formulas each, [`expression`] answers expressions exactly or
-//! by enclosures, [`residues`] looks at large numbers through small primes, and [`engine`] runs whole tasks with them. Everything runs on the rayon pool of whoever calls, can be
-//! stopped between steps and tells its progress ([`control::Control`]).
+//! by enclosures, [`residues`] looks at large numbers through small primes, [`engine`] runs whole tasks with them, and
+//! [`audit`] tests what came of it. Everything runs on the rayon pool of whoever calls, can be stopped between steps and
+//! tells its progress ([`control::Control`]).
 
 pub mod audit;
 pub mod constants;
