@@ -29,7 +29,7 @@ pub const OUTCOME_BYTES_MAX: u64 = DECIMALS_MAX + OUTCOME_OVERHEAD_BYTES_MAX;
 /// Most bytes of the long numbers that an audit of digits needs, for each digit.
 pub const WITNESS_BYTES_PER_DIGIT_MAX: u64 = 64;
 /// And beyond those of its digits.
-pub const WITNESS_OVERHEAD_BYTES_MAX: u64 = 64 * 1024;
+pub const WITNESS_OVERHEAD_BYTES_MAX: u64 = 256 * 1024;
 /// Most ballots under one signature.
 pub const BUNDLE_BALLOTS_MAX: u64 = 1 << 16;
 /// Most ballots, leases or replicas in one frame, so that a frame has room for them whatever they name.
