@@ -127,7 +127,8 @@ fn to_text(written: &Written, elapsed: Duration) -> String {
 fn audits_text(audits: &AuditsReport) -> String {
     let AuditsReport { passes, rejections, audit_s, recomputing_s } = audits;
     let mut text = format!("audits: {passes} passed, {rejections} failed, {audit_s:.2} s of computing");
-    if *recomputing_s > 0.0 {
+    // Of less than that the clock says nothing.
+    if *recomputing_s >= 0.01 {
         let percent = 100.0 * audit_s / recomputing_s;
         let _ = write!(
             text,

@@ -243,8 +243,8 @@ pub enum PolicyFault {
     DistinctAlone,
     /// Audits of what cannot be audited.
     #[error(
-        "`{key}` asks for audits, and there are none for this kind of job: the sum of many terms says nothing of its parts; \
-         remove it"
+        "`{key}` asks for audits, and nothing that computes this can be audited: decimals by series can, and expressions and \
+         ranges; remove it"
     )]
     AuditImpossible {
         /// The key that asks for them.

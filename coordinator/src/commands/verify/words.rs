@@ -184,7 +184,8 @@ fn worker(found: &WorkerFindings) -> String {
     let _ = write!(sentence, ": {first}");
     if found.audits > 0 {
         let comma = if agreed { ", " } else { "" };
-        let _ = write!(sentence, "{comma}made {} audits", found.audits);
+        let plural = if found.audits == 1 { "" } else { "s" };
+        let _ = write!(sentence, "{comma}made {} audit{plural}", found.audits);
     }
     for (count, what) in [
         (found.dissented, "outvoted on"),
