@@ -48,7 +48,12 @@ impl Core {
             }
             Asked::Result { job, reply } => {
                 let result = self.result(job).map(Box::new);
-                self.reply(reply, result);
+                if self.end_is_told(job) {
+                    // What it rests on is durable; what came after the end, a late ballot, is no reason to wait.
+                    drop(reply.send(result));
+                } else {
+                    self.reply(reply, result);
+                }
             }
             Asked::Certificate { job, index, reply } => {
                 let certificate = self.machine.certificate(job, index);
@@ -68,6 +73,11 @@ impl Core {
     fn reply<T: Send + 'static>(&mut self, reply: oneshot::Sender<T>, answer: T) {
         // Whoever asked may be gone: then nobody needs the answer.
         self.when_durable(Act::Reply(Box::new(move || drop(reply.send(answer)))));
+    }
+
+    /// Whether those who watch a job have heard that it is over, which they do once that is durable.
+    fn end_is_told(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_some_and(|record| record.progress.borrow().state.is_over())
     }
 
     /// Stops a job for its submitter, or for the operator (`by` is none).
