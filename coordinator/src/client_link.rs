@@ -22,7 +22,7 @@ use transport::{Connection, FrameError, Opening, Stream, StreamError};
 
 use crate::{
     certificate,
-    core::{AcceptedDigests, Asked, Event, Part, Submission, WrittenResult},
+    core::{AcceptedDigests, Asked, Event, JobResult, Part, Submission, Taken, WrittenResult},
     server::Shared,
 };
 
@@ -92,8 +92,8 @@ async fn answer(
     let response = match request {
         Request::Submit { job_bytes, file_bytes, follow } => {
             match submit(stream, (job_bytes, file_bytes), follow, client, shared).await? {
-                Ok((job, progress)) if follow => return follow_job(stream, job, progress, shared).await,
-                Ok((job, _)) => Response::Submitted(job),
+                Ok(taken) if follow => return follow_job(stream, taken, shared).await,
+                Ok(taken) => Response::Submitted(taken.job),
                 Err(reason) => Response::Error(reason),
             }
         }
@@ -102,7 +102,8 @@ async fn answer(
             return Ok(stream.writer.finish().await?);
         }
         Request::Result(job) => {
-            send_result(stream, job, shared).await?;
+            let result = ask(shared, |reply| Asked::Result { job, reply }).await?;
+            send_result(stream, job, result, shared).await?;
             return Ok(stream.writer.finish().await?);
         }
         Request::Certificate(job) => return send_certificate(stream, job, shared).await,
@@ -156,7 +157,7 @@ async fn submit(
     follow: bool,
     client: NodeId,
     shared: &Shared,
-) -> Result<Result<(JobId, watch::Receiver<JobProgress>), String>, Unanswered> {
+) -> Result<Result<Taken, String>, Unanswered> {
     // Long files are received a few at a time, so that many clients together cannot take all the memory.
     let is_long = file_bytes.is_some_and(|bytes| bytes > SHORT_FILE_BYTES_MAX);
     let _place = if is_long {
@@ -222,15 +223,13 @@ fn plan(text: Vec<u8>, file: Option<Vec<u8>>, client: NodeId) -> Result<Submissi
 }
 
 /// Tells whoever submitted a job all of it, to its result.
-async fn follow_job(
-    stream: &mut Stream,
-    job: JobId,
-    progress: watch::Receiver<JobProgress>,
-    shared: &Shared,
-) -> Result<(), Unanswered> {
-    stream.writer.send(&Response::Submitted(job)).await?;
+async fn follow_job(stream: &mut Stream, taken: Taken, shared: &Shared) -> Result<(), Unanswered> {
+    let Taken { job, progress, result } = taken;
+    // What is at hand together goes in one piece.
+    stream.writer.feed(&Response::Submitted(job)).await?;
     tell_progress(stream, progress).await?;
-    send_result(stream, job, shared).await?;
+    let result = result.await.map_err(|_| Unanswered::Stopping)?;
+    send_result(stream, job, Ok(result), shared).await?;
     Ok(stream.writer.finish().await?)
 }
 
@@ -248,10 +247,11 @@ async fn tell_progress(
     loop {
         let now = progress.borrow_and_update().clone();
         let over = now.state.is_over();
-        stream.writer.send(&Response::Progress(now)).await?;
+        stream.writer.feed(&Response::Progress(now)).await?;
         if over {
             return Ok(());
         }
+        stream.writer.flush().await?;
         next_progress(&mut progress).await?;
     }
 }
@@ -284,8 +284,12 @@ async fn send_certificate(stream: &mut Stream, job: JobId, shared: &Shared) -> R
     Ok(stream.writer.finish().await?)
 }
 
-async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
-    let result = ask(shared, |reply| Asked::Result { job, reply }).await?;
+async fn send_result(
+    stream: &mut Stream,
+    job: JobId,
+    result: Result<Box<JobResult>, String>,
+    shared: &Shared,
+) -> Result<(), Unanswered> {
     let result = match result {
         Ok(result) => *result,
         Err(reason) => return Ok(stream.writer.send(&Response::Error(reason)).await?),
@@ -316,11 +320,11 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
         file_bytes: result.file.as_ref().map(|file| file.len() as u64),
         tasks,
     };
-    stream.writer.send(&header).await?;
+    stream.writer.feed(&header).await?;
     for part in report.into_iter().chain(ballots) {
         send_part(stream, part).await?;
     }
-    stream.writer.send_bytes(Bytes::copy_from_slice(result.text.as_bytes())).await?;
+    stream.writer.feed_bytes(result.text.as_bytes()).await?;
     if let Some(file) = &result.file {
         stream.writer.send_bytes(Bytes::copy_from_slice(file.as_bytes())).await?;
     }
@@ -329,7 +333,7 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
 
 async fn send_part(stream: &mut Stream, part: Part) -> Result<(), Unanswered> {
     match part {
-        Part::Bytes(bytes) => stream.writer.send_bytes(Bytes::from(bytes)).await?,
+        Part::Bytes(bytes) => stream.writer.feed_bytes(&bytes).await?,
         Part::File(file, _) => send_file(stream, file).await?,
     }
     Ok(())
@@ -370,7 +374,7 @@ async fn send_outcomes(
             }
         }
     }
-    Ok(stream.writer.send_bytes(Bytes::from(together)).await?)
+    Ok(stream.writer.feed_bytes(&together).await?)
 }
 
 /// Sends an outcome and its length. Outcomes are many and short, or few and long: short ones gather in `together`.

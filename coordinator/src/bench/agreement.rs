@@ -78,11 +78,11 @@ pub async fn measure(arguments: &BenchAgreement) -> Result<Figures, CommandError
     if let Some(text) = &arguments.coordinator {
         let coordinator_dir = state::coordinator_dir(arguments.state.state_dir.as_deref());
         let target = Target::resolve(text, &coordinator_dir, &state::client_dir())?;
-        return measure_at(&target, arguments, None).await;
+        return on_the_runtime(target, arguments, None).await;
     }
     let workers = arguments.workers.get();
     let cluster = EmbeddedCluster::start(composition(arguments, workers)).await?;
-    let figures = measure_at(&cluster.target(), arguments, Some(workers)).await;
+    let figures = on_the_runtime(cluster.target(), arguments, Some(workers)).await;
     let folder = cluster.folder().join("stages");
     let mut figures = match figures {
         Ok(figures) => figures,
@@ -108,6 +108,17 @@ pub async fn measure(arguments: &BenchAgreement) -> Result<Figures, CommandError
             .map_err(|error| CommandError::Broken(format!("{} cannot be drawn: {error}", path.display())))?;
     }
     Ok(figures)
+}
+
+/// Measures in a task of its own: what the main thread waits for is waited for by one thread more.
+async fn on_the_runtime(
+    target: Target,
+    arguments: &BenchAgreement,
+    workers: Option<u32>,
+) -> Result<Figures, CommandError> {
+    let arguments = arguments.clone();
+    let measured = tokio::spawn(async move { measure_at(&target, &arguments, workers).await });
+    measured.await.map_err(|error| CommandError::Broken(error.to_string()))?
 }
 
 fn durability(arguments: &BenchAgreement) -> Durability {

@@ -120,6 +120,17 @@ pub struct Submission {
     pub plan: Arc<Plan>,
 }
 
+/// A job that was taken.
+#[derive(Debug)]
+pub struct Taken {
+    /// Its id.
+    pub job: JobId,
+    /// Its progress from now on.
+    pub progress: watch::Receiver<JobProgress>,
+    /// Its result once it is over, where the client waits for that.
+    pub result: oneshot::Receiver<Box<JobResult>>,
+}
+
 /// A client's request and the way back.
 #[derive(Debug)]
 pub enum Asked {
@@ -129,8 +140,8 @@ pub enum Asked {
         submission: Box<Submission>,
         /// Whether the client waits for the end of the job, and not for the word that it is taken.
         follow: bool,
-        /// The id and the job's progress from now on, or why not.
-        reply: oneshot::Sender<Result<(JobId, watch::Receiver<JobProgress>), String>>,
+        /// What became of it, or why not.
+        reply: oneshot::Sender<Result<Taken, String>>,
     },
     /// Watch a job.
     Watch {

@@ -42,7 +42,7 @@ use tracing::{debug, info, warn};
 use transport::{CloseCode, Connection};
 use verdict::{Config, Input, Machine, Output, Rejected, SealFault};
 
-pub use event::{Asked, Event, Submission, Word, WorkerIn};
+pub use event::{Asked, Event, Submission, Taken, Word, WorkerIn};
 pub use restore::RestoreError;
 pub use result::{AcceptedDigests, JobResult, Part, ResultError, TaskBallots, WrittenResult};
 
@@ -56,6 +56,9 @@ use submission::JobRecord;
 
 /// Most events that are handled before watchers are told.
 const EVENTS_PER_TURN: usize = 256;
+
+/// So many jobs come before it is asked again which of them the machine has forgotten.
+const SWEEP_JOBS: usize = 16;
 
 /// The tasks that are too long for a lease, for whoever serves blobs.
 pub type LongTasks = Arc<RwLock<HashMap<Digest, Vec<u8>>>>;
@@ -73,6 +76,10 @@ pub struct Core {
     /// Everybody who was ever here, for reports.
     known: Arc<BTreeMap<NodeId, Known>>,
     jobs: BTreeMap<JobId, JobRecord>,
+    /// Those of them that somebody watches, or did lately.
+    watched: BTreeSet<JobId>,
+    /// At so many jobs it is asked which of them the machine has forgotten.
+    sweep_at: usize,
     events: mpsc::Receiver<Event>,
     /// For errands to report back.
     sender: mpsc::WeakSender<Event>,
@@ -447,6 +454,9 @@ impl Core {
 
     /// The machine keeps a bounded number of jobs; what belongs to the others goes too.
     fn forget_what_the_machine_forgot(&mut self) {
+        if self.jobs.len() < self.sweep_at {
+            return;
+        }
         let gone: Vec<JobId> =
             self.jobs.keys().filter(|job| self.machine.job(**job).is_none()).copied().collect();
         for job in gone {
@@ -457,24 +467,30 @@ impl Core {
                 self.gate.batch.forget.push(job);
             }
         }
+        self.sweep_at = self.jobs.len() + SWEEP_JOBS;
     }
 
     fn tell_watchers(&mut self) {
         let mut news = Vec::new();
-        for (job, record) in &mut self.jobs {
-            if record.progress.receiver_count() > 0
-                && let Some(progress) = self.machine.progress(*job)
+        let (jobs, machine) = (&mut self.jobs, &self.machine);
+        self.watched.retain(|job| {
+            let Some(record) = jobs.get_mut(job).filter(|record| record.progress.receiver_count() > 0) else {
+                return false;
+            };
+            if let Some(progress) = machine.progress(*job)
                 && record.progress_queued.as_ref() != Some(&progress)
             {
                 record.progress_queued = Some(progress.clone());
                 news.push((*job, progress));
             }
-        }
+            true
+        });
         for (job, progress) in news {
             let is_over = progress.state.is_over();
             let act = Act::Progress(job, Box::new(progress));
             if is_over {
                 self.when_durable(act);
+                self.give_result(job);
             } else {
                 self.when_durable_by_itself(act);
             }

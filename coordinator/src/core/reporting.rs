@@ -19,7 +19,7 @@ impl Core {
     pub(super) fn asked(&mut self, asked: Asked) {
         match asked {
             Asked::Submit { submission, follow, reply } => {
-                let taken = self.submit(*submission);
+                let taken = self.submit(*submission, follow);
                 let answer = move || drop(reply.send(taken));
                 if follow {
                     self.when_durable_by_itself(Act::Reply(Box::new(answer)));
@@ -32,6 +32,7 @@ impl Core {
                     self.when_durable(Act::Progress(job, Box::new(progress)));
                 }
                 let receiver = self.jobs.get(&job).map(|record| record.progress.subscribe());
+                self.watched.insert(job);
                 self.reply(reply, receiver);
             }
             Asked::Abandon { job, by, reply } => {
@@ -130,7 +131,7 @@ impl Core {
         self.machine.workers().filter_map(status).collect()
     }
 
-    fn result(&self, id: JobId) -> Result<JobResult, String> {
+    pub(super) fn result(&self, id: JobId) -> Result<JobResult, String> {
         let unknown = || format!("job {id} is not known here; `coordinator status` lists those that are");
         let job = self.machine.job(id).ok_or_else(unknown)?;
         let record = self.jobs.get(&id).ok_or_else(unknown)?;
@@ -151,6 +152,7 @@ impl Core {
             places: record.places.clone(),
             broken_seals: job.broken_seals(),
             lost: job.lost().collect(),
+            past: None,
         })
     }
 }

@@ -71,6 +71,8 @@ impl Core {
             addressed: BTreeSet::new(),
             known: Arc::default(),
             jobs: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            sweep_at: 0,
             events,
             sender: sender.downgrade(),
             started: Instant::now(),

@@ -9,16 +9,16 @@ use protocol::{
     digest::Digest,
     identity::NodeId,
     job::{JobId, JobSpec},
-    ledger::{Record, Submitted},
+    ledger::{Entry, Record, Submitted},
     limits::{JOB_FILES_HELD_BYTES_MAX, JOBS_OPEN_MAX},
     plan::Plan,
     report::JobProgress,
 };
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::info;
 use verdict::{Input, Rejected, TaskTerms, Tasks};
 
-use super::{Core, Submission};
+use super::{Act, Core, JobResult, Submission, event::Taken, result::SHORT_TASKS_MAX};
 
 /// A job, beside what the machine knows of it.
 pub(super) struct JobRecord {
@@ -36,13 +36,14 @@ pub(super) struct JobRecord {
     pub(super) places: BTreeMap<(NodeId, u64), String>,
     /// The accepted digests that are kept.
     pub(super) kept: BTreeSet<Digest>,
+    /// What was written down of a job of few tasks, to its end, so that its result need not be read from the disk.
+    pub(super) past: Option<Vec<Entry>>,
+    /// Takes the result as soon as the job is over.
+    pub(super) follower: Option<oneshot::Sender<Box<JobResult>>>,
 }
 
 impl Core {
-    pub(super) fn submit(
-        &mut self,
-        submission: Submission,
-    ) -> Result<(JobId, watch::Receiver<JobProgress>), String> {
+    pub(super) fn submit(&mut self, submission: Submission, follow: bool) -> Result<Taken, String> {
         let open = self.machine.jobs().filter(|(_, job)| !job.state().is_over()).count();
         if open >= JOBS_OPEN_MAX {
             return Err(format!(
@@ -65,15 +66,33 @@ impl Core {
         let tasks = Box::new(PlannedTasks(Arc::clone(&plan)));
         let policy = spec.policy.clone();
         info!(%job, name = %spec.name, tasks = plan.tasks(), "job submitted");
-        let record = JobRecord::new(&submitted, file, spec, plan);
+        let mut record = JobRecord::new(&submitted, file, spec, plan);
         let progress = record.progress.subscribe();
+        let (follower, result) = oneshot::channel();
+        if follow {
+            record.past = (record.plan.tasks() <= SHORT_TASKS_MAX).then(Vec::new);
+            record.follower = Some(follower);
+        }
         self.jobs.insert(job, record);
+        self.watched.insert(job);
         self.record(Record::Submitted(submitted));
         if let Err(rejected) = self.tell(Input::JobSubmitted { job, policy, tasks }) {
             self.jobs.remove(&job);
             return Err(rejected.to_string());
         }
-        Ok((job, progress))
+        Ok(Taken { job, progress, result })
+    }
+
+    /// Hands the result of a job that is over to whoever waits for it, once it is durable that it is over.
+    pub(super) fn give_result(&mut self, job: JobId) {
+        let Some(record) = self.jobs.get_mut(&job) else { return };
+        let past = record.past.take();
+        let Some(follower) = record.follower.take() else { return };
+        if let Ok(mut result) = self.result(job) {
+            result.past = past;
+            // Whoever waited may be gone.
+            self.when_durable(Act::Reply(Box::new(move || drop(follower.send(Box::new(result))))));
+        }
     }
 }
 
@@ -90,6 +109,8 @@ impl JobRecord {
             inline: BTreeMap::new(),
             places: BTreeMap::new(),
             kept: BTreeSet::new(),
+            past: None,
+            follower: None,
         }
     }
 }
