@@ -20,7 +20,7 @@ mod submission;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use protocol::{
@@ -60,6 +60,9 @@ const EVENTS_PER_TURN: usize = 256;
 /// So many jobs come before it is asked again which of them the machine has forgotten.
 const SWEEP_JOBS: usize = 16;
 
+/// So long an order waits that nobody is in a hurry to hear.
+const ORDERS_WAIT: Duration = Duration::from_millis(5);
+
 /// The tasks that are too long for a lease, for whoever serves blobs.
 pub type LongTasks = Arc<RwLock<HashMap<Digest, Vec<u8>>>>;
 
@@ -73,6 +76,8 @@ pub struct Core {
     peers: BTreeMap<NodeId, Peer>,
     /// Those for whom orders have gathered.
     addressed: BTreeSet<NodeId>,
+    /// When those are sent out, whatever they are.
+    orders_due: Option<tokio::time::Instant>,
     /// Everybody who was ever here, for reports.
     known: Arc<BTreeMap<NodeId, Known>>,
     jobs: BTreeMap<JobId, JobRecord>,
@@ -131,6 +136,13 @@ impl Core {
                     None => std::future::pending().await,
                 }
             };
+            let due = self.orders_due;
+            let orders_due = async {
+                match due {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = stop.cancelled() => {
                     self.gate.hurry();
@@ -138,6 +150,7 @@ impl Core {
                     return Ok(());
                 }
                 () = patience => {}
+                () = orders_due => {}
                 Ok(()) = progress.changed() => {
                     let progress = progress.borrow_and_update().clone();
                     self.committed(&progress)?;
@@ -419,13 +432,23 @@ impl Core {
     /// Queues what has gathered. A worker whose queue is full has stopped reading: it is dropped, and what was leased to it
     /// goes to others.
     fn send_orders(&mut self) {
+        let now = tokio::time::Instant::now();
+        let all_are_due = self.orders_due.is_some_and(|due| due <= now);
         for worker in std::mem::take(&mut self.addressed) {
             let Some(peer) = self.peers.get_mut(&worker) else { continue };
+            if !all_are_due && peer.outbox.may_wait() {
+                self.addressed.insert(worker);
+                continue;
+            }
             if peer.outbox.flush().is_err() {
                 warn!(worker = %worker.short(), "a worker does not read what it is told; dropping its connection");
                 peer.connection.close(CloseCode::Full, "the worker does not read what it is told");
             }
         }
+        self.orders_due = match self.addressed.is_empty() {
+            true => None,
+            false => self.orders_due.filter(|_| !all_are_due).or(Some(now + ORDERS_WAIT)),
+        };
     }
 
     fn lease(&mut self, worker: NodeId, mut lease: Lease) {

@@ -1,5 +1,6 @@
 //! What one worker is told: orders gather while events are handled, and leave in as few frames as they fit.
 //!
+//! That a ballot is counted, which a worker hears in order to forget it, waits a little for something that is worth a frame.
 //! Orders of one kind are put together, whatever was said between them. The kinds keep an order in which that changes
 //! nothing: a replica is leased before it is revealed, and cancelled or counted after either.
 
@@ -10,6 +11,9 @@ use protocol::{
     message::{CoordinatorMessage, Lease},
 };
 use tokio::sync::mpsc;
+
+/// So many counted ballots wait for nothing.
+const COUNTED_WAITING_MAX: usize = 64;
 
 /// The way to a worker.
 pub(super) struct Outbox {
@@ -54,6 +58,15 @@ impl Outbox {
             Order::Counted(replica) => self.counted.push(replica),
             Order::Correct(correction) => self.corrections.push(correction),
         }
+    }
+
+    /// Whether nothing in it is worth a frame of its own yet.
+    pub(super) fn may_wait(&self) -> bool {
+        self.leases.is_empty()
+            && self.reveals.is_empty()
+            && self.cancels.is_empty()
+            && self.corrections.is_empty()
+            && self.counted.len() < COUNTED_WAITING_MAX
     }
 
     /// Lets everything out.

@@ -69,6 +69,7 @@ impl Core {
             long_tasks,
             peers: BTreeMap::new(),
             addressed: BTreeSet::new(),
+            orders_due: None,
             known: Arc::default(),
             jobs: BTreeMap::new(),
             watched: BTreeSet::new(),
