@@ -22,7 +22,7 @@ use transport::{Connection, FrameError, Opening, Stream, StreamError};
 
 use crate::{
     certificate,
-    core::{AcceptedDigests, Asked, Event, JobResult, Part, Submission, Taken, WrittenResult},
+    core::{AcceptedDigests, Asked, Event, JobResult, Part, ResultError, Submission, Taken, WrittenResult},
     server::Shared,
 };
 
@@ -224,12 +224,35 @@ fn plan(text: Vec<u8>, file: Option<Vec<u8>>, client: NodeId) -> Result<Submissi
 
 /// Tells whoever submitted a job all of it, to its result.
 async fn follow_job(stream: &mut Stream, taken: Taken, shared: &Shared) -> Result<(), Unanswered> {
-    let Taken { job, progress, result } = taken;
+    let Taken { job, is_durable, mut progress, mut result } = taken;
+    let mut is_durable = std::pin::pin!(is_durable);
+    // A result that comes before anything is durable, and needs nothing of the disk, is made ready while the disk writes.
+    let early = tokio::select! {
+        biased;
+        durable = &mut is_durable => {
+            durable.map_err(|_| Unanswered::Stopping)?;
+            None
+        }
+        result = &mut result => Some(result.map_err(|_| Unanswered::Stopping)?),
+    };
+    let ready = match early {
+        Some(result) => {
+            let at_hand = result.is_at_hand();
+            let ready = if at_hand { Ok(write_result(result, shared).await?) } else { Err(result) };
+            progress.wait_for(|progress| progress.state.is_over()).await.map_err(|_| Unanswered::Stopping)?;
+            Some(ready)
+        }
+        None => None,
+    };
     // What is at hand together goes in one piece.
     stream.writer.feed(&Response::Submitted(job)).await?;
     tell_progress(stream, progress).await?;
-    let result = result.await.map_err(|_| Unanswered::Stopping)?;
-    send_result(stream, job, Ok(result), shared).await?;
+    let ready = match ready {
+        Some(Ok(ready)) => ready,
+        Some(Err(result)) => write_result(result, shared).await?,
+        None => write_result(result.await.map_err(|_| Unanswered::Stopping)?, shared).await?,
+    };
+    send_written(stream, job, ready, shared).await?;
     Ok(stream.writer.finish().await?)
 }
 
@@ -290,11 +313,17 @@ async fn send_result(
     result: Result<Box<JobResult>, String>,
     shared: &Shared,
 ) -> Result<(), Unanswered> {
-    let result = match result {
-        Ok(result) => *result,
-        Err(reason) => return Ok(stream.writer.send(&Response::Error(reason)).await?),
-    };
-    let (ledger, result) = (shared.ledger.clone(), Arc::new(result));
+    match result {
+        Ok(result) => send_written(stream, job, write_result(result, shared).await?, shared).await,
+        Err(reason) => Ok(stream.writer.send(&Response::Error(reason)).await?),
+    }
+}
+
+/// A result, and what was written of it.
+type Ready = (Arc<JobResult>, Result<WrittenResult, ResultError>);
+
+async fn write_result(result: Box<JobResult>, shared: &Shared) -> Result<Ready, Unanswered> {
+    let (ledger, result) = (shared.ledger.clone(), Arc::new(*result));
     let written = if result.is_short() {
         result.write(&ledger)
     } else {
@@ -302,6 +331,15 @@ async fn send_result(
         let written = tokio::task::spawn_blocking(move || writer.write(&ledger));
         written.await.map_err(|_| Unanswered::Stopping)?
     };
+    Ok((result, written))
+}
+
+async fn send_written(
+    stream: &mut Stream,
+    job: JobId,
+    (result, written): Ready,
+    shared: &Shared,
+) -> Result<(), Unanswered> {
     let WrittenResult { report, ballots, outcomes } = match written {
         Ok(written) => written,
         Err(error) => {

@@ -125,9 +125,12 @@ pub struct Submission {
 pub struct Taken {
     /// Its id.
     pub job: JobId,
-    /// Its progress from now on.
+    /// Comes when it is durable that it was taken: nobody may hear of it before.
+    pub is_durable: oneshot::Receiver<()>,
+    /// Its progress from now on, as far as it is durable.
     pub progress: watch::Receiver<JobProgress>,
-    /// Its result once it is over, where the client waits for that.
+    /// Its result once it is over, where the client waits for that. It may come before it is durable, to be made ready;
+    /// nobody may hear of it before the progress says that the job is over.
     pub result: oneshot::Receiver<Box<JobResult>>,
 }
 

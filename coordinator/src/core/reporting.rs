@@ -22,7 +22,8 @@ impl Core {
                 let taken = self.submit(*submission, follow);
                 let answer = move || drop(reply.send(taken));
                 if follow {
-                    self.when_durable_by_itself(Act::Reply(Box::new(answer)));
+                    // Whoever follows tells nobody before it is durable, and is in no hurry to say that it was taken.
+                    answer();
                 } else {
                     self.when_durable(Act::Reply(Box::new(answer)));
                 }

@@ -135,6 +135,11 @@ impl JobResult {
         self.plan.tasks() <= SHORT_TASKS_MAX
     }
 
+    /// Whether it can be written without the ledger.
+    pub fn is_at_hand(&self) -> bool {
+        self.past.is_some()
+    }
+
     /// Writes the result from the ledger. Blocks on the disk.
     ///
     /// # Errors

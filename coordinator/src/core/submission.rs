@@ -16,7 +16,7 @@ use protocol::{
 };
 use tokio::sync::{oneshot, watch};
 use tracing::info;
-use verdict::{Input, Rejected, TaskTerms, Tasks};
+use verdict::{Input, Rejected, TaskTerms, Tasks, job::Job};
 
 use super::{Act, Core, JobResult, Submission, event::Taken, result::SHORT_TASKS_MAX};
 
@@ -44,14 +44,18 @@ pub(super) struct JobRecord {
 
 impl Core {
     pub(super) fn submit(&mut self, submission: Submission, follow: bool) -> Result<Taken, String> {
-        let open = self.machine.jobs().filter(|(_, job)| !job.state().is_over()).count();
+        let is_open = |(_, job): &(JobId, &Job)| !job.state().is_over();
+        // Nothing is counted as long as all jobs together are fewer.
+        let few = self.jobs.len() < JOBS_OPEN_MAX;
+        let open = if few { 0 } else { self.machine.jobs().filter(is_open).count() };
         if open >= JOBS_OPEN_MAX {
             return Err(format!(
                 "{open} jobs are open, which is the limit; wait for one to end, or abandon one"
             ));
         }
-        let held: usize = self.jobs.values().filter_map(|record| Some(record.file.as_ref()?.len())).sum();
         let more = submission.file.as_ref().map_or(0, |file| file.len());
+        let files = self.jobs.values().filter_map(|record| Some(record.file.as_ref()?.len()));
+        let held: usize = if more == 0 { 0 } else { files.sum() };
         if held + more > JOB_FILES_HELD_BYTES_MAX {
             return Err(format!(
                 "the expression files of the jobs here have {held} bytes and yours has {more}, over the limit of \
@@ -69,6 +73,7 @@ impl Core {
         let mut record = JobRecord::new(&submitted, file, spec, plan);
         let progress = record.progress.subscribe();
         let (follower, result) = oneshot::channel();
+        let (durably, is_durable) = oneshot::channel();
         if follow {
             record.past = (record.plan.tasks() <= SHORT_TASKS_MAX).then(Vec::new);
             record.follower = Some(follower);
@@ -80,10 +85,12 @@ impl Core {
             self.jobs.remove(&job);
             return Err(rejected.to_string());
         }
-        Ok(Taken { job, progress, result })
+        // Whoever submitted may be gone.
+        self.when_durable_by_itself(Act::Reply(Box::new(move || durably.send(()).unwrap_or_default())));
+        Ok(Taken { job, is_durable, progress, result })
     }
 
-    /// Hands the result of a job that is over to whoever waits for it, once it is durable that it is over.
+    /// Hands the result of a job that is over to whoever is to tell it as soon as its progress says so.
     pub(super) fn give_result(&mut self, job: JobId) {
         let Some(record) = self.jobs.get_mut(&job) else { return };
         let past = record.past.take();
@@ -91,7 +98,7 @@ impl Core {
         if let Ok(mut result) = self.result(job) {
             result.past = past;
             // Whoever waited may be gone.
-            self.when_durable(Act::Reply(Box::new(move || drop(follower.send(Box::new(result))))));
+            let _ = follower.send(Box::new(result));
         }
     }
 }
