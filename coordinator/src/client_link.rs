@@ -4,15 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use protocol::{
+    codec,
     digest::{Digest, Domain},
     identity::NodeId,
     job::{JobId, JobSpec},
     ledger::Submitted,
-    limits::{EXPRESSION_FILE_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, JOB_FILE_BYTES_MAX},
+    limits::{
+        EXPRESSION_FILE_BYTES_MAX, FRAME_GATHERED_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, JOB_FILE_BYTES_MAX,
+    },
     message::{NO_OUTCOME, Request, Response},
     plan::Plan,
     report::JobProgress,
 };
+use serde::Serialize;
 use tokio::{
     io::AsyncReadExt,
     sync::{oneshot, watch},
@@ -114,8 +118,12 @@ async fn answer(
                 Err(reason) => Response::Error(reason),
             }
         }
-        Request::Status => Response::Status(ask(shared, Asked::Status).await?),
-        Request::Workers => Response::Workers(ask(shared, Asked::Workers).await?),
+        Request::Status => {
+            return send_list(stream, ask(shared, Asked::Status).await?, Response::Status).await;
+        }
+        Request::Workers => {
+            return send_list(stream, ask(shared, Asked::Workers).await?, Response::Workers).await;
+        }
         Request::Revoke(node) if is_owner => revoke(node, shared).await?,
         Request::Revoke(_) => Response::Error(
             "only the coordinator's operator revokes keys: run it where the coordinator's state directory is"
@@ -148,6 +156,28 @@ async fn revoke(node: NodeId, shared: &Shared) -> Result<Response, Unanswered> {
         }
         Err(error) => Ok(Response::Error(format!("the revocation cannot be written down: {error}"))),
     }
+}
+
+/// Sends a list in as many frames as it needs, one at least; the end of the stream is its end.
+async fn send_list<T: Serialize>(
+    stream: &mut Stream,
+    items: Vec<T>,
+    response: fn(Vec<T>) -> Response,
+) -> Result<(), Unanswered> {
+    let (mut part, mut part_bytes, mut is_sent) = (Vec::new(), 0, false);
+    for item in items {
+        let bytes = codec::encode(&item).len();
+        if !part.is_empty() && part_bytes + bytes > FRAME_GATHERED_BYTES_MAX {
+            stream.writer.feed(&response(std::mem::take(&mut part))).await?;
+            (part_bytes, is_sent) = (0, true);
+        }
+        part_bytes += bytes;
+        part.push(item);
+    }
+    if !part.is_empty() || !is_sent {
+        stream.writer.feed(&response(part)).await?;
+    }
+    Ok(stream.writer.finish().await?)
 }
 
 /// Takes a job: its bytes within their bounds, its plan made off the owner's task.

@@ -5,10 +5,7 @@
 //! other on an idle cluster, from submission to the result in the client's hands. Beside the single rate stand the bytes
 //! on the wire and the processor time of each stage.
 
-use protocol::{
-    message::{Request, Response},
-    report::WorkerStatus,
-};
+use protocol::report::WorkerStatus;
 use serde::Serialize;
 
 use super::{
@@ -18,7 +15,7 @@ use super::{
 };
 use crate::{
     arguments::{BenchAgreement, BenchPart},
-    client::{Client, Target, unexpected},
+    client::{Client, Target},
     embedded::{Composition, EmbeddedCluster},
     exit::CommandError,
     ledger::Durability,
@@ -147,9 +144,9 @@ async fn measure_at(
     let (mut single, mut batched, mut wires) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..arguments.rounds.get() {
         if wants(BenchPart::Single) {
-            let before = statuses(&client).await?;
+            let before = client.workers().await?;
             single.push(load::rate(&client, items, Terms { batch: 1, sealed }).await?);
-            wires.push(wire(&before, &statuses(&client).await?, items));
+            wires.push(wire(&before, &client.workers().await?, items));
         }
         if wants(BenchPart::Batched) {
             let checks = items.saturating_mul(BATCHED_MORE).max(batch);
@@ -175,13 +172,6 @@ async fn measure_at(
         latency,
         sweep: Vec::new(),
     })
-}
-
-async fn statuses(client: &Client) -> Result<Vec<WorkerStatus>, CommandError> {
-    match client.ask(Request::Workers).await? {
-        Response::Workers(workers) => Ok(workers),
-        other => Err(unexpected(&other)),
-    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^53")]
