@@ -9,6 +9,7 @@ mod durable;
 mod errands;
 mod event;
 mod gate;
+mod orders;
 mod outbox;
 mod past;
 mod report;
@@ -20,7 +21,7 @@ mod submission;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use protocol::{
@@ -30,7 +31,7 @@ use protocol::{
     identity::NodeId,
     job::JobId,
     ledger::{Enrolment, Record},
-    limits::{INLINE_TASK_BYTES_MAX, REJECTED_WORDS_MAX},
+    limits::REJECTED_WORDS_MAX,
     message::{EngineIntroduction, Lease},
     report::Liveness,
     task::TaskId,
@@ -60,9 +61,6 @@ const EVENTS_PER_TURN: usize = 256;
 /// So many jobs come before it is asked again which of them the machine has forgotten.
 const SWEEP_JOBS: usize = 16;
 
-/// So long an order waits that nobody is in a hurry to hear.
-const ORDERS_WAIT: Duration = Duration::from_millis(5);
-
 /// The tasks that are too long for a lease, for whoever serves blobs.
 pub type LongTasks = Arc<RwLock<HashMap<Digest, Vec<u8>>>>;
 
@@ -74,10 +72,13 @@ pub struct Core {
     outcomes: Arc<AcceptedOutcomes>,
     long_tasks: LongTasks,
     peers: BTreeMap<NodeId, Peer>,
-    /// Those for whom orders have gathered.
+    /// Those for whom orders have gathered in this turn.
     addressed: BTreeSet<NodeId>,
-    /// When those are sent out, whatever they are.
+    /// Those whose orders wait for company, until [`Core::orders_due`].
+    patient: BTreeSet<NodeId>,
     orders_due: Option<tokio::time::Instant>,
+    /// Whether far more was to be leased than all workers hold, when the first of those began to wait.
+    is_flood: bool,
     /// Everybody who was ever here, for reports.
     known: Arc<BTreeMap<NodeId, Known>>,
     jobs: BTreeMap<JobId, JobRecord>,
@@ -273,6 +274,7 @@ impl Core {
             Word::Cast(said) => {
                 if let Some(peer) = self.peers.get_mut(&worker) {
                     peer.bundles += 1;
+                    peer.outbox.answered(said.len());
                 }
                 return said.into_iter().for_each(|said| self.cast(worker, said));
             }
@@ -283,6 +285,9 @@ impl Core {
                 return;
             }
             Word::Failed { replica, reason } => {
+                if let Some(peer) = self.peers.get_mut(&worker) {
+                    peer.outbox.answered(1);
+                }
                 let failed = Input::ReplicaFailed { worker, replica, reason: reason.clone() };
                 self.tell(failed).inspect(|()| {
                     let (worker, index) = (worker.short(), replica.index);
@@ -420,49 +425,6 @@ impl Core {
             warn!(worker = %worker.short(), reason = %said, "a worker says too much that cannot be; its connection is closed");
             peer.connection.close(CloseCode::BadInput, &said);
         }
-    }
-
-    /// Has something told to a worker at the end of this turn.
-    fn order(&mut self, worker: NodeId, order: Order) {
-        let Some(peer) = self.peers.get_mut(&worker) else { return };
-        peer.outbox.add(order);
-        self.addressed.insert(worker);
-    }
-
-    /// Queues what has gathered. A worker whose queue is full has stopped reading: it is dropped, and what was leased to it
-    /// goes to others.
-    fn send_orders(&mut self) {
-        let now = tokio::time::Instant::now();
-        let all_are_due = self.orders_due.is_some_and(|due| due <= now);
-        for worker in std::mem::take(&mut self.addressed) {
-            let Some(peer) = self.peers.get_mut(&worker) else { continue };
-            if !all_are_due && peer.outbox.may_wait() {
-                self.addressed.insert(worker);
-                continue;
-            }
-            if peer.outbox.flush().is_err() {
-                warn!(worker = %worker.short(), "a worker does not read what it is told; dropping its connection");
-                peer.connection.close(CloseCode::Full, "the worker does not read what it is told");
-            }
-        }
-        self.orders_due = match self.addressed.is_empty() {
-            true => None,
-            false => self.orders_due.filter(|_| !all_are_due).or(Some(now + ORDERS_WAIT)),
-        };
-    }
-
-    fn lease(&mut self, worker: NodeId, mut lease: Lease) {
-        let replica = lease.replica;
-        let Some(record) = self.jobs.get(&replica.job) else { return };
-        let Some(bytes) = record.plan.task(replica.index).map(|task| task.to_bytes()) else { return };
-        lease.task = if bytes.len() <= INLINE_TASK_BYTES_MAX {
-            Some(bytes)
-        } else {
-            let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
-            long.insert(replica.task.0, bytes);
-            None
-        };
-        self.order(worker, Order::Lease(lease));
     }
 
     fn announce(&self, job: JobId, index: u64, verdict: &Verdict) {
