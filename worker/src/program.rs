@@ -109,7 +109,7 @@ async fn run_copies(
     for number in 1..=copies {
         let name = format!("{}-{number}", config.name);
         let state_dir = config.state_dir.join(&name);
-        let copy = WorkerConfig { name, state_dir, ..config.clone() };
+        let copy = WorkerConfig { state_dir, name, ..config.clone() };
         running.spawn(service::run(copy, stop.clone()));
     }
     while let Some(ended) = running.join_next().await {

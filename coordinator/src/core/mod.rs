@@ -77,8 +77,6 @@ pub struct Core {
     /// Those whose orders wait for company, until [`Core::orders_due`].
     patient: BTreeSet<NodeId>,
     orders_due: Option<tokio::time::Instant>,
-    /// Whether far more was to be leased than all workers hold, when the first of those began to wait.
-    is_flood: bool,
     /// Everybody who was ever here, for reports.
     known: Arc<BTreeMap<NodeId, Known>>,
     jobs: BTreeMap<JobId, JobRecord>,
@@ -274,7 +272,6 @@ impl Core {
             Word::Cast(said) => {
                 if let Some(peer) = self.peers.get_mut(&worker) {
                     peer.bundles += 1;
-                    peer.outbox.answered(said.len());
                 }
                 return said.into_iter().for_each(|said| self.cast(worker, said));
             }
@@ -285,9 +282,6 @@ impl Core {
                 return;
             }
             Word::Failed { replica, reason } => {
-                if let Some(peer) = self.peers.get_mut(&worker) {
-                    peer.outbox.answered(1);
-                }
                 let failed = Input::ReplicaFailed { worker, replica, reason: reason.clone() };
                 self.tell(failed).inspect(|()| {
                     let (worker, index) = (worker.short(), replica.index);

@@ -11,8 +11,6 @@ use super::{Core, outbox::Order};
 
 /// So long an order waits that nobody is in a hurry to hear.
 const ORDERS_WAIT: Duration = Duration::from_millis(50);
-/// So many tasks for each worker are far more than it holds.
-const FLOOD_TASKS: u64 = 128;
 
 impl Core {
     /// Has something told to a worker at the end of this turn.
@@ -33,11 +31,7 @@ impl Core {
             }
         }
         for worker in std::mem::take(&mut self.addressed) {
-            let Some(peer) = self.peers.get(&worker) else { continue };
-            if self.orders_due.is_none() && peer.outbox.is_busy() {
-                self.is_flood = self.is_flood();
-            }
-            if self.peers.get(&worker).is_some_and(|peer| peer.outbox.may_wait(self.is_flood)) {
+            if self.peers.get(&worker).is_some_and(|peer| peer.outbox.may_wait()) {
                 self.patient.insert(worker);
                 self.orders_due.get_or_insert(now + ORDERS_WAIT);
             } else {
@@ -53,15 +47,6 @@ impl Core {
             warn!(worker = %worker.short(), "a worker does not read what it is told; dropping its connection");
             peer.connection.close(CloseCode::Full, "the worker does not read what it is told");
         }
-    }
-
-    fn is_flood(&self) -> bool {
-        let open = self.machine.jobs().filter(|(_, job)| !job.state().is_over());
-        let left = open.filter_map(|(id, _)| {
-            let progress = self.machine.progress(id)?;
-            Some(progress.tasks.saturating_sub(progress.accepted + progress.unaccepted))
-        });
-        left.sum::<u64>() > FLOOD_TASKS * self.peers.len() as u64
     }
 
     pub(super) fn lease(&mut self, worker: NodeId, mut lease: Lease) {

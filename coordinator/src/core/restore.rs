@@ -71,7 +71,6 @@ impl Core {
             addressed: BTreeSet::new(),
             patient: BTreeSet::new(),
             orders_due: None,
-            is_flood: false,
             known: Arc::default(),
             jobs: BTreeMap::new(),
             watched: BTreeSet::new(),
