@@ -21,8 +21,8 @@ use serde_bytes::ByteBuf;
 
 use super::{Batch, LedgerError, ShortOutcome, commit::Prepared};
 
-/// How long the file is.
-const JOURNAL_BYTES: usize = 512 * 1024;
+/// How long the file is: room for some five hundred lone verdicts, so that few of them wait while the database becomes durable.
+const JOURNAL_BYTES: usize = 2 * 1024 * 1024;
 /// The longest record. What is longer is worth a commit of the database.
 const RECORD_BYTES_MAX: usize = 32 * 1024;
 /// What a disk writes whole or not at all.
