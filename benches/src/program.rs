@@ -127,6 +127,14 @@ fn listen(output: impl Read + Send + 'static, lines: Sender<String>) {
     });
 }
 
+impl Background {
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
 impl Drop for Background {
     fn drop(&mut self) {
         // It may have ended by itself.

@@ -8,7 +8,7 @@ use protocol::{
     job::JobId,
     limits::PROTOCOL_VERSION,
     message::{Hello, Introduction, NO_OUTCOME, Request, Response, Welcome},
-    report::JobProgress,
+    report::{JobProgress, JobStatus, WorkerStatus},
     token::{Credential, Role, Token},
 };
 use tokio::sync::Mutex;
@@ -20,6 +20,9 @@ use crate::exit::CommandError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the coordinator may take for the next piece of an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The most items of a list that a client takes.
+const LIST_ITEMS_MAX: usize = 64 * 1024;
 
 /// Where a coordinator is, and how this client proves that it may come in.
 #[derive(Debug, Clone)]
@@ -129,6 +132,48 @@ impl Client {
     pub async fn ask(&self, request: Request) -> Result<Response, CommandError> {
         let mut stream = self.open(request).await?;
         accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)
+    }
+
+    /// Every job that the coordinator knows.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn jobs(&self) -> Result<Vec<JobStatus>, CommandError> {
+        self.list(Request::Status, |response| match response {
+            Response::Status(jobs) => Ok(jobs),
+            other => Err(other),
+        })
+        .await
+    }
+
+    /// Every worker that the coordinator knows.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn workers(&self) -> Result<Vec<WorkerStatus>, CommandError> {
+        self.list(Request::Workers, |response| match response {
+            Response::Workers(workers) => Ok(workers),
+            other => Err(other),
+        })
+        .await
+    }
+
+    /// Asks for a list, which comes in parts.
+    async fn list<T>(
+        &self,
+        request: Request,
+        part: fn(Response) -> Result<Vec<T>, Response>,
+    ) -> Result<Vec<T>, CommandError> {
+        let mut stream = self.open(request).await?;
+        let mut all = Vec::new();
+        while let Some(response) = next_in_time(&mut stream).await? {
+            all.extend(part(accepted(response)?).map_err(|other| unexpected(&other))?);
+            if all.len() > LIST_ITEMS_MAX {
+                let reason = format!("its list has more than {LIST_ITEMS_MAX} items, which is the limit");
+                return Err(CommandError::Broken(reason));
+            }
+        }
+        Ok(all)
     }
 
     /// Submits a job.
@@ -310,6 +355,11 @@ async fn progress_to_the_end(
             other => return Err(unexpected(&other)),
         }
     }
+}
+
+async fn next_in_time(stream: &mut Stream) -> Result<Option<Response>, CommandError> {
+    let next = tokio::time::timeout(ANSWER_TIMEOUT, stream.reader.next()).await;
+    Ok(next.map_err(|_| CommandError::Broken(format!("no answer came within {ANSWER_TIMEOUT:?}")))??)
 }
 
 fn accepted(response: Response) -> Result<Response, CommandError> {

@@ -4,15 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use protocol::{
+    codec,
     digest::{Digest, Domain},
     identity::NodeId,
     job::{JobId, JobSpec},
     ledger::Submitted,
-    limits::{EXPRESSION_FILE_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, JOB_FILE_BYTES_MAX},
+    limits::{
+        EXPRESSION_FILE_BYTES_MAX, FRAME_GATHERED_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, JOB_FILE_BYTES_MAX,
+    },
     message::{NO_OUTCOME, Request, Response},
     plan::Plan,
     report::JobProgress,
 };
+use serde::Serialize;
 use tokio::{
     io::AsyncReadExt,
     sync::{oneshot, watch},
@@ -22,7 +26,7 @@ use transport::{Connection, FrameError, Opening, Stream, StreamError};
 
 use crate::{
     certificate,
-    core::{AcceptedDigests, Asked, Event, Part, Submission, WrittenResult},
+    core::{AcceptedDigests, Asked, Event, JobResult, Part, ResultError, Submission, Taken, WrittenResult},
     server::Shared,
 };
 
@@ -92,8 +96,8 @@ async fn answer(
     let response = match request {
         Request::Submit { job_bytes, file_bytes, follow } => {
             match submit(stream, (job_bytes, file_bytes), follow, client, shared).await? {
-                Ok((job, progress)) if follow => return follow_job(stream, job, progress, shared).await,
-                Ok((job, _)) => Response::Submitted(job),
+                Ok(taken) if follow => return follow_job(stream, taken, shared).await,
+                Ok(taken) => Response::Submitted(taken.job),
                 Err(reason) => Response::Error(reason),
             }
         }
@@ -102,7 +106,8 @@ async fn answer(
             return Ok(stream.writer.finish().await?);
         }
         Request::Result(job) => {
-            send_result(stream, job, shared).await?;
+            let result = ask(shared, |reply| Asked::Result { job, reply }).await?;
+            send_result(stream, job, result, shared).await?;
             return Ok(stream.writer.finish().await?);
         }
         Request::Certificate(job) => return send_certificate(stream, job, shared).await,
@@ -113,8 +118,12 @@ async fn answer(
                 Err(reason) => Response::Error(reason),
             }
         }
-        Request::Status => Response::Status(ask(shared, Asked::Status).await?),
-        Request::Workers => Response::Workers(ask(shared, Asked::Workers).await?),
+        Request::Status => {
+            return send_list(stream, ask(shared, Asked::Status).await?, Response::Status).await;
+        }
+        Request::Workers => {
+            return send_list(stream, ask(shared, Asked::Workers).await?, Response::Workers).await;
+        }
         Request::Revoke(node) if is_owner => revoke(node, shared).await?,
         Request::Revoke(_) => Response::Error(
             "only the coordinator's operator revokes keys: run it where the coordinator's state directory is"
@@ -149,6 +158,28 @@ async fn revoke(node: NodeId, shared: &Shared) -> Result<Response, Unanswered> {
     }
 }
 
+/// Sends a list in as many frames as it needs, one at least; the end of the stream is its end.
+async fn send_list<T: Serialize>(
+    stream: &mut Stream,
+    items: Vec<T>,
+    response: fn(Vec<T>) -> Response,
+) -> Result<(), Unanswered> {
+    let (mut part, mut part_bytes, mut is_sent) = (Vec::new(), 0, false);
+    for item in items {
+        let bytes = codec::encode(&item).len();
+        if !part.is_empty() && part_bytes + bytes > FRAME_GATHERED_BYTES_MAX {
+            stream.writer.feed(&response(std::mem::take(&mut part))).await?;
+            (part_bytes, is_sent) = (0, true);
+        }
+        part_bytes += bytes;
+        part.push(item);
+    }
+    if !part.is_empty() || !is_sent {
+        stream.writer.feed(&response(part)).await?;
+    }
+    Ok(stream.writer.finish().await?)
+}
+
 /// Takes a job: its bytes within their bounds, its plan made off the owner's task.
 async fn submit(
     stream: &mut Stream,
@@ -156,7 +187,7 @@ async fn submit(
     follow: bool,
     client: NodeId,
     shared: &Shared,
-) -> Result<Result<(JobId, watch::Receiver<JobProgress>), String>, Unanswered> {
+) -> Result<Result<Taken, String>, Unanswered> {
     // Long files are received a few at a time, so that many clients together cannot take all the memory.
     let is_long = file_bytes.is_some_and(|bytes| bytes > SHORT_FILE_BYTES_MAX);
     let _place = if is_long {
@@ -222,15 +253,36 @@ fn plan(text: Vec<u8>, file: Option<Vec<u8>>, client: NodeId) -> Result<Submissi
 }
 
 /// Tells whoever submitted a job all of it, to its result.
-async fn follow_job(
-    stream: &mut Stream,
-    job: JobId,
-    progress: watch::Receiver<JobProgress>,
-    shared: &Shared,
-) -> Result<(), Unanswered> {
-    stream.writer.send(&Response::Submitted(job)).await?;
+async fn follow_job(stream: &mut Stream, taken: Taken, shared: &Shared) -> Result<(), Unanswered> {
+    let Taken { job, is_durable, mut progress, mut result } = taken;
+    let mut is_durable = std::pin::pin!(is_durable);
+    // A result that comes before anything is durable, and needs nothing of the disk, is made ready while the disk writes.
+    let early = tokio::select! {
+        biased;
+        durable = &mut is_durable => {
+            durable.map_err(|_| Unanswered::Stopping)?;
+            None
+        }
+        result = &mut result => Some(result.map_err(|_| Unanswered::Stopping)?),
+    };
+    let ready = match early {
+        Some(result) => {
+            let at_hand = result.is_at_hand();
+            let ready = if at_hand { Ok(write_result(result, shared).await?) } else { Err(result) };
+            progress.wait_for(|progress| progress.state.is_over()).await.map_err(|_| Unanswered::Stopping)?;
+            Some(ready)
+        }
+        None => None,
+    };
+    // What is at hand together goes in one piece.
+    stream.writer.feed(&Response::Submitted(job)).await?;
     tell_progress(stream, progress).await?;
-    send_result(stream, job, shared).await?;
+    let ready = match ready {
+        Some(Ok(ready)) => ready,
+        Some(Err(result)) => write_result(result, shared).await?,
+        None => write_result(result.await.map_err(|_| Unanswered::Stopping)?, shared).await?,
+    };
+    send_written(stream, job, ready, shared).await?;
     Ok(stream.writer.finish().await?)
 }
 
@@ -248,10 +300,11 @@ async fn tell_progress(
     loop {
         let now = progress.borrow_and_update().clone();
         let over = now.state.is_over();
-        stream.writer.send(&Response::Progress(now)).await?;
+        stream.writer.feed(&Response::Progress(now)).await?;
         if over {
             return Ok(());
         }
+        stream.writer.flush().await?;
         next_progress(&mut progress).await?;
     }
 }
@@ -284,13 +337,23 @@ async fn send_certificate(stream: &mut Stream, job: JobId, shared: &Shared) -> R
     Ok(stream.writer.finish().await?)
 }
 
-async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
-    let result = ask(shared, |reply| Asked::Result { job, reply }).await?;
-    let result = match result {
-        Ok(result) => *result,
-        Err(reason) => return Ok(stream.writer.send(&Response::Error(reason)).await?),
-    };
-    let (ledger, result) = (shared.ledger.clone(), Arc::new(result));
+async fn send_result(
+    stream: &mut Stream,
+    job: JobId,
+    result: Result<Box<JobResult>, String>,
+    shared: &Shared,
+) -> Result<(), Unanswered> {
+    match result {
+        Ok(result) => send_written(stream, job, write_result(result, shared).await?, shared).await,
+        Err(reason) => Ok(stream.writer.send(&Response::Error(reason)).await?),
+    }
+}
+
+/// A result, and what was written of it.
+type Ready = (Arc<JobResult>, Result<WrittenResult, ResultError>);
+
+async fn write_result(result: Box<JobResult>, shared: &Shared) -> Result<Ready, Unanswered> {
+    let (ledger, result) = (shared.ledger.clone(), Arc::new(*result));
     let written = if result.is_short() {
         result.write(&ledger)
     } else {
@@ -298,6 +361,15 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
         let written = tokio::task::spawn_blocking(move || writer.write(&ledger));
         written.await.map_err(|_| Unanswered::Stopping)?
     };
+    Ok((result, written))
+}
+
+async fn send_written(
+    stream: &mut Stream,
+    job: JobId,
+    (result, written): Ready,
+    shared: &Shared,
+) -> Result<(), Unanswered> {
     let WrittenResult { report, ballots, outcomes } = match written {
         Ok(written) => written,
         Err(error) => {
@@ -316,11 +388,11 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
         file_bytes: result.file.as_ref().map(|file| file.len() as u64),
         tasks,
     };
-    stream.writer.send(&header).await?;
+    stream.writer.feed(&header).await?;
     for part in report.into_iter().chain(ballots) {
         send_part(stream, part).await?;
     }
-    stream.writer.send_bytes(Bytes::copy_from_slice(result.text.as_bytes())).await?;
+    stream.writer.feed_bytes(result.text.as_bytes()).await?;
     if let Some(file) = &result.file {
         stream.writer.send_bytes(Bytes::copy_from_slice(file.as_bytes())).await?;
     }
@@ -329,7 +401,7 @@ async fn send_result(stream: &mut Stream, job: JobId, shared: &Shared) -> Result
 
 async fn send_part(stream: &mut Stream, part: Part) -> Result<(), Unanswered> {
     match part {
-        Part::Bytes(bytes) => stream.writer.send_bytes(Bytes::from(bytes)).await?,
+        Part::Bytes(bytes) => stream.writer.feed_bytes(&bytes).await?,
         Part::File(file, _) => send_file(stream, file).await?,
     }
     Ok(())
@@ -370,7 +442,7 @@ async fn send_outcomes(
             }
         }
     }
-    Ok(stream.writer.send_bytes(Bytes::from(together)).await?)
+    Ok(stream.writer.feed_bytes(&together).await?)
 }
 
 /// Sends an outcome and its length. Outcomes are many and short, or few and long: short ones gather in `together`.

@@ -8,7 +8,6 @@ use std::{net::Ipv4Addr, num::NonZeroUsize, path::Path, sync::Arc, time::Duratio
 
 use protocol::{
     identity::SecretKey,
-    message::{Request, Response},
     token::{Grant, Role, Token},
 };
 use tokio::task::JoinSet;
@@ -19,7 +18,7 @@ use worker::{config::WorkerConfig, gpus::Gpus, misbehave::Misbehaviour};
 
 use crate::{
     admission::unix_now_s,
-    client::{Client, Target, unexpected},
+    client::{Client, Target},
     exit::CommandError,
     ledger::Durability,
     server::{self, Server},
@@ -137,10 +136,7 @@ impl EmbeddedCluster {
             if let Some(Ok(Err(error))) = self.workers.try_join_next() {
                 return Err(CommandError::Embedded(error.to_string()));
             }
-            let workers = match client.ask(Request::Workers).await? {
-                Response::Workers(workers) => workers,
-                other => return Err(unexpected(&other)),
-            };
+            let workers = client.workers().await?;
             if workers.iter().filter(|worker| worker.connected).count() >= total as usize {
                 client.close().await;
                 return Ok(());

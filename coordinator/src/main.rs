@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use coordinator::commands::{self, PROGRAM};
 
 /// Many small values are made on one thread and dropped on another, which the system's allocator is slow at: single checks
-/// took about a tenth less processor time with this one.
+/// took about a tenth less processor time with this one, and another tenth less without huge pages, which are cleared whole
+/// and used in part.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use protocol::{
     domain::Engine,
-    limits::PROTOCOL_VERSION,
+    limits::{FRAME_BYTES_MAX, NAME_BYTES_MAX, PROTOCOL_VERSION},
     message::{EngineIntroduction, Hello, Introduction, Welcome, WorkerIntroduction},
     token::{Credential, Token},
 };
@@ -56,16 +56,43 @@ fn a_slow_worker_and_one_that_reads_nothing_hold_up_nobody() {
     let _slow = cluster.worker(&slow);
     let token = Token::from_text(&cluster.token("eve", &[])).expect("our coordinator's own token");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let deaf = runtime.block_on(join_and_read_nothing(&token));
+    let deaf = runtime.block_on(join_and_read_nothing(&token, 77, vec![cpu("a CPU")]));
     let (code, printed) = cluster.submit(&cluster.job_file("many", &job_text(TASKS))).wait();
     assert_eq!(code, Some(0), "{printed}");
     assert_eq!(last_json(&printed)["accepted"], TASKS);
     drop(deaf);
 }
 
+#[test]
+fn workers_that_are_too_many_for_one_frame_are_all_listed() {
+    const WORKERS: u8 = 60;
+    const ENGINES: usize = 30;
+    let cluster = Cluster::start();
+    let token = Token::from_text(&cluster.token("eve", &[])).expect("our coordinator's own token");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let device = "x".repeat(NAME_BYTES_MAX);
+    let engines: Vec<EngineIntroduction> = (0..ENGINES).map(|_| cpu(&device)).collect();
+    let joined: Vec<_> = (1..=WORKERS)
+        .map(|seed| runtime.block_on(join_and_read_nothing(&token, seed, engines.clone())))
+        .collect();
+    let printed = run(&mut cluster.client(&["workers", "--json"])).stdout;
+    let listed: Vec<Value> = serde_json::from_slice(&printed).expect("a list");
+    assert_eq!(listed.len(), usize::from(WORKERS));
+    assert!(usize::from(WORKERS) * ENGINES * device.len() > FRAME_BYTES_MAX, "they are too many");
+    drop(joined);
+}
+
+fn cpu(device: &str) -> EngineIntroduction {
+    EngineIntroduction { engine: Engine::Cpu, device: device.to_owned() }
+}
+
 /// A worker that takes leases and never reads one.
-async fn join_and_read_nothing(token: &Token) -> (transport::Connection, transport::Stream) {
-    let key = protocol::identity::SecretKey::from_seed(&[77; 32]);
+async fn join_and_read_nothing(
+    token: &Token,
+    seed: u8,
+    engines: Vec<EngineIntroduction>,
+) -> (transport::Connection, transport::Stream) {
+    let key = protocol::identity::SecretKey::from_seed(&[seed; 32]);
     let connection =
         transport::connect(&key, token.coordinator, &token.address, PATIENCE).await.expect("it listens");
     let hello = Hello {
@@ -73,7 +100,7 @@ async fn join_and_read_nothing(token: &Token) -> (transport::Connection, transpo
         credential: Some(Credential::from(token)),
         introduction: Introduction::Worker(WorkerIntroduction {
             name: "eve".to_owned(),
-            engines: vec![EngineIntroduction { engine: Engine::Cpu, device: "a CPU".to_owned() }],
+            engines,
             build: "1".to_owned(),
             slots: 4,
             resumes: Vec::new(),

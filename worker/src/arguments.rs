@@ -55,6 +55,9 @@ pub struct Join {
     /// wrong-sometimes=P, wrong-formula=NAME, silent, slow=DURATION, equivocate, replay, gpu-bit-flip, gpu-lost)
     #[arg(long, value_name = "KIND")]
     pub misbehave: Option<Misbehaviour>,
+    /// A load for the coordinator: so many workers in this process, each with a key and a connection of its own
+    #[arg(long, value_name = "N", hide = true)]
+    pub copies: Option<NonZeroUsize>,
 }
 
 /// `compute`.

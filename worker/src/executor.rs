@@ -45,6 +45,9 @@ use crate::{
 /// How many light tasks share the slot of a heavy one; coordinators lease by the same measure.
 pub const LIGHT_PER_HEAVY: u32 = 64;
 
+/// So few light tasks that come together may be computed at once.
+const AT_ONCE_MAX: usize = 2;
+
 /// The end of a computation.
 #[derive(Debug)]
 pub struct Completed {
@@ -143,9 +146,9 @@ impl Executor {
         Ok(Self { pool, slots, store, gpus, misbehaviour, completed, line, runtime })
     }
 
-    /// Starts on leases; their ends arrive on the channel. `connection` is asked for a task that is too long for a
-    /// lease.
-    pub fn start(&self, leases: Vec<(Lease, Control)>, connection: &Connection) {
+    /// Starts on leases; their ends arrive on the channel, but for those that are returned: a lone task that takes
+    /// microseconds is computed at once. `connection` is asked for a task that is too long for a lease.
+    pub fn start(&self, leases: Vec<(Lease, Control)>, connection: &Connection) -> Vec<Completed> {
         let (mut in_line, mut alone) = (Vec::with_capacity(leases.len()), Vec::new());
         let is_delayed = matches!(self.misbehaviour, Some(Misbehaviour::Slow(_)));
         for (lease, control) in leases {
@@ -161,6 +164,15 @@ impl Executor {
                 task => alone.push((work, task)),
             }
         }
+        let mut at_once = Vec::new();
+        if in_line.len() <= AT_ONCE_MAX && self.line.is_empty() {
+            in_line.retain(|(work, bytes)| {
+                let completed = self.compute_at_once(work, bytes);
+                let is_left = completed.is_none();
+                at_once.extend(completed);
+                is_left
+            });
+        }
         for (work, bytes) in alone {
             let (executor, connection) = (self.clone(), connection.clone());
             self.end_alone(
@@ -172,6 +184,18 @@ impl Executor {
             let executor = self.clone();
             self.pool.spawn_fifo(move || line::run(executor));
         }
+        at_once
+    }
+
+    /// The end of a task that takes less time than to wake a computing thread.
+    fn compute_at_once(&self, work: &Work, bytes: &[u8]) -> Option<Completed> {
+        let Work { replica, way: (_, formula), .. } = *work;
+        let task = read_task(replica.task, bytes).ok()?;
+        let start = Instant::now();
+        let truth = engine::run_at_once(&task)?;
+        let elapsed = start.elapsed();
+        let engine = EngineIntroduction { engine: Engine::Cpu, device: engine::processor_name() };
+        Some(Completed { replica, result: self.keep(truth, replica.task, formula, engine, elapsed) })
     }
 
     /// Hands on what one computation has ended with, once it has.
@@ -261,17 +285,30 @@ impl Executor {
             }
         };
         let elapsed = start.elapsed();
+        let computed = self.keep(truth, id, formula, engine, elapsed)?;
+        if let Some(witness) = witness {
+            let kept = self.store.put_witness(computed.digest, &witness);
+            kept.map_err(|error: StoreError| NotComputed::Failed(error.to_string()))?;
+        }
+        Ok(computed)
+    }
+
+    /// Stores what was computed, or what a drill makes of it.
+    fn keep(
+        &self,
+        truth: Outcome,
+        id: TaskId,
+        formula: Formula,
+        engine: EngineIntroduction,
+        elapsed: Duration,
+    ) -> Result<Computed, NotComputed> {
         let lies = self.misbehaviour.is_some_and(|kind| kind.lies_about(&id, formula));
         let outcome = if lies { misbehave::falsified(&truth) } else { truth };
         let contradiction = (self.misbehaviour == Some(Misbehaviour::Equivocate))
             .then(|| Outcome::digest_of_bytes(&misbehave::falsified(&outcome).to_bytes()));
         let bytes = outcome.to_bytes();
         let digest = Outcome::digest_of_bytes(&bytes);
-        let failed = |error: StoreError| NotComputed::Failed(error.to_string());
-        self.store.put(id, digest, &bytes).map_err(failed)?;
-        if let Some(witness) = witness {
-            self.store.put_witness(digest, &witness).map_err(failed)?;
-        }
+        self.store.put(id, digest, &bytes).map_err(|error| NotComputed::Failed(error.to_string()))?;
         Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed, audited: None })
     }
 

@@ -13,6 +13,7 @@ use std::{process::ExitCode, sync::Arc};
 use compute::engine::gpu::{GpuAdapter, GpuError};
 use program::{Program, folders, interrupted};
 use protocol::token::{Role, Token, TokenError};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use transport::ConnectionConfig;
 
@@ -100,6 +101,26 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, ProgramError> {
     }
 }
 
+/// Runs many workers, until the first of them cannot go on.
+async fn run_copies(
+    config: &WorkerConfig,
+    copies: usize,
+    stop: &CancellationToken,
+) -> Result<(), WorkerError> {
+    let mut running = JoinSet::new();
+    for number in 1..=copies {
+        let name = format!("{}-{number}", config.name);
+        let state_dir = config.state_dir.join(&name);
+        let copy = WorkerConfig { state_dir, name, ..config.clone() };
+        running.spawn(service::run(copy, stop.clone()));
+    }
+    while let Some(ended) = running.join_next().await {
+        // A panic was printed when it happened.
+        ended.unwrap_or(Ok(()))?;
+    }
+    Ok(())
+}
+
 fn join(arguments: Join) -> Result<ExitCode, ProgramError> {
     // Without --gpu no driver is even looked for.
     let adapters = if arguments.gpu.is_empty() { Vec::new() } else { GpuAdapter::choose(&arguments.gpu)? };
@@ -129,7 +150,10 @@ fn join(arguments: Join) -> Result<ExitCode, ProgramError> {
             interrupted().await;
             on_signal.cancel();
         });
-        service::run(config, stop).await
+        match arguments.copies {
+            None => service::run(config, stop).await,
+            Some(copies) => run_copies(&config, copies.get(), &stop).await,
+        }
     });
     // A computation that does not notice its cancellation at once is not waited for.
     runtime.shutdown_background();

@@ -340,7 +340,8 @@ impl Service {
                 to_compute.push((lease, control));
             }
         }
-        self.executor.start(to_compute, &connection);
+        let completed = self.executor.start(to_compute, &connection);
+        self.complete(completed).await;
     }
 
     /// Why a lease is not taken.

@@ -5,10 +5,7 @@
 //! other on an idle cluster, from submission to the result in the client's hands. Beside the single rate stand the bytes
 //! on the wire and the processor time of each stage.
 
-use protocol::{
-    message::{Request, Response},
-    report::WorkerStatus,
-};
+use protocol::report::WorkerStatus;
 use serde::Serialize;
 
 use super::{
@@ -18,7 +15,7 @@ use super::{
 };
 use crate::{
     arguments::{BenchAgreement, BenchPart},
-    client::{Client, Target, unexpected},
+    client::{Client, Target},
     embedded::{Composition, EmbeddedCluster},
     exit::CommandError,
     ledger::Durability,
@@ -78,11 +75,11 @@ pub async fn measure(arguments: &BenchAgreement) -> Result<Figures, CommandError
     if let Some(text) = &arguments.coordinator {
         let coordinator_dir = state::coordinator_dir(arguments.state.state_dir.as_deref());
         let target = Target::resolve(text, &coordinator_dir, &state::client_dir())?;
-        return measure_at(&target, arguments, None).await;
+        return on_the_runtime(target, arguments, None).await;
     }
     let workers = arguments.workers.get();
     let cluster = EmbeddedCluster::start(composition(arguments, workers)).await?;
-    let figures = measure_at(&cluster.target(), arguments, Some(workers)).await;
+    let figures = on_the_runtime(cluster.target(), arguments, Some(workers)).await;
     let folder = cluster.folder().join("stages");
     let mut figures = match figures {
         Ok(figures) => figures,
@@ -108,6 +105,17 @@ pub async fn measure(arguments: &BenchAgreement) -> Result<Figures, CommandError
             .map_err(|error| CommandError::Broken(format!("{} cannot be drawn: {error}", path.display())))?;
     }
     Ok(figures)
+}
+
+/// Measures in a task of its own: what the main thread waits for is waited for by one thread more.
+async fn on_the_runtime(
+    target: Target,
+    arguments: &BenchAgreement,
+    workers: Option<u32>,
+) -> Result<Figures, CommandError> {
+    let arguments = arguments.clone();
+    let measured = tokio::spawn(async move { measure_at(&target, &arguments, workers).await });
+    measured.await.map_err(|error| CommandError::Broken(error.to_string()))?
 }
 
 fn durability(arguments: &BenchAgreement) -> Durability {
@@ -136,9 +144,9 @@ async fn measure_at(
     let (mut single, mut batched, mut wires) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..arguments.rounds.get() {
         if wants(BenchPart::Single) {
-            let before = statuses(&client).await?;
+            let before = client.workers().await?;
             single.push(load::rate(&client, items, Terms { batch: 1, sealed }).await?);
-            wires.push(wire(&before, &statuses(&client).await?, items));
+            wires.push(wire(&before, &client.workers().await?, items));
         }
         if wants(BenchPart::Batched) {
             let checks = items.saturating_mul(BATCHED_MORE).max(batch);
@@ -164,13 +172,6 @@ async fn measure_at(
         latency,
         sweep: Vec::new(),
     })
-}
-
-async fn statuses(client: &Client) -> Result<Vec<WorkerStatus>, CommandError> {
-    match client.ask(Request::Workers).await? {
-        Response::Workers(workers) => Ok(workers),
-        other => Err(unexpected(&other)),
-    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^53")]

@@ -2,24 +2,17 @@
 
 use std::process::ExitCode;
 
-use protocol::{
-    message::{Request, Response},
-    report::{JobStatus, WorkerStatus},
-};
+use protocol::report::{JobStatus, WorkerStatus};
 
 use super::session;
 use crate::{
     arguments::Query,
-    client::unexpected,
     exit::{CommandError, DONE},
 };
 
 pub(super) async fn status(arguments: Query) -> Result<ExitCode, CommandError> {
     let client = session::client(&arguments.reach).await?;
-    let jobs = match client.ask(Request::Status).await? {
-        Response::Status(jobs) => jobs,
-        other => return Err(unexpected(&other)),
-    };
+    let jobs = client.jobs().await?;
     client.close().await;
     if arguments.json {
         println!("{}", serde_json::json!(jobs));
@@ -55,10 +48,7 @@ fn print_jobs(jobs: &[JobStatus]) {
 
 pub(super) async fn workers(arguments: Query) -> Result<ExitCode, CommandError> {
     let client = session::client(&arguments.reach).await?;
-    let workers = match client.ask(Request::Workers).await? {
-        Response::Workers(workers) => workers,
-        other => return Err(unexpected(&other)),
-    };
+    let workers = client.workers().await?;
     client.close().await;
     if arguments.json {
         println!("{}", serde_json::json!(workers));

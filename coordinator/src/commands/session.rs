@@ -2,15 +2,11 @@
 
 use std::path::Path;
 
-use protocol::{
-    job::JobId,
-    message::{Request, Response},
-    report::JobStatus,
-};
+use protocol::{job::JobId, report::JobStatus};
 
 use crate::{
     arguments::Reach,
-    client::{Client, Target, unexpected},
+    client::{Client, Target},
     exit::CommandError,
     state,
 };
@@ -46,10 +42,7 @@ pub(super) async fn find_job(client: &Client, text: &str) -> Result<JobId, Comma
     if let Some(job) = JobId::from_hex(text) {
         return Ok(job);
     }
-    let jobs: Vec<JobStatus> = match client.ask(Request::Status).await? {
-        Response::Status(jobs) => jobs,
-        other => return Err(unexpected(&other)),
-    };
+    let jobs = client.jobs().await?;
     let fits = |status: &&JobStatus| !text.is_empty() && status.job.to_string().starts_with(text);
     let fitting: Vec<JobId> = jobs.iter().filter(fits).map(|status| status.job).collect();
     match fitting[..] {

@@ -27,6 +27,11 @@ impl Core {
             }
         }
         let entry = Entry { at_ms: self.now_ms(), record };
+        if let Some(past) = entry.record.job().and_then(|job| self.jobs.get_mut(&job)?.past.as_mut())
+            && past.last().is_none_or(|last| !matches!(last.record, Record::Over { .. }))
+        {
+            past.push(entry.clone());
+        }
         self.gate.batch.entries.push(entry);
     }
 

@@ -122,6 +122,20 @@ pub struct Submission {
     pub plan: Arc<Plan>,
 }
 
+/// A job that was taken.
+#[derive(Debug)]
+pub struct Taken {
+    /// Its id.
+    pub job: JobId,
+    /// Comes when it is durable that it was taken: nobody may hear of it before.
+    pub is_durable: oneshot::Receiver<()>,
+    /// Its progress from now on, as far as it is durable.
+    pub progress: watch::Receiver<JobProgress>,
+    /// Its result once it is over, where the client waits for that. It may come before it is durable, to be made ready;
+    /// nobody may hear of it before the progress says that the job is over.
+    pub result: oneshot::Receiver<Box<JobResult>>,
+}
+
 /// A client's request and the way back.
 #[derive(Debug)]
 pub enum Asked {
@@ -131,8 +145,8 @@ pub enum Asked {
         submission: Box<Submission>,
         /// Whether the client waits for the end of the job, and not for the word that it is taken.
         follow: bool,
-        /// The id and the job's progress from now on, or why not.
-        reply: oneshot::Sender<Result<(JobId, watch::Receiver<JobProgress>), String>>,
+        /// What became of it, or why not.
+        reply: oneshot::Sender<Result<Taken, String>>,
     },
     /// Watch a job.
     Watch {

@@ -10,6 +10,8 @@ mod durable;
 mod errands;
 mod event;
 mod gate;
+mod noting;
+mod orders;
 mod outbox;
 mod past;
 mod report;
@@ -25,15 +27,13 @@ use std::{
 };
 
 use protocol::{
-    ballot::{AuthenticBallot, ReplicaId},
+    ballot::AuthenticBallot,
     bundle::Said,
     digest::Digest,
     identity::NodeId,
     job::JobId,
     ledger::{Enrolment, Record},
-    limits::{INLINE_TASK_BYTES_MAX, REJECTED_WORDS_MAX},
     message::{EngineIntroduction, Lease},
-    report::Liveness,
     task::TaskId,
     verdict::Verdict,
 };
@@ -41,10 +41,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use transport::{CloseCode, Connection};
-use verdict::{Config, Input, Machine, Output, Rejected, SealFault};
+use verdict::{Config, Input, Machine, Output, Rejected};
 
 pub use auditing::Obtained;
-pub use event::{Asked, Event, Submission, Word, WorkerIn};
+pub use event::{Asked, Event, Submission, Taken, Word, WorkerIn};
 pub use restore::RestoreError;
 pub use result::{AcceptedDigests, JobResult, Part, ResultError, TaskBallots, WrittenResult};
 
@@ -60,6 +60,9 @@ use submission::JobRecord;
 /// Most events that are handled before watchers are told.
 const EVENTS_PER_TURN: usize = 256;
 
+/// So many jobs come before it is asked again which of them the machine has forgotten.
+const SWEEP_JOBS: usize = 16;
+
 /// The tasks that are too long for a lease, for whoever serves blobs.
 pub type LongTasks = Arc<RwLock<HashMap<Digest, Vec<u8>>>>;
 
@@ -72,11 +75,18 @@ pub struct Core {
     witnesses: Arc<Witnesses>,
     long_tasks: LongTasks,
     peers: BTreeMap<NodeId, Peer>,
-    /// Those for whom orders have gathered.
+    /// Those for whom orders have gathered in this turn.
     addressed: BTreeSet<NodeId>,
+    /// Those whose orders wait for company, until [`Core::orders_due`].
+    patient: BTreeSet<NodeId>,
+    orders_due: Option<tokio::time::Instant>,
     /// Everybody who was ever here, for reports.
     known: Arc<BTreeMap<NodeId, Known>>,
     jobs: BTreeMap<JobId, JobRecord>,
+    /// Those of them that somebody watches, or did lately.
+    watched: BTreeSet<JobId>,
+    /// At so many jobs it is asked which of them the machine has forgotten.
+    sweep_at: usize,
     events: mpsc::Receiver<Event>,
     /// For errands to report back.
     sender: mpsc::WeakSender<Event>,
@@ -128,6 +138,13 @@ impl Core {
                     None => std::future::pending().await,
                 }
             };
+            let due = self.orders_due;
+            let orders_due = async {
+                match due {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = stop.cancelled() => {
                     self.gate.hurry();
@@ -135,6 +152,7 @@ impl Core {
                     return Ok(());
                 }
                 () = patience => {}
+                () = orders_due => {}
                 Ok(()) = progress.changed() => {
                     let progress = progress.borrow_and_update().clone();
                     self.committed(&progress)?;
@@ -378,72 +396,6 @@ impl Core {
         }
     }
 
-    fn note(&self, worker: NodeId, liveness: Liveness) {
-        let name = self.known.get(&worker).map_or("", |known| known.name.as_str());
-        let worker = worker.short();
-        match liveness {
-            Liveness::Alive => info!(%worker, %name, "a worker is alive again"),
-            Liveness::Suspect => {
-                info!(%worker, %name, "a worker is suspect: it is silent, and gets no new leases");
-            }
-            Liveness::Standby => {
-                warn!(%worker, %name, "a worker is on standby: it is silent, and its leases go to others");
-            }
-        }
-    }
-
-    fn seal_broken(&mut self, worker: NodeId, replica: ReplicaId, fault: SealFault) {
-        let name = self.known.get(&worker).map_or("", |known| known.name.as_str());
-        warn!(worker = %worker.short(), %name, index = replica.index, %fault, "a worker broke a seal");
-        self.note_rejection(worker, &fault.to_string());
-    }
-
-    /// A word was rejected. Some are late and nobody's fault; a worker of which many are loses its connection.
-    fn note_rejection(&mut self, worker: NodeId, reason: &str) {
-        let Some(peer) = self.peers.get_mut(&worker) else { return };
-        peer.rejected += 1;
-        if peer.rejected == REJECTED_WORDS_MAX {
-            let said = format!(
-                "{REJECTED_WORDS_MAX} words of this worker were rejected, which is the limit; the last because {reason}"
-            );
-            warn!(worker = %worker.short(), reason = %said, "a worker says too much that cannot be; its connection is closed");
-            peer.connection.close(CloseCode::BadInput, &said);
-        }
-    }
-
-    /// Has something told to a worker at the end of this turn.
-    fn order(&mut self, worker: NodeId, order: Order) {
-        let Some(peer) = self.peers.get_mut(&worker) else { return };
-        peer.outbox.add(order);
-        self.addressed.insert(worker);
-    }
-
-    /// Queues what has gathered. A worker whose queue is full has stopped reading: it is dropped, and what was leased to it
-    /// goes to others.
-    fn send_orders(&mut self) {
-        for worker in std::mem::take(&mut self.addressed) {
-            let Some(peer) = self.peers.get_mut(&worker) else { continue };
-            if peer.outbox.flush().is_err() {
-                warn!(worker = %worker.short(), "a worker does not read what it is told; dropping its connection");
-                peer.connection.close(CloseCode::Full, "the worker does not read what it is told");
-            }
-        }
-    }
-
-    fn lease(&mut self, worker: NodeId, mut lease: Lease) {
-        let replica = lease.replica;
-        let Some(record) = self.jobs.get(&replica.job) else { return };
-        let Some(bytes) = record.plan.task(replica.index).map(|task| task.to_bytes()) else { return };
-        lease.task = if bytes.len() <= INLINE_TASK_BYTES_MAX {
-            Some(bytes)
-        } else {
-            let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
-            long.insert(replica.task.0, bytes);
-            None
-        };
-        self.order(worker, Order::Lease(lease));
-    }
-
     fn announce(&mut self, job: JobId, index: u64, verdict: &Verdict) {
         debug!(%job, index, ?verdict, "decided");
         let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
@@ -458,6 +410,9 @@ impl Core {
 
     /// The machine keeps a bounded number of jobs; what belongs to the others goes too.
     fn forget_what_the_machine_forgot(&mut self) {
+        if self.jobs.len() < self.sweep_at {
+            return;
+        }
         let gone: Vec<JobId> =
             self.jobs.keys().filter(|job| self.machine.job(**job).is_none()).copied().collect();
         for job in gone {
@@ -471,24 +426,30 @@ impl Core {
                 self.gate.batch.forget.push(job);
             }
         }
+        self.sweep_at = self.jobs.len() + SWEEP_JOBS;
     }
 
     fn tell_watchers(&mut self) {
         let mut news = Vec::new();
-        for (job, record) in &mut self.jobs {
-            if record.progress.receiver_count() > 0
-                && let Some(progress) = self.machine.progress(*job)
+        let (jobs, machine) = (&mut self.jobs, &self.machine);
+        self.watched.retain(|job| {
+            let Some(record) = jobs.get_mut(job).filter(|record| record.progress.receiver_count() > 0) else {
+                return false;
+            };
+            if let Some(progress) = machine.progress(*job)
                 && record.progress_queued.as_ref() != Some(&progress)
             {
                 record.progress_queued = Some(progress.clone());
                 news.push((*job, progress));
             }
-        }
+            true
+        });
         for (job, progress) in news {
             let is_over = progress.state.is_over();
             let act = Act::Progress(job, Box::new(progress));
             if is_over {
                 self.when_durable(act);
+                self.give_result(job);
             } else {
                 self.when_durable_by_itself(act);
             }

@@ -1,5 +1,6 @@
 //! What one worker is told: orders gather while events are handled, and leave in as few frames as they fit.
 //!
+//! That a ballot is counted, which a worker hears in order to forget it, waits a little for something that is worth a frame.
 //! Orders of one kind are put together, whatever was said between them. The kinds keep an order in which that changes
 //! nothing: a replica is leased before it is revealed, and cancelled or counted after either.
 
@@ -10,6 +11,9 @@ use protocol::{
     message::{CoordinatorMessage, Lease},
 };
 use tokio::sync::mpsc;
+
+/// So many counted ballots wait for nothing.
+const COUNTED_WAITING_MAX: usize = 64;
 
 /// The way to a worker.
 pub(super) struct Outbox {
@@ -43,7 +47,8 @@ pub(super) struct Full;
 impl Outbox {
     pub(super) fn new(messages: mpsc::Sender<CoordinatorMessage>) -> Self {
         let (leases, reveals, cancels) = (Vec::new(), Vec::new(), Vec::new());
-        Self { messages, leases, reveals, cancels, counted: Vec::new(), corrections: Vec::new() }
+        let (counted, corrections) = (Vec::new(), Vec::new());
+        Self { messages, leases, reveals, cancels, counted, corrections }
     }
 
     pub(super) fn add(&mut self, order: Order) {
@@ -54,6 +59,15 @@ impl Outbox {
             Order::Counted(replica) => self.counted.push(replica),
             Order::Correct(correction) => self.corrections.push(correction),
         }
+    }
+
+    /// Whether nothing in it is worth a frame of its own yet.
+    pub(super) fn may_wait(&self) -> bool {
+        self.leases.is_empty()
+            && self.reveals.is_empty()
+            && self.cancels.is_empty()
+            && self.corrections.is_empty()
+            && self.counted.len() < COUNTED_WAITING_MAX
     }
 
     /// Lets everything out.
@@ -93,4 +107,28 @@ fn fitting(leases: &[Lease]) -> usize {
         bytes <= FRAME_GATHERED_BYTES_MAX
     };
     leases.iter().take(FRAME_ITEMS_MAX).take_while(fits).count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{job::JobId, task::TaskId};
+
+    use super::*;
+
+    fn replica(index: u64) -> ReplicaId {
+        ReplicaId { job: JobId([1; 16]), index, task: TaskId(Digest([2; 32])), number: 0 }
+    }
+
+    #[test]
+    fn that_a_ballot_is_counted_waits_for_something_worth_a_frame_or_for_many_others() {
+        let (sender, _receiver) = mpsc::channel(16);
+        let mut outbox = Outbox::new(sender);
+        outbox.add(Order::Counted(replica(0)));
+        assert!(outbox.may_wait());
+        outbox.add(Order::Cancel(replica(1)));
+        assert!(!outbox.may_wait(), "a cancel is worth a frame");
+        outbox.flush().expect("room");
+        (0..COUNTED_WAITING_MAX as u64).for_each(|index| outbox.add(Order::Counted(replica(index))));
+        assert!(!outbox.may_wait(), "enough for a frame");
+    }
 }

@@ -11,7 +11,7 @@ use protocol::{
     digest::Digest,
     identity::NodeId,
     job::JobId,
-    ledger::{CountedBallot, Decided, Record},
+    ledger::{CountedBallot, Decided, Entry, Record},
     verdict::{Certificate, Verdict},
 };
 
@@ -44,29 +44,46 @@ enum Sequel {
 
 type Strays = BTreeMap<u64, Vec<Sequel>>;
 
+/// Where it is told what became of the tasks.
+pub(super) enum Source<'a> {
+    /// In the ledger.
+    Ledger(&'a Reader, JobId),
+    /// Here: everything that the ledger has of the job.
+    Memory(&'a [Entry]),
+}
+
+impl Source<'_> {
+    fn entries(&self) -> Result<Box<dyn Iterator<Item = Result<Entry, LedgerError>> + '_>, LedgerError> {
+        Ok(match self {
+            Self::Ledger(ledger, job) => {
+                Box::new(ledger.job_entries(*job)?.map(|found| found.map(|(_, entry)| entry)))
+            }
+            Self::Memory(entries) => Box::new(entries.iter().cloned().map(Ok)),
+        })
+    }
+}
+
 /// Gives the tasks of a job whose vote is over to `take`, one after the other. Blocks on the disk; the memory is that of
 /// some thousand tasks.
 ///
 /// # Errors
 /// When the ledger cannot be read, or `take` fails.
 pub(super) fn past_tasks<E: From<LedgerError>>(
-    ledger: &Reader,
-    job: JobId,
+    source: &Source<'_>,
     tasks: u64,
     take: impl FnMut(PastTask) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut strays = Strays::new();
     if tasks > WINDOW_TASKS as u64 {
         let nobody = |_| Ok::<(), LedgerError>(());
-        strays = walk(ledger, job, Strays::new(), nobody)?;
+        strays = walk(source, Strays::new(), nobody)?;
     }
-    walk(ledger, job, strays, take).map(|_| ())
+    walk(source, strays, take).map(|_| ())
 }
 
 /// Returns what came after its task had left the window.
 fn walk<E: From<LedgerError>>(
-    ledger: &Reader,
-    job: JobId,
+    source: &Source<'_>,
     mut known: Strays,
     mut take: impl FnMut(PastTask) -> Result<(), E>,
 ) -> Result<Strays, E> {
@@ -76,8 +93,8 @@ fn walk<E: From<LedgerError>>(
         known.remove(&index).into_iter().flatten().for_each(|sequel| task.follow(sequel));
         take(task)
     };
-    for found in ledger.job_entries(job)? {
-        let (_, entry) = found?;
+    for entry in source.entries()? {
+        let entry = entry?;
         let (index, sequel) = match entry.record {
             Record::Decided(decided) => {
                 window.insert(decided.index, PastTask::new(decided, entry.at_ms));

@@ -19,10 +19,11 @@ impl Core {
     pub(super) fn asked(&mut self, asked: Asked) {
         match asked {
             Asked::Submit { submission, follow, reply } => {
-                let taken = self.submit(*submission);
+                let taken = self.submit(*submission, follow);
                 let answer = move || drop(reply.send(taken));
                 if follow {
-                    self.when_durable_by_itself(Act::Reply(Box::new(answer)));
+                    // Whoever follows tells nobody before it is durable, and is in no hurry to say that it was taken.
+                    answer();
                 } else {
                     self.when_durable(Act::Reply(Box::new(answer)));
                 }
@@ -32,6 +33,7 @@ impl Core {
                     self.when_durable(Act::Progress(job, Box::new(progress)));
                 }
                 let receiver = self.jobs.get(&job).map(|record| record.progress.subscribe());
+                self.watched.insert(job);
                 self.reply(reply, receiver);
             }
             Asked::Abandon { job, by, reply } => {
@@ -48,7 +50,12 @@ impl Core {
             }
             Asked::Result { job, reply } => {
                 let result = self.result(job).map(Box::new);
-                self.reply(reply, result);
+                if self.end_is_told(job) {
+                    // What it rests on is durable; what came after the end, a late ballot, is no reason to wait.
+                    drop(reply.send(result));
+                } else {
+                    self.reply(reply, result);
+                }
             }
             Asked::Certificate { job, index, reply } => {
                 let certificate = self.machine.certificate(job, index);
@@ -68,6 +75,11 @@ impl Core {
     fn reply<T: Send + 'static>(&mut self, reply: oneshot::Sender<T>, answer: T) {
         // Whoever asked may be gone: then nobody needs the answer.
         self.when_durable(Act::Reply(Box::new(move || drop(reply.send(answer)))));
+    }
+
+    /// Whether those who watch a job have heard that it is over, which they do once that is durable.
+    fn end_is_told(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_some_and(|record| record.progress.borrow().state.is_over())
     }
 
     /// Stops a job for its submitter, or for the operator (`by` is none).
@@ -120,7 +132,7 @@ impl Core {
         self.machine.workers().filter_map(status).collect()
     }
 
-    fn result(&self, id: JobId) -> Result<JobResult, String> {
+    pub(super) fn result(&self, id: JobId) -> Result<JobResult, String> {
         let unknown = || format!("job {id} is not known here; `coordinator status` lists those that are");
         let job = self.machine.job(id).ok_or_else(unknown)?;
         let record = self.jobs.get(&id).ok_or_else(unknown)?;
@@ -141,6 +153,7 @@ impl Core {
             places: record.places.clone(),
             broken_seals: job.broken_seals(),
             lost: job.lost().collect(),
+            past: None,
         })
     }
 }

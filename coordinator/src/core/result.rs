@@ -13,6 +13,7 @@ use protocol::{
     digest::Digest,
     identity::NodeId,
     job::JobId,
+    ledger::Entry,
     plan::Plan,
     policy::Policy,
     report::{JobReport, JobState, TaskReport},
@@ -22,13 +23,13 @@ use serde::Serialize;
 
 use super::{
     Known,
-    past::{PastTask, past_tasks},
+    past::{PastTask, Source, past_tasks},
     report::ReportSums,
 };
 use crate::ledger::{LedgerError, Reader};
 
 /// Most tasks of a job whose report is for reading by eye.
-const INDENTED_TASKS_MAX: u64 = 16;
+pub(super) const SHORT_TASKS_MAX: u64 = 16;
 
 /// What the owner knows of a job that is over.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub struct JobResult {
     pub(super) broken_seals: BTreeMap<NodeId, u64>,
     /// Accepted tasks whose outcome was lost.
     pub(super) lost: BTreeSet<u64>,
+    /// What the ledger has of it, where that is at hand.
+    pub(super) past: Option<Vec<Entry>>,
 }
 
 /// Why a result cannot be written.
@@ -129,7 +132,12 @@ impl TaskBallots {
 impl JobResult {
     /// Whether writing it takes less than waking another thread: few tasks, which the ledger has just written.
     pub fn is_short(&self) -> bool {
-        self.plan.tasks() <= INDENTED_TASKS_MAX
+        self.plan.tasks() <= SHORT_TASKS_MAX
+    }
+
+    /// Whether it can be written without the ledger.
+    pub fn is_at_hand(&self) -> bool {
+        self.past.is_some()
     }
 
     /// Writes the result from the ledger. Blocks on the disk.
@@ -142,7 +150,11 @@ impl JobResult {
         let mut outcomes = AcceptedDigests::new(tasks)?;
         let mut verdicts = JsonList::new(tasks)?;
         let mut ballots = JsonList::new(tasks)?;
-        past_tasks(ledger, self.job, tasks, |task| {
+        let source = match &self.past {
+            Some(entries) => Source::Memory(entries),
+            None => Source::Ledger(ledger, self.job),
+        };
+        past_tasks(&source, tasks, |task| {
             let index = task.decided.index;
             sums.add(self, &task);
             outcomes.set(index, task.accepted().filter(|_| !self.lost.contains(&index)))?;
@@ -166,7 +178,7 @@ enum JsonList<T> {
 
 impl<T: Serialize> JsonList<T> {
     fn new(tasks: u64) -> Result<Self, ResultError> {
-        if tasks <= INDENTED_TASKS_MAX {
+        if tasks <= SHORT_TASKS_MAX {
             return Ok(Self::Short(Vec::new()));
         }
         Ok(Self::Long(BufWriter::new(tempfile::tempfile()?), true))
@@ -239,7 +251,7 @@ impl AcceptedDigests {
     pub const ROW_BYTES: usize = 33;
 
     fn new(tasks: u64) -> Result<Self, ResultError> {
-        if tasks <= INDENTED_TASKS_MAX {
+        if tasks <= SHORT_TASKS_MAX {
             return Ok(Self::Short((0..tasks).map(|_| None).collect()));
         }
         let file = tempfile::tempfile()?;

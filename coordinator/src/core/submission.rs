@@ -9,16 +9,16 @@ use protocol::{
     digest::Digest,
     identity::NodeId,
     job::{JobId, JobSpec},
-    ledger::{Record, Submitted},
+    ledger::{Entry, Record, Submitted},
     limits::{JOB_FILES_HELD_BYTES_MAX, JOBS_OPEN_MAX},
     plan::Plan,
     report::JobProgress,
 };
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::info;
-use verdict::{Input, Rejected, TaskTerms, Tasks};
+use verdict::{Input, Rejected, TaskTerms, Tasks, job::Job};
 
-use super::{Core, Submission};
+use super::{Act, Core, JobResult, Submission, event::Taken, result::SHORT_TASKS_MAX};
 
 /// A job, beside what the machine knows of it.
 pub(super) struct JobRecord {
@@ -38,21 +38,26 @@ pub(super) struct JobRecord {
     pub(super) kept: BTreeSet<Digest>,
     /// What was obtained for audits, by task number: of which outcome, and from whom.
     pub(super) witnesses: BTreeMap<u64, Vec<(Digest, NodeId)>>,
+    /// What was written down of a job of few tasks, to its end, so that its result need not be read from the disk.
+    pub(super) past: Option<Vec<Entry>>,
+    /// Takes the result as soon as the job is over.
+    pub(super) follower: Option<oneshot::Sender<Box<JobResult>>>,
 }
 
 impl Core {
-    pub(super) fn submit(
-        &mut self,
-        submission: Submission,
-    ) -> Result<(JobId, watch::Receiver<JobProgress>), String> {
-        let open = self.machine.jobs().filter(|(_, job)| !job.state().is_over()).count();
+    pub(super) fn submit(&mut self, submission: Submission, follow: bool) -> Result<Taken, String> {
+        let is_open = |(_, job): &(JobId, &Job)| !job.state().is_over();
+        // Nothing is counted as long as all jobs together are fewer.
+        let few = self.jobs.len() < JOBS_OPEN_MAX;
+        let open = if few { 0 } else { self.machine.jobs().filter(is_open).count() };
         if open >= JOBS_OPEN_MAX {
             return Err(format!(
                 "{open} jobs are open, which is the limit; wait for one to end, or abandon one"
             ));
         }
-        let held: usize = self.jobs.values().filter_map(|record| Some(record.file.as_ref()?.len())).sum();
         let more = submission.file.as_ref().map_or(0, |file| file.len());
+        let files = self.jobs.values().filter_map(|record| Some(record.file.as_ref()?.len()));
+        let held: usize = if more == 0 { 0 } else { files.sum() };
         if held + more > JOB_FILES_HELD_BYTES_MAX {
             return Err(format!(
                 "the expression files of the jobs here have {held} bytes and yours has {more}, over the limit of \
@@ -67,15 +72,36 @@ impl Core {
         let tasks = Box::new(PlannedTasks(Arc::clone(&plan)));
         let policy = spec.policy.clone();
         info!(%job, name = %spec.name, tasks = plan.tasks(), "job submitted");
-        let record = JobRecord::new(&submitted, file, spec, plan);
+        let mut record = JobRecord::new(&submitted, file, spec, plan);
         let progress = record.progress.subscribe();
+        let (follower, result) = oneshot::channel();
+        let (durably, is_durable) = oneshot::channel();
+        if follow {
+            record.past = (record.plan.tasks() <= SHORT_TASKS_MAX).then(Vec::new);
+            record.follower = Some(follower);
+        }
         self.jobs.insert(job, record);
+        self.watched.insert(job);
         self.record(Record::Submitted(submitted));
         if let Err(rejected) = self.tell(Input::JobSubmitted { job, policy, tasks }) {
             self.jobs.remove(&job);
             return Err(rejected.to_string());
         }
-        Ok((job, progress))
+        // Whoever submitted may be gone.
+        self.when_durable_by_itself(Act::Reply(Box::new(move || durably.send(()).unwrap_or_default())));
+        Ok(Taken { job, is_durable, progress, result })
+    }
+
+    /// Hands the result of a job that is over to whoever is to tell it as soon as its progress says so.
+    pub(super) fn give_result(&mut self, job: JobId) {
+        let Some(record) = self.jobs.get_mut(&job) else { return };
+        let past = record.past.take();
+        let Some(follower) = record.follower.take() else { return };
+        if let Ok(mut result) = self.result(job) {
+            result.past = past;
+            // Whoever waited may be gone.
+            let _ = follower.send(Box::new(result));
+        }
     }
 }
 
@@ -93,6 +119,8 @@ impl JobRecord {
             places: BTreeMap::new(),
             kept: BTreeSet::new(),
             witnesses: BTreeMap::new(),
+            past: None,
+            follower: None,
         }
     }
 }

@@ -28,13 +28,16 @@ pub(super) fn check(
     ours: Option<NodeId>,
     marked: Option<&SignedHead>,
 ) -> Result<(Frontier, SignedHead), LedgerError> {
-    let checked = check_tree(reader, ours, marked)?;
-    check_mark(&reader.snapshot()?, checked.1.head.coordinator, marked)?;
+    check_layout(&reader.database, &reader.path, marked)?;
+    // That entries are lost says more than that the last head does not fit.
+    check_size(&reader.snapshot()?, marked)?;
+    let checked = check_base(reader, ours, marked)?;
+    check_acknowledged(reader, checked.1.head.coordinator, marked)?;
     Ok(checked)
 }
 
-/// As [`check`], but for the mark's own soundness.
-fn check_tree(
+/// As [`check`], whatever was acknowledged.
+pub(super) fn check_base(
     reader: &Reader,
     ours: Option<NodeId>,
     marked: Option<&SignedHead>,
@@ -43,12 +46,6 @@ fn check_tree(
     check_layout(&reader.database, path, marked)?;
     let snapshot = reader.snapshot()?;
     let size = snapshot.size()?;
-    if let Some(marked) = marked
-        && marked.head.tree.size > size
-    {
-        let (held, acknowledged) = (size, marked.head.tree.size);
-        return Err(LedgerError::Lost { path: path.to_owned(), held, acknowledged });
-    }
     let founder = founder(&snapshot)?;
     if let Some(ours) = ours.filter(|ours| *ours != founder) {
         return Err(LedgerError::Foreign { path: path.to_owned(), founder, ours });
@@ -61,6 +58,25 @@ fn check_tree(
     Ok((frontier, head))
 }
 
+/// Checks that the ledger of `founder` has all that the mark says was acknowledged.
+pub(super) fn check_acknowledged(
+    reader: &Reader,
+    founder: NodeId,
+    marked: Option<&SignedHead>,
+) -> Result<(), LedgerError> {
+    let snapshot = reader.snapshot()?;
+    check_size(&snapshot, marked)?;
+    check_mark(&snapshot, founder, marked)
+}
+
+fn check_size(snapshot: &Snapshot, marked: Option<&SignedHead>) -> Result<(), LedgerError> {
+    let (held, acknowledged) = (snapshot.size()?, marked.map_or(0, |marked| marked.head.tree.size));
+    if acknowledged > held {
+        return Err(LedgerError::Lost { path: snapshot.path().to_owned(), held, acknowledged });
+    }
+    Ok(())
+}
+
 /// Writes the file with the last acknowledged head anew, from the ledger's own last head: for whoever has lost that file,
 /// and knows that the ledger is the newest. A file that can be read stays as it is.
 ///
@@ -68,7 +84,8 @@ fn check_tree(
 /// When the ledger cannot be used without that file either, or the disk refuses.
 pub fn restore_head(state_dir: &Path) -> Result<SignedHead, LedgerError> {
     let (reader, acknowledged) = Reader::open(state_dir)?;
-    let (_, head) = check_tree(&reader, None, acknowledged.as_ref())?;
+    let (_, head) = check_base(&reader, None, acknowledged.as_ref())?;
+    check_size(&reader.snapshot()?, acknowledged.as_ref())?;
     if let Some(acknowledged) = acknowledged {
         return Ok(acknowledged);
     }

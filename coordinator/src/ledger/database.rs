@@ -56,6 +56,16 @@ impl OpenDatabase {
         self.database()?.begin_write().map_err(LedgerError::database("write", &self.path))
     }
 
+    /// Makes everything durable that was committed for later.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn persist(&self) -> Result<(), LedgerError> {
+        guarded(&self.path, || {
+            self.begin_write()?.commit().map_err(LedgerError::database("write", &self.path))
+        })
+    }
+
     fn database(&self) -> Result<&Database, LedgerError> {
         self.database.as_ref().ok_or_else(|| LedgerError::Stopped { path: self.path.clone() })
     }

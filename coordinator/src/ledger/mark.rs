@@ -2,9 +2,10 @@
 //!
 //! After a crash the database goes back to its last whole commit, and it cannot tell a commit that a crash cut short
 //! from one that was damaged later. The mark can: it is written after a commit is durable and before the next one begins,
-//! so a database that holds less than the mark says has lost something. What was acknowledged and not yet marked is the
+//! so a ledger that holds less than the mark says has lost something. What was acknowledged and not yet marked is the
 //! last commit at most, for the moment that the mark takes. Two slots take turns, each with its checksum: a write that is
-//! cut short leaves the other one.
+//! cut short leaves the other one. For batches that only the journal has, one slot is written again and again without
+//! waiting for the disk; the other one stays what the disk has for certain.
 
 use std::path::{Path, PathBuf};
 
@@ -55,23 +56,31 @@ impl Mark {
     /// # Errors
     /// When the disk refuses.
     pub(super) fn set(&mut self, head: &SignedHead) -> Result<(), LedgerError> {
+        let written = self.write(head).and_then(|()| self.file.sync_data());
+        written.map_err(LedgerError::io("write", &self.path))?;
+        self.next = 1 - self.next;
+        Ok(())
+    }
+
+    /// As [`Mark::set`], durable some time later. What was set last stays beside it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn note(&mut self, head: &SignedHead) -> Result<(), LedgerError> {
+        self.write(head).map_err(LedgerError::io("write", &self.path))
+    }
+
+    fn write(&self, head: &SignedHead) -> std::io::Result<()> {
         let mut slot = vec![0; PREFIX_BYTES];
         slot.extend(codec::encode(head));
         let length = u16::try_from(slot.len() - PREFIX_BYTES).unwrap_or(u16::MAX);
         slot[32..PREFIX_BYTES].copy_from_slice(&length.to_le_bytes());
         let checksum = leaf_digest(&slot[32..]);
         slot[..32].copy_from_slice(&checksum.0);
-        self.write(&slot).map_err(LedgerError::io("write", &self.path))?;
-        self.next = 1 - self.next;
-        Ok(())
-    }
-
-    fn write(&self, slot: &[u8]) -> std::io::Result<()> {
         if self.file.len()? != 2 * SLOT_BYTES as u64 {
             self.file.set_len(2 * SLOT_BYTES as u64)?;
         }
-        self.file.write((self.next * SLOT_BYTES) as u64, slot)?;
-        self.file.sync_data()
+        self.file.write((self.next * SLOT_BYTES) as u64, &slot)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Reading the ledger: whatever is read back is checked against the digest that the tree has of it.
 //!
-//! A reader is a handle that can be cloned and used from any thread while the ledger grows; each call sees one commit.
+//! A reader is a handle that can be cloned and used from any thread while the ledger grows; each call sees one commit, and
+//! waits for the database where it is behind what was acknowledged.
 
 use std::{
     fmt,
     ops::{Bound, RangeBounds},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Condvar, Mutex, PoisonError},
 };
 
 use protocol::{
@@ -19,8 +20,15 @@ use protocol::{
 use redb::Range;
 
 use super::{
-    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, ShortOutcome, check::check,
-    database::OpenDatabase, error::guarded, mark::Mark, overlay::Overlay, snapshot::Snapshot,
+    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, JOURNAL_FILE, LedgerError, ShortOutcome,
+    check::{check, check_base},
+    database::OpenDatabase,
+    error::guarded,
+    journal::Journal,
+    mark::Mark,
+    overlay::Overlay,
+    snapshot::Snapshot,
+    store::follow,
     tables::read_entry,
 };
 
@@ -30,6 +38,26 @@ pub struct Reader {
     pub(super) database: Arc<OpenDatabase>,
     pub(super) path: Arc<Path>,
     pub(super) files: Files,
+    pub(super) behind: Arc<Behind>,
+}
+
+/// Whether the database has less than was acknowledged, for the moment that it takes to follow.
+#[derive(Debug, Default)]
+pub(super) struct Behind {
+    is_behind: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Behind {
+    pub(super) fn set(&self, is_behind: bool) {
+        *self.is_behind.lock().unwrap_or_else(PoisonError::into_inner) = is_behind;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) {
+        let is_behind = self.is_behind.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_while(is_behind, |is_behind| *is_behind));
+    }
 }
 
 impl fmt::Debug for Reader {
@@ -39,6 +67,10 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
+    pub(super) fn new(database: OpenDatabase, path: &Path, files: Files) -> Self {
+        Self { database: Arc::new(database), path: path.into(), files, behind: Arc::default() }
+    }
+
     /// Opens the ledger in a state directory without changing anything there, while no coordinator runs; also the head
     /// that was acknowledged last, as the file beside it says. Blocks as [`super::Ledger::open`].
     ///
@@ -49,7 +81,20 @@ impl Reader {
         let database = OpenDatabase::open(Overlay::open(&path)?, &path)?;
         let acknowledged = acknowledged_head(state_dir)?;
         let files = Files::in_folder(state_dir.join(FILES_FOLDER));
-        Ok((Self { database: Arc::new(database), path: path.into(), files }, acknowledged))
+        let reader = Self::new(database, &path, files);
+        let journal_path = state_dir.join(JOURNAL_FILE);
+        let journal = match Overlay::open(&journal_path) {
+            Ok(journal) => Journal::read(&journal, &journal_path)?,
+            Err(LedgerError::Absent { .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        // A database that nothing can follow is for whoever checks it to describe.
+        if !journal.is_empty()
+            && let Ok(base) = check_base(&reader, None, acknowledged.as_ref())
+        {
+            follow(&reader, base, journal, &journal_path)?;
+        }
+        Ok((reader, acknowledged))
     }
 
     /// As [`Reader::open`], and refuses a ledger that a coordinator would refuse.
@@ -243,6 +288,8 @@ impl Reader {
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot, LedgerError> {
+        // What was acknowledged is there to be read.
+        self.behind.wait();
         guarded(&self.path, || {
             let transaction = self.database.begin_read()?;
             Snapshot::new(&transaction, &self.path)

@@ -1,51 +1,39 @@
-//! Appending: one commit for whatever has come, and a signed head that is durable before anybody hears of it.
+//! Appending: a batch is durable before anybody hears of it, and in the database before anybody reads.
 //!
-//! A commit writes the entries, the nodes of the tree that they complete, the index, and the new head, in one
-//! transaction of the database. The mark follows before the next commit, while others go on with what is durable already. Of the heads the last 64 stay, and from before that the first of every
-//! 1024 entries: enough to show an auditor how the log grew, without a row for each commit of its life.
+//! A small batch goes to the journal, which takes one write; the database follows while others go on with what is durable
+//! already, and has it durably from time to time. A large one goes to the database at once. The mark beside them says how
+//! far the ledger has come, so that a loss shows when it is opened again.
 
 use std::{
-    borrow::Cow,
-    collections::BTreeMap,
     fs::OpenOptions,
     io,
     path::Path,
-    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use protocol::{
-    codec,
     digest::Digest,
     identity::SecretKey,
     job::JobId,
-    ledger::{Entry, Head, LEDGER_VERSION, Record, SignedHead},
-    limits::{INLINE_OUTCOME_BYTES_MAX, LEDGER_ENTRY_BYTES_MAX},
-    merkle::{Frontier, leaf_digest},
-    outcome::Outcome,
+    ledger::{Entry, LEDGER_VERSION, Record, SignedHead},
+    merkle::Frontier,
 };
 use redb::{
-    ReadableTable, StorageBackend, Table, WriteTransaction,
+    StorageBackend,
     backends::{FileBackend, InMemoryBackend},
 };
 
 use super::{
-    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, LedgerError, Reader,
-    check::check,
+    DATABASE_FILE, FILES_FOLDER, Files, HEAD_FILE, JOURNAL_FILE, LedgerError, Reader,
+    check::{check_acknowledged, check_base},
+    commit::{self, Prepared},
     database::OpenDatabase,
     error::guarded,
     files::sync_folder,
+    journal::{Journal, Written},
     mark::Mark,
-    tables::{
-        ENTRIES, ENTRY_PREFIX_BYTES, HEADS, JOB_ENTRIES, JOBS, JobRow, LAYOUT, LAYOUT_KEY, META, NODES,
-        OUTCOMES, row_prefix,
-    },
+    tables::{LAYOUT, LAYOUT_KEY, META},
 };
-
-/// How many heads of the last commits are kept.
-const HEADS_RECENT: usize = 64;
-/// From before those, the first head of this many entries is kept.
-const HEADS_STRIDE: u64 = 1024;
 
 /// The time for entries, in milliseconds since 1970, by this machine's clock.
 pub fn unix_now_ms() -> u64 {
@@ -93,18 +81,43 @@ pub struct Appended {
     pub head: SignedHead,
 }
 
+/// What a ledger is stored on.
+pub struct Storage<S> {
+    /// The database.
+    pub database: S,
+    /// The last acknowledged head.
+    pub mark: S,
+    /// What the database does not hold durably yet.
+    pub journal: S,
+}
+
 /// The one that appends.
 #[derive(Debug)]
 pub struct Ledger {
     reader: Reader,
     mark: Mark,
+    journal: Journal,
     key: SecretKey,
     frontier: Frontier,
     head: SignedHead,
+    /// What is in the journal and not in the database.
+    pending: Option<Pending>,
     /// What the mark says.
-    vouched: SignedHead,
+    marked: SignedHead,
     /// A write failed: what the disk holds is known again when it is opened anew.
     stopped: bool,
+}
+
+/// A batch that is durable, and that readers wait for.
+struct Pending {
+    batch: Batch,
+    prepared: Prepared,
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pending").field("first", &self.prepared.first).finish_non_exhaustive()
+    }
 }
 
 impl Ledger {
@@ -116,8 +129,9 @@ impl Ledger {
     pub fn open(state_dir: &Path, key: &SecretKey, durability: Durability) -> Result<Self, LedgerError> {
         let path = state_dir.join(DATABASE_FILE);
         if durability == Durability::Memory {
-            let memory = (InMemoryBackend::new(), InMemoryBackend::new());
-            return Self::open_on(memory.0, memory.1, &path, Files::in_memory(), key);
+            let memory = InMemoryBackend::new;
+            let storage = Storage { database: memory(), mark: memory(), journal: memory() };
+            return Self::open_on(storage, &path, Files::in_memory(), key);
         }
         let mark_path = state_dir.join(HEAD_FILE);
         if !path.try_exists().map_err(LedgerError::io("look for", &path))? {
@@ -126,29 +140,31 @@ impl Ledger {
             }
             found_file(state_dir, &path, key)?;
         }
-        let open = |path: &Path, create| OpenOptions::new().read(true).write(true).create(create).open(path);
-        let database = open(&path, false).map_err(LedgerError::io("open", &path))?;
-        let database = FileBackend::new(database).map_err(LedgerError::database("open", &path))?;
-        let mark = open(&mark_path, true).map_err(LedgerError::io("open", &mark_path))?;
+        let open = |path: &Path, create| {
+            let file = OpenOptions::new().read(true).write(true).create(create).open(path);
+            let file = file.map_err(LedgerError::io("open", path))?;
+            FileBackend::new(file).map_err(LedgerError::database("open", path))
+        };
+        let database = open(&path, false)?;
+        let (mark, journal) = (open(&mark_path, true)?, open(&state_dir.join(JOURNAL_FILE), true)?);
         sync_folder(state_dir).map_err(LedgerError::io("write", state_dir))?;
-        let mark = FileBackend::new(mark).map_err(LedgerError::database("open", &mark_path))?;
-        Self::open_on(database, mark, &path, Files::in_folder(state_dir.join(FILES_FOLDER)), key)
+        let storage = Storage { database, mark, journal };
+        Self::open_on(storage, &path, Files::in_folder(state_dir.join(FILES_FOLDER)), key)
     }
 
-    /// As [`Ledger::open`], on storage of any kind: `database` and `mark` are its two files, and `path` is what
-    /// messages call the first.
+    /// As [`Ledger::open`], on storage of any kind; `path` is what messages call the database.
     ///
     /// # Errors
     /// As [`Ledger::open`].
-    pub fn open_on(
-        database: impl StorageBackend,
-        mark: impl StorageBackend,
+    pub fn open_on<S: StorageBackend>(
+        storage: Storage<S>,
         path: &Path,
         files: Files,
         key: &SecretKey,
     ) -> Result<Self, LedgerError> {
-        let mark_path = path.with_file_name(HEAD_FILE);
-        let (mark, marked) = Mark::open(Box::new(mark), &mark_path)?;
+        let Storage { database, mark, journal } = storage;
+        let (mark_path, journal_path) = (path.with_file_name(HEAD_FILE), path.with_file_name(JOURNAL_FILE));
+        let (mut mark, marked) = Mark::open(Box::new(mark), &mark_path)?;
         guarded(path, || {
             let is_new = database.len().map_err(LedgerError::io("read", path))? == 0;
             if let (true, Some(marked)) = (is_new, marked) {
@@ -159,14 +175,22 @@ impl Ledger {
             if is_new {
                 found(&database, path, key)?;
             }
-            let reader = Reader { database: Arc::new(database), path: path.into(), files };
-            let (frontier, head) = check(&reader, Some(key.node_id()), marked.as_ref())?;
-            let mut ledger =
-                Self { reader, mark, key: key.clone(), frontier, head, vouched: head, stopped: false };
-            if marked != Some(head) {
-                ledger.mark.set(&head)?;
+            let reader = Reader::new(database, path, files);
+            let (ours, marked) = (Some(key.node_id()), marked.as_ref());
+            let before = check_base(&reader, ours, marked)?;
+            let size_before = before.0.size();
+            let written = Journal::read(&journal, &journal_path)?;
+            let (frontier, head) = follow(&reader, before, written, &journal_path)?;
+            check_acknowledged(&reader, head.head.coordinator, marked)?;
+            if frontier.size() > size_before {
+                reader.database.persist()?;
             }
-            Ok(ledger)
+            if marked != Some(&head) {
+                mark.set(&head)?;
+            }
+            let journal = Journal::begin(Box::new(journal), &journal_path)?;
+            let (key, pending) = (key.clone(), None);
+            Ok(Self { reader, mark, journal, key, frontier, head, pending, marked: head, stopped: false })
         })
     }
 
@@ -180,55 +204,142 @@ impl Ledger {
         self.head
     }
 
-    /// [`Ledger::commit`], then [`Ledger::vouch`].
+    /// [`Ledger::commit`], then [`Ledger::catch_up`].
     ///
     /// # Errors
     /// As either; after the first, nothing of the batch counts as written.
     pub fn append(&mut self, batch: &Batch) -> Result<Appended, LedgerError> {
         let appended = self.commit(batch)?;
-        self.vouch()?;
+        self.catch_up()?;
         Ok(appended)
     }
 
-    /// Writes a batch in one commit; it is durable when this returns. The time of an entry that would be before the
-    /// last one's becomes the last one's. A batch that is refused for what it holds changes nothing; after the disk
-    /// has refused, the ledger takes no more. Blocks on the disk.
+    /// Writes a batch in one commit; it is durable when this returns, and readers wait for it until [`Ledger::catch_up`],
+    /// which must follow. The time of an entry that would be before the last one's becomes the last one's. A batch that is
+    /// refused for what it holds changes nothing; after the disk has refused, the ledger takes no more. Blocks on the disk.
     ///
     /// # Errors
     /// [`LedgerError`]; then nothing of the batch counts as written.
     pub fn commit(&mut self, batch: &Batch) -> Result<Appended, LedgerError> {
+        self.catch_up()?;
         if self.stopped {
             return Err(LedgerError::Stopped { path: self.reader.path().to_owned() });
         }
-        let first = self.frontier.size();
-        let prepared = Prepared::new(batch, self.head.head.at_ms)?;
+        let prepared = Prepared::new(batch, &self.frontier, self.head.head.at_ms)?;
+        let first = prepared.first;
+        let has_entries = !prepared.leaves.is_empty();
+        let head = if has_entries { prepared.head(&self.key) } else { self.head };
+        let frontier = prepared.frontier.clone();
         self.stopped = true;
-        let path = Arc::clone(&self.reader.path);
-        let (frontier, head) = guarded(&path, || {
-            let transaction = self.reader.database.begin_write()?;
-            let mut commit = Commit { transaction, path: &path };
-            let written = commit.write(&prepared, batch, self.frontier.clone(), self.head, &self.key)?;
-            commit.transaction.commit().map_err(LedgerError::database("write", &path))?;
-            Ok(written)
-        })?;
+        if has_entries && self.journal.append(batch, &prepared, &head)? {
+            self.reader.behind.set(true);
+            self.pending = Some(Pending { batch: batch.clone(), prepared });
+        } else {
+            let (database, path) = (&self.reader.database, &self.reader.path);
+            let new_head = has_entries.then_some(&head);
+            guarded(path, || {
+                commit::write(database, path, (batch, &prepared), new_head, redb::Durability::Immediate)
+            })?;
+        }
         (self.frontier, self.head, self.stopped) = (frontier, head, false);
         Ok(Appended { first, head })
     }
 
-    /// Writes down beside the database what it holds, so that a loss of it shows when it is opened again. Whoever appends
-    /// does so before the next batch; nobody needs to wait for it. Blocks on the disk.
+    /// Brings the database and the mark to where the ledger is. Whoever appends does so before the next batch; nobody but
+    /// readers needs to wait for it. Blocks on the disk.
     ///
     /// # Errors
     /// [`LedgerError`] when the disk refuses; the ledger takes no more then.
-    pub fn vouch(&mut self) -> Result<(), LedgerError> {
-        if self.stopped || self.vouched == self.head {
+    pub fn catch_up(&mut self) -> Result<(), LedgerError> {
+        if let Some(Pending { batch, prepared }) = self.pending.take() {
+            self.stopped = true;
+            let (database, path) = (&self.reader.database, &self.reader.path);
+            let written = guarded(path, || {
+                let head = Some(&self.head);
+                commit::write(database, path, (&batch, &prepared), head, redb::Durability::None)
+            });
+            self.reader.behind.set(false);
+            written?;
+            self.mark.note(&self.head)?;
+            (self.marked, self.stopped) = (self.head, false);
+            return if self.journal.has_room() { Ok(()) } else { self.settle() };
+        }
+        if self.stopped || self.marked == self.head {
+            return Ok(());
+        }
+        self.vouch()
+    }
+
+    /// Makes the database durable by itself, so that little is to be read after a crash. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the disk refuses; the ledger takes no more then.
+    pub fn settle(&mut self) -> Result<(), LedgerError> {
+        if self.pending.is_some() {
+            self.catch_up()?;
+        }
+        if self.stopped || self.journal.is_empty() {
             return Ok(());
         }
         self.stopped = true;
+        self.reader.database.persist()?;
+        self.stopped = false;
+        self.vouch()
+    }
+
+    /// The database has everything: says so in the mark, after which the journal begins anew.
+    fn vouch(&mut self) -> Result<(), LedgerError> {
+        self.stopped = true;
         self.mark.set(&self.head)?;
-        (self.vouched, self.stopped) = (self.head, false);
+        self.journal.restart();
+        (self.marked, self.stopped) = (self.head, false);
         Ok(())
     }
+}
+
+/// At an orderly end the database has everything, and the journal nothing.
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // What fails here is in the journal still.
+        if !self.stopped && self.settle().is_ok() {
+            let _ = self.journal.clear();
+        }
+        self.reader.behind.set(false);
+    }
+}
+
+/// Writes into the database what it lacks of a journal; returns how far that is.
+///
+/// # Errors
+/// When the journal does not go on where the database ends, or the database refuses.
+pub(super) fn follow(
+    reader: &Reader,
+    (mut frontier, mut head): (Frontier, SignedHead),
+    journal: Vec<Written>,
+    journal_path: &Path,
+) -> Result<(Frontier, SignedHead), LedgerError> {
+    for Written { first, batch, head: new_head } in journal {
+        let size = frontier.size();
+        if first.saturating_add(batch.entries.len() as u64) <= size {
+            continue;
+        }
+        if first != size {
+            let what = format!("it goes on at entry {first}, and the database ends before entry {size}");
+            return Err(LedgerError::damaged(journal_path, what));
+        }
+        let prepared = Prepared::encode(&batch.entries, &frontier, head.head.at_ms)?;
+        let same = new_head.head.coordinator == head.head.coordinator
+            && new_head.head.tree == prepared.frontier.root()
+            && new_head.is_authentic();
+        if !same {
+            let what = format!("its head after entry {first} is not that of its entries");
+            return Err(LedgerError::damaged(journal_path, what));
+        }
+        let (database, path) = (&reader.database, &reader.path);
+        commit::write(database, path, (&batch, &prepared), Some(&new_head), redb::Durability::None)?;
+        (frontier, head) = (prepared.frontier, new_head);
+    }
+    Ok((frontier, head))
 }
 
 /// Founds a ledger in a file that appears under its name when it is whole.
@@ -254,174 +365,12 @@ fn found(database: &OpenDatabase, path: &Path, key: &SecretKey) -> Result<(), Le
     let coordinator = key.node_id();
     let record = Record::Founded { coordinator, version: LEDGER_VERSION };
     let batch = Batch { entries: vec![Entry { at_ms: unix_now_ms(), record }], ..Batch::default() };
-    let prepared = Prepared::encode(&batch.entries, 0)?;
+    let prepared = Prepared::encode(&batch.entries, &Frontier::default(), 0)?;
     let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META).map_err(LedgerError::database("write", path))?;
         meta.insert(LAYOUT_KEY, LAYOUT).map_err(LedgerError::database("write", path))?;
     }
-    let mut commit = Commit { transaction, path };
-    let frontier = Frontier::default();
-    let nothing = Head { coordinator, tree: frontier.root(), at_ms: 0 }.sign(key);
-    commit.write(&prepared, &batch, frontier, nothing, key)?;
-    commit.transaction.commit().map_err(LedgerError::database("write", path))
-}
-
-/// The entries of a batch, checked and encoded.
-struct Prepared {
-    leaves: Vec<(Digest, Vec<u8>)>,
-    /// The time of the last entry.
-    at_ms: u64,
-}
-
-impl Prepared {
-    /// A batch for a ledger whose last entry has the time `last_ms`.
-    fn new(batch: &Batch, last_ms: u64) -> Result<Self, LedgerError> {
-        for ShortOutcome { digest, bytes, .. } in &batch.outcomes {
-            if bytes.len() > INLINE_OUTCOME_BYTES_MAX {
-                return Err(too_long("a short outcome", bytes.len(), INLINE_OUTCOME_BYTES_MAX));
-            }
-            if Outcome::digest_of_bytes(bytes) != *digest {
-                return Err(LedgerError::WrongDigest { what: "outcome" });
-            }
-        }
-        if batch.entries.iter().any(|entry| matches!(entry.record, Record::Founded { .. })) {
-            return Err(LedgerError::FoundedAgain);
-        }
-        Self::encode(&batch.entries, last_ms)
-    }
-
-    fn encode(entries: &[Entry], mut at_ms: u64) -> Result<Self, LedgerError> {
-        let mut leaves = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let mut entry = Cow::Borrowed(entry);
-            if entry.at_ms < at_ms {
-                entry.to_mut().at_ms = at_ms;
-            }
-            at_ms = entry.at_ms;
-            let bytes = entry.to_bytes();
-            if bytes.len() > LEDGER_ENTRY_BYTES_MAX {
-                return Err(too_long("an entry", bytes.len(), LEDGER_ENTRY_BYTES_MAX));
-            }
-            leaves.push((leaf_digest(&bytes), bytes));
-        }
-        Ok(Self { leaves, at_ms })
-    }
-}
-
-fn too_long(what: &'static str, bytes: usize, limit_bytes: usize) -> LedgerError {
-    LedgerError::TooLong { what, bytes: bytes as u64, limit_bytes: limit_bytes as u64 }
-}
-
-/// One transaction of the database.
-struct Commit<'a> {
-    transaction: WriteTransaction,
-    path: &'a Path,
-}
-
-impl Commit<'_> {
-    fn failed<E: Into<redb::Error>>(&self) -> impl Fn(E) -> LedgerError + use<'_, E> {
-        LedgerError::database("write", self.path)
-    }
-
-    fn write(
-        &mut self,
-        prepared: &Prepared,
-        batch: &Batch,
-        frontier: Frontier,
-        head: SignedHead,
-        key: &SecretKey,
-    ) -> Result<(Frontier, SignedHead), LedgerError> {
-        self.write_outcomes(batch)?;
-        let first = frontier.size();
-        let frontier = self.write_tree(prepared, frontier)?;
-        self.write_index(first, &batch.entries)?;
-        if frontier.size() == first {
-            return Ok((frontier, head));
-        }
-        let coordinator = key.node_id();
-        let head = Head { coordinator, tree: frontier.root(), at_ms: prepared.at_ms }.sign(key);
-        self.write_head(&head)?;
-        Ok((frontier, head))
-    }
-
-    fn write_tree(&self, prepared: &Prepared, mut frontier: Frontier) -> Result<Frontier, LedgerError> {
-        let mut entries = self.transaction.open_table(ENTRIES).map_err(self.failed())?;
-        let mut nodes = self.transaction.open_table(NODES).map_err(self.failed())?;
-        let mut complete = Vec::new();
-        for (digest, bytes) in &prepared.leaves {
-            let prefix = row_prefix(frontier.size(), digest);
-            let mut row = entries
-                .insert_reserve(frontier.size(), ENTRY_PREFIX_BYTES + bytes.len())
-                .map_err(self.failed())?;
-            row.as_mut()[..ENTRY_PREFIX_BYTES].copy_from_slice(&prefix);
-            row.as_mut()[ENTRY_PREFIX_BYTES..].copy_from_slice(bytes);
-            frontier.push(*digest, |number, digest| {
-                if number % 2 == 1 {
-                    complete.push((number, digest));
-                }
-            })?;
-        }
-        for (number, digest) in complete {
-            nodes.insert(number, &digest.0).map_err(self.failed())?;
-        }
-        Ok(frontier)
-    }
-
-    fn write_index(&self, first: u64, entries: &[Entry]) -> Result<(), LedgerError> {
-        let mut jobs = self.transaction.open_table(JOBS).map_err(self.failed())?;
-        let mut job_entries = self.transaction.open_table(JOB_ENTRIES).map_err(self.failed())?;
-        let mut rows: BTreeMap<JobId, JobRow> = BTreeMap::new();
-        for (position, entry) in (first..).zip(entries) {
-            let Some(job) = entry.record.job() else { continue };
-            let row = match rows.entry(job) {
-                std::collections::btree_map::Entry::Occupied(row) => row.into_mut(),
-                std::collections::btree_map::Entry::Vacant(place) => {
-                    let row = jobs.get(&job.0).map_err(self.failed())?.map(|row| *row.value());
-                    let row = row.map(|row| {
-                        let damaged =
-                            || LedgerError::damaged(self.path, format!("its index is wrong about job {job}"));
-                        JobRow::from_bytes(job, &row).ok_or_else(damaged)
-                    });
-                    place.insert(row.transpose()?.unwrap_or_default())
-                }
-            };
-            job_entries.insert((&job.0, row.entries), position).map_err(self.failed())?;
-            row.entries += 1;
-            row.over |= matches!(entry.record, Record::Over { .. });
-        }
-        for (job, row) in rows {
-            jobs.insert(&job.0, &row.to_bytes(job)).map_err(self.failed())?;
-        }
-        Ok(())
-    }
-
-    fn write_outcomes(&self, batch: &Batch) -> Result<(), LedgerError> {
-        let mut outcomes = self.transaction.open_table(OUTCOMES).map_err(self.failed())?;
-        for ShortOutcome { job, digest, bytes } in &batch.outcomes {
-            outcomes.insert((&job.0, &digest.0), bytes.as_slice()).map_err(self.failed())?;
-        }
-        for job in &batch.forget {
-            let all = (&job.0, &[0; 32])..=(&job.0, &[u8::MAX; 32]);
-            outcomes.retain_in(all, |_, _| false).map_err(self.failed())?;
-        }
-        Ok(())
-    }
-
-    fn write_head(&self, head: &SignedHead) -> Result<(), LedgerError> {
-        let mut heads = self.transaction.open_table(HEADS).map_err(self.failed())?;
-        heads.insert(head.head.tree.size, codec::encode(head).as_slice()).map_err(self.failed())?;
-        if let Some(size) = dispensable_head(&heads).map_err(self.failed())? {
-            heads.remove(size).map_err(self.failed())?;
-        }
-        Ok(())
-    }
-}
-
-/// The head that has just become one of long ago, unless it is the first of its stretch of entries.
-fn dispensable_head(heads: &Table<'_, u64, &'static [u8]>) -> Result<Option<u64>, redb::StorageError> {
-    let Some(old) = heads.iter()?.rev().nth(HEADS_RECENT).transpose()? else { return Ok(None) };
-    let size = old.0.value();
-    let before = heads.range(..size)?.next_back().transpose()?.map(|(key, _)| key.value());
-    Ok(before.filter(|before| before / HEADS_STRIDE == size / HEADS_STRIDE).map(|_| size))
+    let head = prepared.head(key);
+    commit::write_in(transaction, path, (&batch, &prepared), Some(&head), redb::Durability::Immediate)
 }

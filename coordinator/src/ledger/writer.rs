@@ -7,9 +7,10 @@ use std::{
     io,
     sync::{
         Arc,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use protocol::{ledger::SignedHead, limits::INPUT_QUEUE_MAX};
@@ -19,6 +20,9 @@ use super::{Batch, Ledger, LedgerError, Reader};
 
 /// Most entries that are gathered into one commit (the last batch may go beyond).
 const COMMIT_ENTRIES_MAX: usize = 16 * 1024;
+
+/// After so long without a batch the database is made durable by itself.
+const IDLE: Duration = Duration::from_millis(200);
 
 /// How far the disk has come.
 #[derive(Debug, Clone)]
@@ -116,29 +120,51 @@ impl Drop for Writer {
 }
 
 fn write(mut ledger: Ledger, batches: &Receiver<Batch>, told: &watch::Sender<Progress>) -> Ledger {
-    while let Ok(mut gathered) = batches.recv() {
-        let mut count = 1;
-        while gathered.entries.len() < COMMIT_ENTRIES_MAX
-            && let Ok(batch) = batches.try_recv()
-        {
-            gathered.entries.extend(batch.entries);
-            gathered.outcomes.extend(batch.outcomes);
-            gathered.forget.extend(batch.forget);
-            count += 1;
-        }
-        let committed = ledger.commit(&gathered).map(|appended| {
-            told.send_modify(|progress| {
-                progress.batches += count;
-                progress.head = appended.head;
-            });
-        });
-        match committed.and_then(|()| ledger.vouch()) {
-            Ok(()) => {}
-            Err(error) => {
-                told.send_modify(|progress| progress.failed = Some(Arc::new(error)));
-                break;
+    let mut is_settled = true;
+    loop {
+        let next = if is_settled {
+            batches.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            batches.recv_timeout(IDLE)
+        };
+        let written = match next {
+            Ok(first) => {
+                is_settled = false;
+                write_gathered(&mut ledger, first, batches, told)
             }
+            Err(RecvTimeoutError::Timeout) => {
+                is_settled = true;
+                ledger.settle()
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        if let Err(error) = written {
+            told.send_modify(|progress| progress.failed = Some(Arc::new(error)));
+            break;
         }
     }
     ledger
+}
+
+fn write_gathered(
+    ledger: &mut Ledger,
+    mut gathered: Batch,
+    batches: &Receiver<Batch>,
+    told: &watch::Sender<Progress>,
+) -> Result<(), LedgerError> {
+    let mut count = 1;
+    while gathered.entries.len() < COMMIT_ENTRIES_MAX
+        && let Ok(batch) = batches.try_recv()
+    {
+        gathered.entries.extend(batch.entries);
+        gathered.outcomes.extend(batch.outcomes);
+        gathered.forget.extend(batch.forget);
+        count += 1;
+    }
+    let appended = ledger.commit(&gathered)?;
+    told.send_modify(|progress| {
+        progress.batches += count;
+        progress.head = appended.head;
+    });
+    ledger.catch_up()
 }

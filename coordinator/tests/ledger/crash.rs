@@ -42,9 +42,9 @@ fn run(commits: u8) -> Run {
                 ..Batch::default()
             };
             let size = ledger.commit(&batch).expect("room").head.head.tree.size;
-            // Others are told before the mark is written.
+            // Others are told before the database and the mark follow.
             disk.lock().expect("the disk").operations.push(Operation::Acknowledged(size));
-            ledger.vouch().expect("room");
+            ledger.catch_up().expect("room");
             sizes.push(size);
         }
     }
@@ -156,6 +156,31 @@ fn a_ledger_goes_on_after_a_crash() {
     let ledger = open(&disk).expect("a sound ledger");
     let found = ledger.reader().entries(size..).expect("sound").map(|found| found.expect("sound").1.record);
     assert!(found.eq(entries.into_iter().map(|entry| entry.record)));
+}
+
+#[test]
+fn what_only_the_journal_has_is_there_after_a_crash_and_its_loss_is_told() {
+    let disk = Disk::holding(Images::default());
+    drop(open(&disk).expect("a new ledger"));
+    let mut ledger = open(&disk).expect("a sound ledger");
+    let before = disk.lock().expect("the disk").files[0].clone();
+    let (first, second) = (whole_job(1, 2), whole_job(2, 2));
+    ledger.append(&Batch { entries: first.clone(), ..Batch::default() }).expect("room");
+    ledger.append(&Batch { entries: second.clone(), ..Batch::default() }).expect("room");
+    let files = images(&disk);
+    assert!(files[0] == before, "the database's file follows later");
+
+    let read = open(&Disk::holding(files.clone())).expect("the journal has it");
+    let found = read.reader().entries(1..).expect("sound").map(|found| found.expect("sound").1.record);
+    assert!(found.eq(first.into_iter().chain(second).map(|entry| entry.record)));
+
+    let last = files[2].iter().rposition(|byte| *byte != 0).expect("a record");
+    for at in [40, last] {
+        let mut files = files.clone();
+        files[2][at] ^= 1;
+        let error = open(&Disk::holding(files)).expect_err("a part of the journal is unreadable");
+        assert!(matches!(error, LedgerError::Lost { .. } | LedgerError::Damaged { .. }), "{error}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Disks that lose power, fill up and rot: the two files of a ledger as bytes in memory, and everything written to them.
+//! Disks that lose power, fill up and rot: the three files of a ledger as bytes in memory, and everything written to them.
 
 use std::{
     io,
@@ -6,13 +6,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use coordinator::ledger::{Files, Ledger, LedgerError};
+use coordinator::ledger::{Files, Ledger, LedgerError, Storage};
 use redb::StorageBackend;
 
 use crate::log::key;
 
-/// The bytes of the database and of the mark beside it.
-pub(crate) type Images = [Vec<u8>; 2];
+/// The bytes of the database, of the mark beside it, and of the journal.
+pub(crate) type Images = [Vec<u8>; 3];
 
 /// Something that happened to one of the files.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub(crate) enum Operation {
     Acknowledged(u64),
 }
 
-/// Two files in memory.
+/// Three files in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     pub(crate) files: Images,
@@ -44,7 +44,7 @@ pub(crate) struct Disk {
     pub(crate) room: Option<usize>,
 }
 
-/// A disk that two files share.
+/// A disk that the files share.
 pub(crate) type SharedDisk = Arc<Mutex<Disk>>;
 
 #[derive(Debug)]
@@ -131,7 +131,8 @@ pub(crate) fn replay(files: &mut Images, operation: &Operation) {
 /// Opens the ledger on a disk.
 pub(crate) fn open(disk: &SharedDisk) -> Result<Ledger, LedgerError> {
     let file = |file| DiskFile { disk: Arc::clone(disk), file };
-    Ledger::open_on(file(0), file(1), Path::new("ledger.redb"), Files::in_memory(), &key())
+    let storage = Storage { database: file(0), mark: file(1), journal: file(2) };
+    Ledger::open_on(storage, Path::new("ledger.redb"), Files::in_memory(), &key())
 }
 
 /// The files as they are now.

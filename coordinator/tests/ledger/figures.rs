@@ -44,7 +44,7 @@ fn figures_of_commits_reading_opening_and_verification() {
         let ledger = Ledger::open(folder.path(), &key(), Durability::Synced).expect("a ledger");
         println!("opened after an orderly stop in {:.1} ms", start.elapsed().as_secs_f64() * 1000.0);
         let crashed = tempfile::tempdir().expect("a folder");
-        for name in ["ledger.redb", "ledger.head"] {
+        for name in ["ledger.redb", "ledger.head", "ledger.journal"] {
             std::fs::copy(folder.path().join(name), crashed.path().join(name)).expect("a copy");
         }
         let start = Instant::now();

@@ -395,7 +395,7 @@ fn looking_at_a_ledger_that_crashed_does_not_change_it() {
     ledger.append(&Batch { entries, ..Batch::default() }).expect("room");
     // What a crash leaves: the files as they are while the ledger is open.
     let crashed = tempfile::tempdir().expect("a folder");
-    for name in ["ledger.redb", "ledger.head"] {
+    for name in ["ledger.redb", "ledger.head", "ledger.journal"] {
         std::fs::copy(folder.path().join(name), crashed.path().join(name)).expect("a copy");
     }
     let before = std::fs::read(crashed.path().join(DATABASE_FILE)).expect("a file");

@@ -172,11 +172,8 @@ const POLICY: &[Case] = &[
         "j:7:9: `lease` is `60`, which is no duration; write a number with its unit, such as \"60s\" or \"5m\"",
     ),
     ("lease = \"2days\"\n", "j:7:9: `lease` is 2days; it must be from 1s to 1day"),
-    ("audit = 2\n", "j:7:1: `audit` is not supported by this version; remove it"),
-    (
-        "audits = 2\n",
-        "j:7:1: unknown key `audits` in [policy]; `audit` is not supported by this version; remove it",
-    ),
+    ("error = 2\n", "j:7:1: `error` is not supported by this version; remove it"),
+    ("audits = 2\n", "j:7:1: unknown key `audits` in [policy]; did you mean `audit`?"),
     ("leese = \"60s\"\n", "j:7:1: unknown key `leese` in [policy]; did you mean `lease`?"),
     (
         "quorum = 1\ntolerate = 1\n",
@@ -205,6 +202,24 @@ const POLICY: &[Case] = &[
     (
         "distinct = [\"operator\"]\nquorum = 1\nreplicas = 1\n",
         "j:7:1: `distinct` asks winning ballots to differ, and `quorum` = 1 needs only one; set `quorum` to at least 2, or remove `distinct`",
+    ),
+    (
+        "mode = \"audited\"\nquorum = 1\nreplicas = 1\n",
+        "j:7:1: `mode` is \"audited\" and `quorum` is 1, so that nobody would audit; set `quorum` to at least 2, or `audit` to at least 1",
+    ),
+    ("mode = \"audit\"\n", "j:7:8: `mode` is `audit`; did you mean `audited`?"),
+    (
+        "audit = 9\n",
+        "j:7:1: `audit` is 9, and `max_replicas` = 9 leaves no worker to be asked after a failed one; set `max_replicas` to at least 10",
+    ),
+    (
+        "audit = 1\nsealed = true\n",
+        "j:8:1: `sealed` and audits do not go together: an auditor must see what it tests; remove one of them",
+    ),
+    (
+        "mode = \"audited\"\ndistinct = [\"formula\"]\n",
+        "j:8:1: `distinct` names `formula` and `mode` is \"audited\": auditors do not compute, so that they cannot differ there; \
+         remove it, or set `mode` to \"replicated\" and `audit` to at least 1",
     ),
 ];
 
@@ -253,7 +268,7 @@ fn the_messages_of_the_largest_limits_name_value_limit_and_remedy() {
 
 #[test]
 fn every_key_of_a_later_version_is_told_apart_from_an_unknown_one() {
-    for key in ["audit", "mode", "adaptive", "error"] {
+    for key in ["adaptive", "error"] {
         let errors =
             JobSpec::parse(&format!("{DIGITS}[policy]\n{key} = 1\n")).expect_err("not supported yet");
         assert_eq!(errors.to_string(), format!("7:1: `{key}` is not supported by this version; remove it"));

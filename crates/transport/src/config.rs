@@ -5,7 +5,12 @@
 use std::{sync::Arc, time::Duration};
 
 use protocol::limits::{CLIENTS_MAX, WORKERS_MAX};
-use quinn::{IdleTimeout, TransportConfig, VarInt};
+use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
+
+/// So many packets that ask for an acknowledgement may go without one, as long as it travels with an answer or 25 ms later:
+/// most words here are answered, and a packet that says nothing but that another one came costs as much as one that says
+/// something. Below QUIC's first congestion window of ten packets or so, which would wait otherwise.
+const UNACKNOWLEDGED_PACKETS_MAX: u32 = 8;
 
 /// How one connection behaves. The idle timeout that counts is the shorter one of the two sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +49,10 @@ impl ConnectionConfig {
     pub(crate) fn to_quinn(&self) -> Arc<TransportConfig> {
         let idle_ms = u32::try_from(self.idle_timeout.as_millis()).unwrap_or(u32::MAX);
         let mut config = TransportConfig::default();
+        let mut acknowledgements = AckFrequencyConfig::default();
+        acknowledgements.ack_eliciting_threshold(VarInt::from_u32(UNACKNOWLEDGED_PACKETS_MAX));
         config
+            .ack_frequency_config(Some(acknowledgements))
             .keep_alive_interval(Some(self.keep_alive))
             .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle_ms))))
             .max_concurrent_bidi_streams(VarInt::from_u32(self.streams_max))

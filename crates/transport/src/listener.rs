@@ -5,10 +5,17 @@
 //! half of the bound on a peer must first prove that it receives at its address (QUIC's retry, which costs this side
 //! no memory), so forged addresses cannot fill the places at all.
 
-use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
 
 use protocol::identity::SecretKey;
-use quinn::{Endpoint, Incoming, ServerConfig};
+use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
+use socket2::SockRef;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::{AbortHandle, JoinSet},
@@ -26,6 +33,8 @@ use crate::{
 const INCOMING_MAX: usize = 1024;
 /// Bytes that QUIC keeps for all of them.
 const INCOMING_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Bytes that the system may hold for the listener's socket, each way.
+const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// How long [`Listener::close`] waits for the peers to have been told.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
@@ -45,6 +54,15 @@ pub enum ListenError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+}
+
+/// All connections of a listener share one socket: a thousand peers that answer at once fill the system's default many times
+/// over, and what does not fit is lost and sent again only when somebody misses it.
+fn widen(socket: &UdpSocket) {
+    let socket = SockRef::from(socket);
+    // The system gives less where it must, which costs speed and nothing else.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
 }
 
 /// What a listener has seen, since it was bound.
@@ -99,7 +117,11 @@ impl Listener {
             .incoming_buffer_size(INCOMING_BYTES_MAX / 64)
             .incoming_buffer_size_total(INCOMING_BYTES_MAX);
         let bind = |source| ListenError::Bind { address, source };
-        let endpoint = Endpoint::server(server, address).map_err(bind)?;
+        let socket = UdpSocket::bind(address).map_err(bind)?;
+        widen(&socket);
+        let runtime = Arc::new(TokioRuntime);
+        let endpoint =
+            Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime).map_err(bind)?;
         let local_address = endpoint.local_addr().map_err(bind)?;
         let places = config.connections_max.min(Semaphore::MAX_PERMITS);
         Ok(Self {

@@ -55,6 +55,11 @@ impl Line {
         started
     }
 
+    /// Whether nobody waits, and nobody computes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting().runners == 0
+    }
+
     /// The replica at the front; when there is none, whoever asks runs no more.
     fn next(&self) -> Option<(Work, Vec<u8>)> {
         let mut waiting = self.waiting();

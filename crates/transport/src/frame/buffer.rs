@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::{FrameError, LENGTH_BYTES, name_of};
 
 /// Room at the start; most streams carry a few small frames.
-const CAPACITY_BYTES_MIN: usize = 4 * 1024;
+const CAPACITY_BYTES_MIN: usize = 1024;
 /// Room for the longest frame, and for thousands of small ones at a time.
 const CAPACITY_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 

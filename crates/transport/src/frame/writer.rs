@@ -80,6 +80,21 @@ impl FrameWriter {
         self.flush().await
     }
 
+    /// Adds plain bytes to the batch, where they are few, or writes them. Their count must have been told.
+    ///
+    /// # Errors
+    /// The stream is gone.
+    pub async fn feed_bytes(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
+        if bytes.len() >= BATCH_BYTES {
+            return self.send_bytes(Bytes::copy_from_slice(bytes)).await;
+        }
+        if self.batch.len() >= BATCH_BYTES {
+            self.flush().await?;
+        }
+        self.batch.put_slice(bytes);
+        Ok(())
+    }
+
     /// Writes plain bytes, after everything that was fed, without copying them. Their count must have been told.
     ///
     /// # Errors
