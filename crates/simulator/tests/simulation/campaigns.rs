@@ -27,6 +27,7 @@ fn nothing_is_violated_whatever_goes_wrong() {
         assert_eq!(counts.lost > 0 && counts.doubled > 0, faults != Faults::None, "{counts:?}");
         assert_eq!(counts.crashes > 0, faults == Faults::All, "{counts:?}");
         assert_eq!(counts.standbys > 0, faults != Faults::None, "{counts:?}");
+        assert!(0 < counts.rejections && counts.rejections < counts.audits, "{counts:?}");
         assert!(counts.broken_seals > 0 && counts.records > 20_000 && counts.syncs > 0, "{counts:?}");
     }
 }

@@ -136,7 +136,7 @@ pub struct Machine {
     leased: usize,
     /// What idle workers are asked about now.
     offers: VecDeque<Offer>,
-    /// Tasks with a vacant seat and a lease that expired.
+    /// Tasks with a vacant seat and a lease that expired, or an outcome to be audited by somebody who did not compute it.
     lapsed: BTreeSet<(JobId, u64)>,
     /// Which of them were looked at since a worker left.
     lapsed_walk: Walk,

@@ -106,6 +106,7 @@ impl Machine {
     pub(super) fn exhaust(&mut self, id: JobId, index: u64, verdict: Verdict) {
         self.cancel_outstanding(id, index);
         self.forget_seals(id, index);
+        self.forget_givers(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
         tally.state = State::Exhausted(verdict.clone());

@@ -36,7 +36,7 @@ impl Tally {
             issued.interrupted = false;
             return (number, expires_ms);
         }
-        let number = first_number.saturating_add(self.attempts());
+        let number = first_number.saturating_add(self.issued_count());
         self.issued.push(Issued {
             worker,
             operator,
