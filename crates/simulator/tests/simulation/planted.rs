@@ -63,9 +63,9 @@ enum Bug {
 type Struck = BTreeMap<(JobId, u64, NodeId), NodeId>;
 
 impl Bug {
-    /// Whether it decides by what auditors say.
-    fn hears_audits(self) -> bool {
-        self == Self::VouchesForItself
+    /// Whether it decides otherwise where there are audits, and else where there are none.
+    fn is_about_audits(self) -> bool {
+        matches!(self, Self::AcceptsWithoutAudits | Self::VouchesForItself)
     }
 }
 
@@ -113,6 +113,9 @@ impl Planted {
     fn wins(&self, job: JobId, ballots: &[SignedBallot], digest: Digest) -> bool {
         let Some(policy) = self.policies.get(&job) else { return false };
         let rule = policy.audit_rule();
+        if rule.is_some() != self.bug.is_about_audits() {
+            return false;
+        }
         let agreeing = || ballots.iter().map(|signed| &signed.ballot).filter(|said| said.digest == digest);
         let votes = agreeing().count();
         let heads = agreeing().map(|said| said.worker).collect::<BTreeSet<_>>().len();
@@ -249,9 +252,7 @@ impl Decider for Planted {
                         self.struck.insert(trial, said.worker);
                     }
                 }
-                if said.audit.is_none() || self.bug.hears_audits() {
-                    counted = Some(ballot.signed().clone());
-                }
+                counted = Some(ballot.signed().clone());
             }
             _ => {}
         }

@@ -326,15 +326,7 @@ impl Tally {
                 || self.equivocations.contains_key(worker)
                 || self.broken_seals.contains_key(worker)
         };
-        let has_audited = |issued: &Issued| {
-            let is_its = |cast: &Cast| {
-                let said = cast.ballot.ballot();
-                said.worker == issued.worker
-                    && said.audit.map(|audited| audited.prover) == issued.audit.map(|order| order.prover)
-            };
-            issued.audit.is_some() && self.audits().iter().any(is_its)
-        };
-        self.issued.iter().all(|issued| has_audited(issued) || has_answered(&issued.worker))
+        self.issued.iter().all(|issued| self.has_audited(issued) || has_answered(&issued.worker))
     }
 
     /// What workers have committed to.

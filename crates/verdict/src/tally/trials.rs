@@ -12,12 +12,12 @@ use protocol::{
     audit::{AuditRule, Hearing},
     ballot::Ballot,
     digest::Digest,
-    domain::Axis,
+    domain::{Axis, Engine},
     identity::NodeId,
     message::AuditOrder,
 };
 
-use super::{Cast, Count, Tally, numbers::LEASES_PER_WORKER_MAX};
+use super::{Cast, Count, Issued, Tally, numbers::LEASES_PER_WORKER_MAX};
 
 /// How often a prover that stays connected is asked for its evidence: the first time may have met a dying connection.
 const ASKED_PER_CONNECTION: u32 = 2;
@@ -96,6 +96,21 @@ impl Tally {
     pub(crate) fn wants_witness(&self, formula: protocol::constant::Formula) -> bool {
         let audits = self.terms.audits;
         self.trials.is_some() && audits.need_witness() && audits.cover(formula)
+    }
+
+    /// The engines that a worker may have who is asked now: an audit is work for the processor.
+    pub(crate) fn engines_wanted(&self) -> &'static [Engine] {
+        if self.is_open() && self.trial().is_some() { &[Engine::Cpu] } else { self.terms.engines }
+    }
+
+    /// Whether an audit that was leased has come, if it was one.
+    pub(super) fn has_audited(&self, issued: &Issued) -> bool {
+        let is_its = |cast: &Cast| {
+            let said = cast.ballot.ballot();
+            said.worker == issued.worker
+                && said.audit.map(|audited| audited.prover) == issued.audit.map(|order| order.prover)
+        };
+        issued.audit.is_some() && self.audits().iter().any(is_its)
     }
 
     /// The audits that were counted, in the order in which they came.
