@@ -135,7 +135,7 @@ impl Machine {
         let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
         let Some(trial) = tally.trial().filter(|trial| !trial.insiders) else { return };
         let mut present = self.workers.iter().filter(|(_, worker)| worker.is_present());
-        let is_outsider_left = tally.outstanding().any(|(_, issued)| issued.audit == Some(trial.order))
+        let is_outsider_left = tally.awaited_audits(trial).next().is_some()
             || present.any(|(id, worker)| dispatch::place_auditor(tally, trial, id, worker).is_ok());
         if !is_outsider_left && let Some(trial) = self.tally_mut(id, index).and_then(Tally::trial_mut) {
             trial.insiders = true;

@@ -484,8 +484,9 @@ impl Machine {
             return Err(Rejected::UnknownWorker(worker));
         }
         for (replica, permille) in under_way {
-            if let Ok(tally) = self.leased_tally(worker, *replica) {
-                tally.renew(replica.number, *permille, now_ms);
+            let tally = self.leased_tally(worker, *replica);
+            if tally.is_ok_and(|tally| tally.renew(replica.number, *permille, now_ms)) {
+                self.evaluate(replica.job, replica.index, now_ms);
             }
         }
         self.heard(worker, now_ms);

@@ -97,12 +97,14 @@ struct Lease {
     /// for others.
     timer_ms: Option<u64>,
     renewals: u32,
+    /// How often since the worker was further than before.
+    idle_renewals: u32,
     permille: u16,
 }
 
 impl Lease {
     fn until(stage: Stage, expires_ms: u64) -> Self {
-        Self { stage, expires_ms, timer_ms: Some(expires_ms), renewals: 0, permille: 0 }
+        Self { stage, expires_ms, timer_ms: Some(expires_ms), renewals: 0, idle_renewals: 0, permille: 0 }
     }
 }
 
@@ -365,7 +367,7 @@ impl Tally {
                 if let Some(trial) = self.trial() {
                     return self.vacant_audits(trial);
                 }
-                self.seats.saturating_sub(self.cast_count() + self.outstanding_count())
+                self.seats.saturating_sub(self.cast_count() + self.awaited_count())
             }
             State::Decided(decision) if decision.rerun && !decision.held => {
                 // Of a quorum of workers, one is honest: the others cannot hold up the outcome by never answering.

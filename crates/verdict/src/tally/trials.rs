@@ -240,6 +240,24 @@ impl Tally {
         }
     }
 
+    /// The audits of the trial that are out, and waited for.
+    pub(crate) fn awaited_audits(&self, trial: &Trial) -> impl Iterator<Item = &Issued> {
+        let order = trial.order;
+        let issued = self.outstanding().map(|(_, issued)| issued);
+        issued.filter(move |issued| issued.audit == Some(order) && !issued.is_idle())
+    }
+
+    /// How many are out to compute, and waited for: where one after the other computes, one that gets no further is not.
+    pub(super) fn awaited_count(&self) -> u32 {
+        let computing = self.outstanding().filter(|(_, issued)| issued.audit.is_none());
+        let idle = computing.filter(|(_, issued)| issued.is_idle()).count();
+        let out = self.outstanding_count();
+        if idle == 0 || self.hearing().is_none_or(|hearing| hearing.asks_for_majority()) {
+            return out;
+        }
+        out.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX))
+    }
+
     /// How many audits of the trial are counted, and how many are out.
     fn audits_of_trial(&self, trial: &Trial) -> (u32, u32) {
         let is_of = |ballot: &Ballot| {
@@ -248,7 +266,7 @@ impl Tally {
             })
         };
         let counted = self.audits().iter().filter(|cast| is_of(cast.ballot.ballot())).count();
-        let out = self.outstanding().filter(|(_, issued)| issued.audit == Some(trial.order)).count();
+        let out = self.awaited_audits(trial).count();
         (u32::try_from(counted).unwrap_or(u32::MAX), u32::try_from(out).unwrap_or(u32::MAX))
     }
 
@@ -327,7 +345,7 @@ impl Tally {
             return Count::Try(order);
         }
         // Nobody is left to be tried: another worker computes.
-        let seats = self.seats.max(self.cast_count() + self.outstanding_count());
+        let seats = self.seats.max(self.cast_count() + self.awaited_count());
         if seats > self.cast_count() {
             Count::Open
         } else if seats < self.rules.seats_max {

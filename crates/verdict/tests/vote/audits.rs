@@ -299,6 +299,29 @@ fn one_worker_that_cannot_compute_a_task_leaves_it_to_another() {
     }
 }
 
+/// It says for ever that it is at work, and no further than before.
+#[test]
+fn a_worker_that_only_pretends_to_compute_or_to_audit_does_not_hold_up_a_task() {
+    for (seed, policy) in (0..20).zip([audited(), replicated_and_audited(1)].into_iter().cycle()) {
+        let mut cluster = Cluster::new(false, seed);
+        let pretends = cluster.add("m", Behaviour::Silent);
+        for operator in ["a", "b", "c"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        cluster.submit(policy, 3);
+        for _ in 0..40 {
+            cluster.run_until_idle();
+            let held = cluster.leases.iter().filter(|(worker, ..)| *worker == pretends);
+            let under_way: Vec<_> = held.map(|(_, replica, _)| (*replica, 500)).collect();
+            cluster.tell(Input::Heartbeat { worker: pretends, under_way }).expect("it is known");
+            cluster.now_ms += 1000;
+        }
+        for index in 0..3 {
+            assert_eq!(cluster.verdicts.get(&index), Some(&Verdict::Accepted(truth(index))), "seed {seed}");
+        }
+    }
+}
+
 /// Three compute, and two must audit whoever is chosen: the fourth, and one of the three.
 #[test]
 fn when_the_only_outsider_has_audited_those_who_computed_audit_each_other() {
