@@ -196,12 +196,19 @@ impl Tally {
         }
     }
 
-    /// Whether auditors have rejected whoever is on trial, or its ballot is gone.
+    /// Whether auditors have rejected whoever is on trial, its ballot is gone, or what it computed has not the majority any
+    /// more that it needs: one of those who said the same has contradicted itself.
     pub(crate) fn is_trial_lost(&self) -> bool {
-        let Some(prover) = self.trial().map(|trial| trial.order.prover) else { return false };
+        let Some(AuditOrder { prover, outcome, .. }) = self.trial().map(|trial| trial.order) else {
+            return false;
+        };
         // One that said two things has no ballot any more.
         let has_ballot = self.ballots.contains_key(&prover);
-        !has_ballot || self.hearing().is_some_and(|hearing| hearing.is_struck(&prover))
+        !has_ballot
+            || self.hearing().is_some_and(|hearing| {
+                let has_majority = || self.count_computed() == Count::Won(outcome);
+                hearing.is_struck(&prover) || (hearing.asks_for_majority() && !has_majority())
+            })
     }
 
     /// The trial is over.

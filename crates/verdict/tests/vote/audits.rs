@@ -299,6 +299,25 @@ fn one_worker_that_cannot_compute_a_task_leaves_it_to_another() {
     }
 }
 
+/// What seemed to have the majority is on trial when one of those who said it says something else as well.
+#[test]
+fn a_majority_that_is_lost_while_it_is_audited_is_sought_again() {
+    for seed in 0..60 {
+        let mut cluster = Cluster::new(false, seed);
+        cluster.add("m", Behaviour::Equivocates);
+        for operator in ["a", "b"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        let silent = cluster.add("c", Behaviour::Silent);
+        cluster.submit(Policy { replicas: 4, max_replicas: 4, ..replicated_and_audited(1) }, 1);
+        cluster.run_until_idle();
+        cluster.lose(silent);
+        cluster.add("d", Behaviour::Honest);
+        cluster.run();
+        assert_eq!(cluster.verdicts.get(&0), Some(&Verdict::Accepted(truth(0))), "seed {seed}");
+    }
+}
+
 /// It says for ever that it is at work, and no further than before.
 #[test]
 fn a_worker_that_only_pretends_to_compute_or_to_audit_does_not_hold_up_a_task() {
