@@ -64,10 +64,8 @@ impl Tasks for SimulatedTasks {
 /// The tasks of a job, as they are planned.
 pub(super) fn tasks(scenario: &Scenario, job: JobId) -> Box<dyn Tasks> {
     // Where there are two formulas, one of them sums a series: then an audit needs a proof beside the outcome.
-    let (formulas, audits) = match scenario.two_formulas {
-        true => (TWO_FORMULAS, Audits::Residues),
-        false => (ONE_FORMULA, Audits::Members),
-    };
+    let (formulas, audits) =
+        if scenario.two_formulas { (TWO_FORMULAS, Audits::Residues) } else { (ONE_FORMULA, Audits::Members) };
     let count = scenario.jobs.get(values::job_number(job) as usize).map_or(0, |planned| planned.tasks);
     Box::new(SimulatedTasks { job, count, formulas, audits })
 }

@@ -151,10 +151,10 @@ impl Machine {
         }
         let is_open_to_all =
             self.jobs.get(&id).and_then(|job| job.tally(index)?.trial()).is_some_and(|t| t.insiders);
-        if was_open_to_all || !is_open_to_all {
-            if let Some(tally) = self.tally_mut(id, index) {
-                tally.give_up_trial(&prover);
-            }
+        if (was_open_to_all || !is_open_to_all)
+            && let Some(tally) = self.tally_mut(id, index)
+        {
+            tally.give_up_trial(&prover);
         }
         self.suspect(id, index);
         self.evaluate(id, index, now_ms);

@@ -423,7 +423,9 @@ fn provers_that_were_cut_off_before_their_evidence_came_are_tried_again_when_the
     }
     cluster.run_until_idle();
     assert_eq!(cluster.verdicts.get(&0), None, "they may come back");
-    workers.into_iter().for_each(|worker| cluster.join(worker));
+    for worker in workers {
+        cluster.join(worker);
+    }
     cluster.run();
     assert_eq!(cluster.verdicts.get(&0), Some(&Verdict::Accepted(truth(0))));
 }
