@@ -76,3 +76,40 @@ impl Behaviour {
         self != Self::Honest
     }
 }
+
+/// What a faulty worker does when it is asked to audit what another computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AsAuditor {
+    /// Says what it finds.
+    Honest,
+    /// Finds everything right.
+    PassesAll,
+    /// Finds everything wrong.
+    RejectsAll,
+    /// Finds lies right and the truth wrong.
+    Inverts,
+    /// Says both.
+    SaysBoth,
+}
+
+impl AsAuditor {
+    /// Every way to audit.
+    pub const ALL: [Self; 5] =
+        [Self::Honest, Self::PassesAll, Self::RejectsAll, Self::Inverts, Self::SaysBoth];
+}
+
+/// What a faulty worker gives when its outcome is to be audited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AsProver {
+    /// What it computed, and a proof of it.
+    Honest,
+    /// What it computed, and a proof that fails where one is asked for.
+    GivesBadProof,
+    /// Nothing.
+    Withholds,
+}
+
+impl AsProver {
+    /// Every way to be audited.
+    pub const ALL: [Self; 3] = [Self::Honest, Self::GivesBadProof, Self::Withholds];
+}

@@ -191,6 +191,8 @@ impl Counts {
         self.leases += other.leases;
         self.bundles += other.bundles;
         self.ballots += other.ballots;
+        self.audits += other.audits;
+        self.rejections += other.rejections;
         self.corrections += other.corrections;
         self.forgeries += other.forgeries;
         self.rejected += other.rejected;

@@ -5,12 +5,12 @@
 
 use protocol::{
     domain::{Axis, Engine},
-    policy::{Electorate, Policy},
+    policy::{Auditing, Electorate, Mode, Policy},
 };
 use verdict::liveness::Rhythm;
 
 use crate::{
-    behaviour::Behaviour,
+    behaviour::{AsAuditor, AsProver, Behaviour},
     chance::{Chance, Purpose},
     network::Weather,
     options::{Faults, NODES_DRAWN_MAX, Options, tolerated_with_coordinator},
@@ -20,6 +20,9 @@ use crate::{
 pub const SECOND_US: u64 = 1_000_000;
 /// How long things go wrong; after that the network is whole and whoever crashed is back.
 const TROUBLE_US: u64 = 60 * SECOND_US;
+
+/// So many worlds of a million have audits, where they make sense.
+const AUDITED_PER_MILLION: u32 = 150_000;
 
 /// Most crashes of the coordinator in a world.
 const COORDINATOR_CRASHES_MAX: u64 = 6;
@@ -35,6 +38,10 @@ pub struct Member {
     pub engine: Engine,
     /// Whether it replaces what it stored when it is corrected, and says so.
     pub obeys: bool,
+    /// What it does as an auditor.
+    pub as_auditor: AsAuditor,
+    /// What it does as a prover.
+    pub as_prover: AsProver,
 }
 
 /// Something that goes wrong with a worker.
@@ -153,6 +160,10 @@ impl Scenario {
         if options.faults == Faults::All {
             scenario.draw_coordinator_crashes(chance);
         }
+        // Last, so that whatever else is drawn of a seed stays as it is without audits.
+        if options.replicas.is_none() && chance.happens(AUDITED_PER_MILLION) {
+            scenario.draw_audits(chance);
+        }
         scenario
     }
 
@@ -202,9 +213,43 @@ impl Scenario {
                 // Those who are silent hold seats: the others must be a majority without them.
                 let outvoted =
                     honest > faulty && honest >= quorum && self.policy.max_replicas >= quorum + faulty;
-                outvoted && replicas > 2 * faulty && replicas - faulty >= quorum
+                outvoted
+                    && replicas > 2 * faulty
+                    && replicas - faulty >= quorum
+                    && self.has_enough_honest_auditors(honest)
             }
             Electorate::All => 2 * honest > nodes.max(replicas) && honest >= quorum,
+        }
+    }
+
+    /// Whether the honest workers beside the prover outvote those who lie about it.
+    fn has_enough_honest_auditors(&self, honest: u32) -> bool {
+        self.policy.audit_rule().is_none_or(|rule| {
+            let needed = rule.passes.max(self.faulty() + 1);
+            honest > needed && self.policy.max_replicas >= needed + self.faulty()
+        })
+    }
+
+    /// What wins is audited, where enough honest workers are there to do that.
+    fn draw_audits(&mut self, chance: &mut Chance) {
+        let honest = self.nodes() - self.faulty();
+        let policy = &mut self.policy;
+        if policy.sealed || policy.electorate != Electorate::Sample || honest <= policy.quorum {
+            return;
+        }
+        let compares_ways = policy.distinct.iter().any(|axis| matches!(axis, Axis::Formula | Axis::Engine));
+        let (mode, audit) = if policy.quorum >= 2 && !compares_ways && chance.happens(500_000) {
+            (Mode::Audited, 0)
+        } else {
+            (Mode::Replicated, 1)
+        };
+        if audit >= policy.max_replicas {
+            return;
+        }
+        policy.auditing = Auditing { mode, audit };
+        for member in self.members.iter_mut().filter(|member| member.behaviour.is_faulty()) {
+            member.as_auditor = chance.pick(&AsAuditor::ALL).unwrap_or(AsAuditor::Honest);
+            member.as_prover = chance.pick(&AsProver::ALL).unwrap_or(AsProver::Honest);
         }
     }
 
@@ -360,6 +405,8 @@ fn members(options: &Options, nodes: u32, faulty: u32, policy: &Policy, chance: 
         operator: format!("operator {}", number % operators + 1),
         engine: if chance.happens(300_000) { Engine::Gpu } else { Engine::Cpu },
         obeys: !is_faulty || chance.happens(700_000),
+        as_auditor: AsAuditor::Honest,
+        as_prover: AsProver::Honest,
     };
     (0..nodes).zip(faulty_first).map(member).collect()
 }

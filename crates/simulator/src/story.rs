@@ -23,7 +23,7 @@ pub struct Round {
     pub result: Option<Verdict>,
     /// Whether an accepted value is the truth.
     pub is_right: bool,
-    /// Ballots for the accepted value when it was decided.
+    /// Ballots for the accepted value when it was decided, audits that it passed among them.
     pub votes: u32,
     /// Ballots for another value when it was decided.
     pub against: u32,
@@ -99,7 +99,8 @@ impl Story {
             let ballots = tally.ballots().values();
             ballots.filter(|cast| (cast.ballot.ballot().digest == *accepted) == wins).count()
         };
-        round.votes = u32::try_from(said(true)).unwrap_or(u32::MAX);
+        let passed = tally.audits().iter().filter(|cast| cast.ballot.ballot().digest == *accepted).count();
+        round.votes = u32::try_from(said(true) + passed).unwrap_or(u32::MAX);
         round.against = u32::try_from(said(false)).unwrap_or(u32::MAX);
     }
 

@@ -86,7 +86,12 @@ pub fn place(tally: &Tally, id: &NodeId, worker: &Worker) -> Result<Placement, U
 }
 
 /// Whether `worker` may test what is on trial. An audit is work for the processor, whatever computed.
-fn place_auditor(tally: &Tally, trial: &Trial, id: &NodeId, worker: &Worker) -> Result<Placement, Unfit> {
+pub(crate) fn place_auditor(
+    tally: &Tally,
+    trial: &Trial,
+    id: &NodeId,
+    worker: &Worker,
+) -> Result<Placement, Unfit> {
     if !tally.may_audit(id, trial, trial.insiders) {
         return Err(Unfit::Asked);
     }

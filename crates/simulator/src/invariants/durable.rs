@@ -34,7 +34,8 @@ pub(super) fn synced(record: &mut Record, entries: &[Entry]) -> Result<(), Viola
                 one_verdict::check_synced(task, seen, &decided.verdict)?;
                 seen.durable = Some(decided.verdict.clone());
                 let doubled = decided.equivocations.iter().map(|[first, _]| &first.ballot.worker);
-                let voters = decided.ballots.iter().map(|counted| &counted.ballot.ballot.worker);
+                let signed = decided.ballots.iter().chain(&decided.audits);
+                let voters = signed.map(|counted| &counted.ballot.ballot.worker);
                 seen.durable_voters.extend(voters.chain(doubled).map(worker_number));
             }
             Written::Late(counted) => {

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use protocol::{domain::Axis, ledger::Decided, policy::Electorate, verdict::Verdict};
-use verdict::Machine;
+use verdict::{Machine, tally::Tally};
 
-use super::{TaskKey, TaskRecord, Violation};
+use super::{TaskKey, TaskRecord, Violation, audits};
 use crate::scenario::Scenario;
 
 const INVARIANT: &str = "quorum and majority";
@@ -27,20 +27,32 @@ pub(super) fn check(
     let (votes, all) = (agreeing().count(), record.ballots().count());
     let quorum = scenario.policy.quorum as usize;
     let fail = |what: String| Err(Violation { invariant: INVARIANT, what });
-    if votes < quorum {
+    let trial = audits::Trial::of(record, accepted, scenario);
+    if let Some(trial) = &trial {
+        trial.check(index, quorum)?;
+    }
+    // Where one computes alone, or somebody was struck out, audits carry what is accepted, and no majority.
+    let needs_majority = trial.as_ref().is_none_or(|trial| trial.needs_majority);
+    if needs_majority && votes < quorum {
         return fail(format!("task {index} is accepted with {votes} ballots, and the quorum is {quorum}"));
     }
     let tally = machine.job(task.job).and_then(|job| job.tally(index));
     // A replica that is run after the verdict, for its outcome, changes no vote.
-    let out = tally.filter(|tally| tally.is_open()).map_or(0, |tally| tally.outstanding().count());
-    if 2 * votes <= all + out {
+    let computing = |tally: &Tally| tally.outstanding().filter(|(_, issued)| issued.audit.is_none()).count();
+    let out = tally.filter(|tally| tally.is_open()).map_or(0, computing);
+    if needs_majority && 2 * votes <= all + out {
         let what =
             format!("task {index} is accepted with {votes} of {all} ballots, and {out} may still come");
         return fail(what);
     }
     if scenario.policy.electorate == Electorate::Sample && scenario.policy.distinct.contains(&Axis::Operator)
     {
-        let operators: BTreeSet<&str> = agreeing()
+        let signers: BTreeSet<u32> = match &trial {
+            Some(trial) if !needs_majority => trial.signers.clone(),
+            _ => agreeing().collect(),
+        };
+        let operators: BTreeSet<&str> = signers
+            .into_iter()
             .filter_map(|worker| scenario.members.get(worker as usize))
             .map(|member| member.operator.as_str())
             .collect();
@@ -54,6 +66,10 @@ pub(super) fn check(
     let written = decided.ballots.len();
     if written != all {
         return fail(format!("the log has {written} ballots on task {index}, and {all} were counted"));
+    }
+    let (written, heard) = (decided.audits.len(), record.findings().len());
+    if written != heard {
+        return fail(format!("the log has {written} audits on task {index}, and {heard} were counted"));
     }
     // What a certificate is made of, looked at where it lies.
     let Some((tally, decision)) = tally.and_then(|tally| Some((tally, tally.decision()?))) else {

@@ -3,6 +3,7 @@
 //! They look at what a world did from outside: at ballots that were taken, at what was written down, synced and told, at what
 //! workers hold in the end. They keep a plain record of their own and believe no count of the machine's.
 
+mod audits;
 mod bounded;
 mod corrected;
 mod decided;
@@ -17,6 +18,7 @@ mod replayable;
 mod truth;
 
 use protocol::{
+    audit::Audited,
     ballot::ReplicaId,
     digest::Digest,
     identity::NodeId,
@@ -29,6 +31,7 @@ use verdict::{Machine, ReplayError};
 
 use bounded::Bounds;
 use presence::Presence;
+use record::Finding;
 pub use record::{Record, TaskRecord};
 pub use truth::is_wrong;
 
@@ -94,6 +97,20 @@ impl Invariants {
     /// A ballot was taken.
     pub fn ballot_taken(&mut self, task: TaskKey, worker: u32, replica_number: u32, digest: Digest) {
         self.record.task_mut(task).take(worker, replica_number, digest);
+    }
+
+    /// An audit was taken: what it says, and about what.
+    pub fn audit_taken(
+        &mut self,
+        task: TaskKey,
+        auditor: u32,
+        number: u32,
+        (digest, audited): (Digest, &Audited),
+    ) {
+        let Audited { outcome, prover, .. } = *audited;
+        let (prover, passes) = (worker_number(&prover), digest == outcome);
+        let finding = Finding { auditor, number, prover, outcome, passes };
+        self.record.task_mut(task).take_finding(finding);
     }
 
     /// A ballot is refused.

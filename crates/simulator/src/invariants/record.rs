@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
+    ballot::Ballot,
     digest::Digest,
     job::JobId,
     ledger::{Decided, Entry, Record as Written},
@@ -24,11 +25,39 @@ pub struct Record {
     pub(super) over: BTreeMap<JobId, JobState>,
 }
 
+/// What an auditor found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) auditor: u32,
+    /// The number of its replica.
+    pub(super) number: u32,
+    /// Whose outcome it tested.
+    pub(super) prover: u32,
+    pub(super) outcome: Digest,
+    /// Whether it is right.
+    pub(super) passes: bool,
+}
+
+impl Finding {
+    fn of(said: &Ballot) -> Option<Self> {
+        let audited = said.audit?;
+        Some(Self {
+            auditor: worker_number(&said.worker),
+            number: said.replica.number,
+            prover: worker_number(&audited.prover),
+            outcome: audited.outcome,
+            passes: said.digest == audited.outcome,
+        })
+    }
+}
+
 /// What was seen of one task.
 #[derive(Debug, Default)]
 pub struct TaskRecord {
     /// Each worker's first ballot, with the number of its replica.
     ballots: Vec<(u32, u32, Digest)>,
+    /// What auditors found, each as one replica.
+    findings: Vec<Finding>,
     /// Those who said two different things about one replica before the verdict.
     two_faced: Vec<u32>,
     verdict: Option<Verdict>,
@@ -75,7 +104,10 @@ impl Record {
                 Written::Late(counted) => {
                     let said = &counted.ballot.ballot;
                     let (voter, number) = (worker_number(&said.worker), said.replica.number);
-                    self.task_mut(TaskKey::of(&said.replica)).take(voter, number, said.digest);
+                    // A finding that comes after the verdict changes nothing.
+                    if said.audit.is_none() {
+                        self.task_mut(TaskKey::of(&said.replica)).take(voter, number, said.digest);
+                    }
                 }
                 Written::Corrected { job, index, worker, .. } => {
                     let seen = self.task_mut(TaskKey { job: *job, index: *index });
@@ -108,9 +140,33 @@ impl TaskRecord {
         };
         let (_, number, before) = self.ballots[at];
         if number == replica_number && before != digest && self.verdict.is_none() {
-            self.ballots.remove(at);
-            self.two_faced.push(worker);
+            self.strike(worker);
         }
+    }
+
+    /// Takes what an auditor found. One that says two things about one replica while the vote is open has said nothing, here
+    /// and elsewhere on the task.
+    pub(super) fn take_finding(&mut self, finding: Finding) {
+        if self.verdict.is_some() || self.two_faced.contains(&finding.auditor) {
+            return;
+        }
+        let is_same = |known: &&Finding| (known.auditor, known.number) == (finding.auditor, finding.number);
+        match self.findings.iter().find(is_same) {
+            None => self.findings.push(finding),
+            Some(known) if known.passes != finding.passes => self.strike(finding.auditor),
+            Some(_) => {}
+        }
+    }
+
+    fn strike(&mut self, worker: u32) {
+        self.ballots.retain(|(voter, ..)| *voter != worker);
+        self.findings.retain(|finding| finding.auditor != worker && finding.prover != worker);
+        self.two_faced.push(worker);
+    }
+
+    /// What auditors found before the verdict.
+    pub(super) fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     pub(super) fn decide(&mut self, verdict: Verdict) {
@@ -130,6 +186,8 @@ impl TaskRecord {
             .map(|counted| &counted.ballot.ballot)
             .map(|said| (worker_number(&said.worker), said.replica.number, said.digest))
             .collect();
+        self.findings =
+            decided.audits.iter().filter_map(|counted| Finding::of(&counted.ballot.ballot)).collect();
         self.two_faced =
             decided.equivocations.iter().map(|[first, _]| worker_number(&first.ballot.worker)).collect();
         self.verdict = Some(decided.verdict.clone());

@@ -9,7 +9,6 @@ use protocol::{
     identity::Signature,
     job::JobId,
     ledger::{Record, Submitted},
-    message::EngineIntroduction,
     report::Liveness,
     task::{Audits, Weight},
 };
@@ -17,7 +16,7 @@ use verdict::{Input, Output, TaskTerms, Tasks};
 
 use super::{
     Stopped, World,
-    message::{Bundle, CoordinatorSays, Event, Orders, WorkerSays},
+    message::{Bundle, CoordinatorSays, Event, Orders, Work, WorkerSays},
 };
 use crate::{
     decider::Decider,
@@ -43,6 +42,7 @@ struct SimulatedTasks {
     job: JobId,
     count: u64,
     formulas: &'static [Formula],
+    audits: Audits,
 }
 
 impl Tasks for SimulatedTasks {
@@ -56,16 +56,18 @@ impl Tasks for SimulatedTasks {
             formulas: self.formulas,
             engines: ENGINES,
             weight: Weight::Light,
-            audits: Audits::Members,
+            audits: self.audits,
         }
     }
 }
 
 /// The tasks of a job, as they are planned.
 pub(super) fn tasks(scenario: &Scenario, job: JobId) -> Box<dyn Tasks> {
-    let formulas = if scenario.two_formulas { TWO_FORMULAS } else { ONE_FORMULA };
+    // Where there are two formulas, one of them sums a series: then an audit needs a proof beside the outcome.
+    let (formulas, audits) =
+        if scenario.two_formulas { (TWO_FORMULAS, Audits::Residues) } else { (ONE_FORMULA, Audits::Members) };
     let count = scenario.jobs.get(values::job_number(job) as usize).map_or(0, |planned| planned.tasks);
-    Box::new(SimulatedTasks { job, count, formulas })
+    Box::new(SimulatedTasks { job, count, formulas, audits })
 }
 
 impl<D: Decider> World<D> {
@@ -141,15 +143,15 @@ impl<D: Decider> World<D> {
         self.enrol(number)?;
         self.invariants.joined(number, self.acknowledged_by_ms());
         let worker = &self.workers[number as usize];
-        let engine = EngineIntroduction { engine: worker.member.engine, device: worker.device() };
         let joined = Input::WorkerJoined {
             worker: values::node_id(number),
             operator: worker.member.operator.clone(),
-            engines: vec![engine],
+            engines: worker.engines(),
             slots: self.scenario.slots,
             resumes: worker.resumes(),
         };
-        self.tell(joined)
+        self.tell(joined)?;
+        self.fail_evidence_of(number)
     }
 
     /// A worker's link is gone.
@@ -158,7 +160,8 @@ impl<D: Decider> World<D> {
         self.drop_orders(number);
         self.fail_fetches_of(number)?;
         self.invariants.gone(number);
-        self.tell(Input::WorkerLost { worker: values::node_id(number) })
+        self.tell(Input::WorkerLost { worker: values::node_id(number) })?;
+        self.fail_evidence_of(number)
     }
 
     /// Until when a worker that is back can learn what it missed.
@@ -215,6 +218,9 @@ impl<D: Decider> World<D> {
                 let input = Input::CorrectionAcknowledged { worker, replica, digest };
                 self.tell_and(input, |world| world.invariants.acknowledged(TaskKey::of(&replica), number))
             }
+            WorkerSays::Evidence { job, index, evidence } => {
+                self.hear_evidence(number, TaskKey { job, index }, evidence)
+            }
             WorkerSays::Outcome { job, index, given } => {
                 if !self.fetches.remove(&(number, job, index)) {
                     return Ok(());
@@ -252,7 +258,8 @@ impl<D: Decider> World<D> {
     fn hear_ballot(&mut self, from: u32, said: Said<Ballot>) -> Result<(), Stopped> {
         let Said { ballot, salt, compute_us, .. } = said;
         let (replica, digest) = (ballot.replica, ballot.digest);
-        if let Some(story) = &mut self.story {
+        let audit = ballot.audit;
+        if let Some(story) = self.story.as_mut().filter(|_| audit.is_none()) {
             story.ballot(replica, from, digest, self.network.now_us());
         }
         let signed = SignedBallot { ballot, bundle: None, signature: Signature([0; 64]) };
@@ -268,7 +275,15 @@ impl<D: Decider> World<D> {
             let tally = world.decider.machine().job(replica.job).and_then(|job| job.tally(replica.index));
             if tally.is_some_and(|tally| !tally.broken_seals().contains_key(&values::node_id(from))) {
                 world.counts.ballots += 1;
-                world.invariants.ballot_taken(TaskKey::of(&replica), from, replica.number, digest);
+                let task = TaskKey::of(&replica);
+                match audit {
+                    None => world.invariants.ballot_taken(task, from, replica.number, digest),
+                    Some(audited) => {
+                        world.counts.audits += 1;
+                        world.counts.rejections += u64::from(digest != audited.outcome);
+                        world.invariants.audit_taken(task, from, replica.number, (digest, &audited));
+                    }
+                }
             }
         })?;
         if self.counts.rejected > rejected_before {
@@ -331,8 +346,9 @@ impl<D: Decider> World<D> {
     pub(super) fn execute(&mut self, output: Output) -> Result<(), Stopped> {
         match output {
             Output::Record(record) => self.write_down(*record)?,
-            Output::Lease { worker, replica, engine, formula, sealed, .. } => {
-                let work = super::message::Work { replica, engine, formula, sealed };
+            Output::Lease { worker, replica, engine, formula, sealed, audit, .. } => {
+                let audit = audit.map(|order| self.test(TaskKey::of(&replica), &order));
+                let work = Work { replica, engine, formula, sealed, audit };
                 self.counts.leases += 1;
                 self.invariants.leased(&worker, &replica, self.decider.machine())?;
                 if let Some(orders) = self.outbox(values::worker_number(&worker)) {
@@ -372,15 +388,8 @@ impl<D: Decider> World<D> {
                     self.tell(Input::OutcomeWithheld { job, index, worker })?;
                 }
             }
-            // What is computed here has one digest, and an honest prover gives honest evidence: it needs no journey.
-            Output::Obtain { job, index, order, .. } => {
-                let prover = order.prover;
-                let input = if self.sessions[values::worker_number(&prover) as usize].is_some() {
-                    Input::EvidenceHeld { job, index, prover }
-                } else {
-                    Input::EvidenceWithheld { job, index, prover }
-                };
-                self.tell(input)?;
+            Output::Obtain { job, index, order, witness } => {
+                self.obtain(TaskKey { job, index }, &order, witness)?;
             }
             Output::SealBroken { .. } => self.counts.broken_seals += 1,
             Output::Note { worker, liveness } => {
@@ -405,7 +414,7 @@ impl<D: Decider> World<D> {
         }
     }
 
-    fn say(&mut self, number: u32, message: CoordinatorSays) {
+    pub(super) fn say(&mut self, number: u32, message: CoordinatorSays) {
         let Some(session) = self.sessions[number as usize] else { return };
         let event = Event::ToWorker { worker: number, session, message };
         let sent = self.network.send(number, Direction::ToWorker, event);

@@ -10,7 +10,6 @@ use protocol::{
     digest::Digest,
     job::JobId,
     ledger::{Enrolment, Entry, Record},
-    message::EngineIntroduction,
     verdict::Verdict,
 };
 
@@ -31,11 +30,16 @@ impl<D: Decider> World<D> {
     /// Appends a record; a sync that makes it durable comes later.
     pub(super) fn write_down(&mut self, record: Record) -> Result<(), Stopped> {
         if let Record::Decided(decided) = &record {
-            let held = self.scenario.inline_outcomes && matches!(decided.verdict, Verdict::Accepted(_));
+            let task = TaskKey { job: decided.job, index: decided.index };
             let machine = self.decider.machine();
+            let held = match &decided.verdict {
+                Verdict::Accepted(accepted) => {
+                    self.scenario.inline_outcomes || self.was_obtained(task, accepted, machine)
+                }
+                Verdict::Undecided | Verdict::Failed(_) => false,
+            };
             self.invariants.decided(decided, held, &self.scenario, machine)?;
             if let Some(story) = &mut self.story {
-                let task = TaskKey { job: decided.job, index: decided.index };
                 story.verdict(task, &decided.verdict, machine, self.network.now_us());
             }
         }
@@ -94,7 +98,7 @@ impl<D: Decider> World<D> {
             worker: values::node_id(number),
             name: values::worker_name(number),
             operator: worker.member.operator.clone(),
-            engines: vec![EngineIntroduction { engine: worker.member.engine, device: worker.device() }],
+            engines: worker.engines(),
             build: "simulated".to_owned(),
         };
         self.write_down(Record::Enrolled(enrolment))
@@ -135,6 +139,7 @@ impl<D: Decider> World<D> {
         self.invariants.crashed(self.disk.entries(), kept, |digest| outcomes.contains(digest))?;
         self.gate.clear();
         self.fetches.clear();
+        self.evidence.clear();
         for worker in 0..self.scenario.nodes() {
             self.drop_orders(worker);
             if let Some(session) = self.sessions[worker as usize].take() {

@@ -38,6 +38,23 @@ pub(super) enum WorkerSays {
     Corrected(ReplicaId, Digest),
     /// It hands out an outcome, or does not.
     Outcome { job: JobId, index: u64, given: bool },
+    /// It hands out what auditors need, or does not.
+    Evidence { job: JobId, index: u64, evidence: Option<Evidence> },
+}
+
+/// What a prover hands out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Evidence {
+    pub(super) outcome: Digest,
+    /// Whether the proof of it holds.
+    pub(super) is_sound: bool,
+}
+
+/// What an auditor is to test.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Test {
+    pub(super) prover: u32,
+    pub(super) evidence: Evidence,
 }
 
 /// What the coordinator says.
@@ -49,6 +66,12 @@ pub(super) enum CoordinatorSays {
         job: JobId,
         index: u64,
         digest: Digest,
+    },
+    /// Over a stream of its own, too: what auditors need of this outcome.
+    Obtain {
+        job: JobId,
+        index: u64,
+        outcome: Digest,
     },
 }
 
@@ -84,6 +107,8 @@ pub(super) struct Work {
     pub(super) formula: Formula,
     /// Whether a commitment comes before the ballot.
     pub(super) sealed: bool,
+    /// What to test instead of computing.
+    pub(super) audit: Option<Test>,
 }
 
 /// Something that happens. A `life`, of a worker or the coordinator, ends when it crashes, and what its former life had planned is void; so is

@@ -3,6 +3,7 @@
 //! Each step is the next thing that happens, and everything that follows from it at once; then the invariants are
 //! checked. A world ends when nothing will happen any more, or when an invariant is violated.
 
+mod auditing;
 mod coordinator;
 mod durability;
 mod envelopes;
@@ -18,6 +19,7 @@ use protocol::{commitment::Commitment, digest::Digest, job::JobId, report::Liven
 use verdict::{Config, Machine};
 
 use self::{
+    auditing::Exhibits,
     message::{Bundle, Event, Orders},
     worker::Worker,
 };
@@ -58,6 +60,10 @@ pub struct Counts {
     pub bundles: u64,
     /// Ballots taken.
     pub ballots: u64,
+    /// Audits among them.
+    pub audits: u64,
+    /// Of those, the ones that reject what they tested.
+    pub rejections: u64,
     /// Corrections sent.
     pub corrections: u64,
     /// Bundles with a ballot in the name of another, or without their worker's signature.
@@ -158,6 +164,8 @@ pub struct World<D> {
     addressed: BTreeSet<u32>,
     /// Outcomes that were asked for, by worker.
     fetches: BTreeSet<(u32, JobId, u64)>,
+    /// What auditors need, where it was asked for, and where it is here.
+    evidence: Exhibits,
     clock_ahead_ms: u64,
     jobs_submitted: u32,
     /// Heartbeats that are to come: where workers are watched, there are always some.
@@ -191,9 +199,10 @@ impl<D: Decider> World<D> {
     pub fn with_decider(scenario: Scenario, make: impl Fn(Config, [u8; 32]) -> D + 'static) -> Self {
         let decider = make(config(&scenario), machine_seed(scenario.seed, 0));
         let mut network = Network::new(scenario.seed, scenario.weather, scenario.members.len());
+        let is_audited = scenario.policy.audit_rule().is_some();
         let workers: Vec<Worker> = (0..)
             .zip(&scenario.members)
-            .map(|(number, member)| Worker::new(number, member.clone()))
+            .map(|(number, member)| Worker::new(number, member.clone(), is_audited))
             .collect();
         for worker in &workers {
             network.plan(0, Event::Connect { worker: worker.number, life: 0 });
@@ -226,6 +235,7 @@ impl<D: Decider> World<D> {
             outboxes: vec![Orders::default(); workers.len()],
             addressed: BTreeSet::new(),
             fetches: BTreeSet::new(),
+            evidence: Exhibits::default(),
             clock_ahead_ms: 0,
             jobs_submitted: 0,
             beats_planned: 0,

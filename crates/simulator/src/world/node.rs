@@ -32,6 +32,7 @@ impl<D: Decider> World<D> {
                 let given = holds && worker.member.behaviour != Behaviour::Withholds;
                 worker.voice.say(WorkerSays::Outcome { job, index, given });
             }
+            CoordinatorSays::Obtain { job, index, outcome } => self.prove(number, (job, index), outcome),
         }
     }
 
@@ -117,6 +118,9 @@ impl<D: Decider> World<D> {
 
     /// What a worker will say about a replica; nothing while it waits for somebody whom it can copy.
     fn answer(&mut self, number: u32, work: Work) -> Option<Answer> {
+        if let Some(test) = &work.audit {
+            return Some(self.audit(number, work, test));
+        }
         let truth = values::truth(work.replica.task);
         let wrong = |liar| values::lie(work.replica.task, liar);
         let (digest, contradiction) = match self.workers[number as usize].member.behaviour {
@@ -134,7 +138,9 @@ impl<D: Decider> World<D> {
         let worker = &mut self.workers[number as usize];
         let replica = answer.work.replica;
         worker.under_way.remove(&Key::of(&replica));
-        worker.store(task_of(&replica), answer.digest);
+        if answer.work.audit.is_none() {
+            worker.store(task_of(&replica), answer.digest);
+        }
         if answer.work.sealed {
             return self.commit(number, answer);
         }
@@ -154,7 +160,7 @@ impl<D: Decider> World<D> {
             }
             _ => number,
         };
-        if self.eavesdroppers > Eavesdroppers::Nobody {
+        if self.eavesdroppers > Eavesdroppers::Nobody && answer.work.audit.is_none() {
             self.overheard.entry(TaskKey::of(&answer.work.replica)).or_insert(answer.digest);
         }
         let worker = &mut self.workers[number as usize];

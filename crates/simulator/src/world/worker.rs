@@ -7,11 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
+    audit::Audited,
     ballot::{Ballot, ReplicaId},
     commitment::{Commitment, Salt},
     digest::Digest,
-    domain::FailureDomain,
+    domain::{Engine, FailureDomain},
     limits::RESUMES_MAX,
+    message::EngineIntroduction,
 };
 
 use super::{
@@ -64,11 +66,17 @@ pub(super) struct Stored {
     pub(super) corrected: bool,
 }
 
+fn device_of(engine: Engine) -> String {
+    format!("{engine} device")
+}
+
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) number: u32,
     pub(super) member: Member,
     device: String,
+    /// Whether it has a processor beside what else it computes with: audits are work for one.
+    has_processor: bool,
     /// Whether the process runs.
     pub(super) runs: bool,
     /// Counts its restarts.
@@ -95,10 +103,11 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(number: u32, member: Member) -> Self {
+    pub(super) fn new(number: u32, member: Member, has_processor: bool) -> Self {
         Self {
             number,
-            device: format!("{} device", member.engine),
+            device: device_of(member.engine),
+            has_processor,
             member,
             runs: true,
             life: 0,
@@ -117,8 +126,12 @@ impl Worker {
     }
 
     /// What it computes with, as it introduces itself.
-    pub(super) fn device(&self) -> String {
-        self.device.clone()
+    pub(super) fn engines(&self) -> Vec<EngineIntroduction> {
+        let own = EngineIntroduction { engine: self.member.engine, device: self.device.clone() };
+        let adds_processor = self.has_processor && self.member.engine != Engine::Cpu;
+        let processor = adds_processor
+            .then(|| EngineIntroduction { engine: Engine::Cpu, device: device_of(Engine::Cpu) });
+        std::iter::once(own).chain(processor).collect()
     }
 
     /// The process dies.
@@ -164,14 +177,24 @@ impl Worker {
 
     /// A ballot in the name of `voter`.
     pub(super) fn ballot(&self, voter: u32, work: &Work, digest: Digest) -> Ballot {
+        // Nobody looks at the challenge here: what an audit finds is known.
+        let audit = work.audit.map(|test| Audited {
+            outcome: test.evidence.outcome,
+            prover: values::node_id(test.prover),
+            seed: [0; 32],
+        });
         let domain = FailureDomain {
             operator: self.member.operator.clone(),
             engine: work.engine,
             formula: work.formula,
-            device: self.device(),
+            device: if work.engine == self.member.engine {
+                self.device.clone()
+            } else {
+                device_of(work.engine)
+            },
             // No policy asks for it, and an empty name takes no memory.
             build: String::new(),
         };
-        Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain, audit: None }
+        Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain, audit }
     }
 }

@@ -1,6 +1,6 @@
 //! Campaigns: many worlds, no violation, and wrong verdicts only as often as chance has it.
 
-use simulator::{Campaign, Options, options::Faults};
+use simulator::{Campaign, Options, Scenario, World, options::Faults};
 
 /// Runs a campaign to its end.
 fn run(options: Options, seed: u64, referendums: u64) -> Campaign {
@@ -27,6 +27,7 @@ fn nothing_is_violated_whatever_goes_wrong() {
         assert_eq!(counts.lost > 0 && counts.doubled > 0, faults != Faults::None, "{counts:?}");
         assert_eq!(counts.crashes > 0, faults == Faults::All, "{counts:?}");
         assert_eq!(counts.standbys > 0, faults != Faults::None, "{counts:?}");
+        assert!(0 < counts.rejections && counts.rejections < counts.audits, "{counts:?}");
         assert!(counts.broken_seals > 0 && counts.records > 20_000 && counts.syncs > 0, "{counts:?}");
     }
 }
@@ -51,6 +52,24 @@ fn a_million_referendums_with_every_fault_violate_nothing() {
     let totals = campaign.totals();
     assert!(totals.failures.is_empty(), "{:#?}", totals.failures);
     assert_eq!((totals.counts.accepted, totals.wrong_within_bound), (1_000_000, 0));
+}
+
+/// Of all worlds, those with audits: both modes, each with whatever else goes wrong.
+#[test]
+fn five_hundred_worlds_with_audits_violate_nothing() {
+    for faults in [Faults::None, Faults::Network, Faults::All] {
+        let options = Options { faults, ..Options::default() };
+        let audited = (5_000_000..)
+            .map(|seed| Scenario::draw(&options, seed, 32))
+            .filter(|scenario| scenario.policy.audit_rule().is_some());
+        for scenario in audited.take(500) {
+            let mode = scenario.policy.auditing.mode;
+            let (report, _) = World::new(scenario).run();
+            let seed = report.seed;
+            assert_eq!(report.violation, None, "seed {seed} with {faults:?}, {mode:?}");
+            assert!(report.counts.accepted == 32 && report.counts.audits > 0, "seed {seed}: {report:?}");
+        }
+    }
 }
 
 #[test]

@@ -51,6 +51,22 @@ enum Bug {
     LosesTheRestOfABundle,
     /// A bundle that arrives again counts again.
     CountsBundlesTwice,
+    /// Who has the majority is accepted, whatever audits the policy asks for.
+    AcceptsWithoutAudits,
+    /// Whoever computed something counts as one that audited it, too.
+    VouchesForItself,
+    /// What one auditor rejects is struck out: no further audit of it is heard.
+    OneRejectionStrikesOut,
+}
+
+/// Who rejected whose outcome of which task.
+type Struck = BTreeMap<(JobId, u64, NodeId), NodeId>;
+
+impl Bug {
+    /// Whether it decides otherwise where there are audits, and else where there are none.
+    fn is_about_audits(self) -> bool {
+        matches!(self, Self::AcceptsWithoutAudits | Self::VouchesForItself)
+    }
 }
 
 struct Planted {
@@ -71,6 +87,7 @@ struct Planted {
     /// The bundles of two and more ballots that have arrived, and whether the one that is read is among them.
     bundles: BTreeSet<Vec<(NodeId, ReplicaId)>>,
     is_again: bool,
+    struck: Struck,
 }
 
 impl Planted {
@@ -88,12 +105,17 @@ impl Planted {
             refused: None,
             bundles: BTreeSet::new(),
             is_again: false,
+            struck: Struck::new(),
         }
     }
 
     /// Whether a digest has won, by the count with the bug.
     fn wins(&self, job: JobId, ballots: &[SignedBallot], digest: Digest) -> bool {
         let Some(policy) = self.policies.get(&job) else { return false };
+        let rule = policy.audit_rule();
+        if rule.is_some() != self.bug.is_about_audits() {
+            return false;
+        }
         let agreeing = || ballots.iter().map(|signed| &signed.ballot).filter(|said| said.digest == digest);
         let votes = agreeing().count();
         let heads = agreeing().map(|said| said.worker).collect::<BTreeSet<_>>().len();
@@ -104,6 +126,16 @@ impl Planted {
                 votes >= quorum && 2 * votes > policy.replicas as usize
             }
             Bug::BarDoesNotGrow => heads >= quorum && 2 * heads > policy.replicas as usize,
+            Bug::AcceptsWithoutAudits => {
+                let computed = agreeing().filter(|said| said.audit.is_none()).count();
+                rule.is_some_and(|rule| !rule.is_alone)
+                    && computed >= quorum
+                    && 2 * computed > policy.replicas as usize
+            }
+            Bug::VouchesForItself => rule.is_some_and(|rule| {
+                let passes = agreeing().filter(|said| said.audit.is_some()).count();
+                rule.is_alone && votes + 1 >= quorum && passes + 1 >= rule.passes as usize
+            }),
             _ => false,
         }
     }
@@ -207,7 +239,21 @@ impl Decider for Planted {
             Input::JobSubmitted { job, policy, .. } => {
                 self.policies.insert(*job, policy.clone());
             }
-            Input::BallotCast { ballot, .. } => counted = Some(ballot.signed().clone()),
+            Input::BallotCast { ballot, .. } => {
+                let said = ballot.ballot();
+                if self.bug == Bug::OneRejectionStrikesOut
+                    && let Some(audited) = said.audit
+                {
+                    let trial = (said.replica.job, said.replica.index, audited.prover);
+                    if self.struck.get(&trial).is_some_and(|first| *first != said.worker) {
+                        return Ok(());
+                    }
+                    if said.digest != audited.outcome {
+                        self.struck.insert(trial, said.worker);
+                    }
+                }
+                counted = Some(ballot.signed().clone());
+            }
             _ => {}
         }
         let is_ballot = matches!(input, Input::BallotCast { .. } | Input::BallotRevealed { .. });
@@ -432,4 +478,34 @@ fn the_rest_of_a_bundle_that_is_lost_with_one_of_its_ballots_is_found() {
 fn a_bundle_that_is_counted_again_is_found_where_only_liars_send_it_again() {
     let options = Options { faults: Faults::None, ..Options::default() };
     assert_found(Bug::CountsBundlesTwice, options, "quorum and majority", "is accepted with");
+}
+
+#[test]
+fn an_outcome_that_is_accepted_without_its_audits_is_found() {
+    for faults in [Faults::None, Faults::All] {
+        let options = Options { faults, ..Options::default() };
+        assert_found(
+            Bug::AcceptsWithoutAudits,
+            options,
+            "what is accepted passed its audits",
+            "with 0 audits for it",
+        );
+    }
+}
+
+#[test]
+fn a_prover_that_vouches_for_itself_is_found() {
+    let options = Options { tolerate: Some(2), faults: Faults::None, ..Options::default() };
+    assert_found(
+        Bug::VouchesForItself,
+        options,
+        "what is accepted passed its audits",
+        "with 1 audits for it and 0 against; 2 are asked for",
+    );
+}
+
+#[test]
+fn a_rejection_by_one_auditor_that_strikes_a_prover_out_is_found_once_it_leaves_tasks_open() {
+    let options = Options { faults: Faults::None, ..Options::default() };
+    assert_found(Bug::OneRejectionStrikesOut, options, "every task is decided", "");
 }

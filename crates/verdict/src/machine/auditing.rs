@@ -10,6 +10,7 @@ use protocol::{
 
 use super::Machine;
 use crate::{
+    dispatch,
     input::{Output, Rejected},
     tally::{Count, Tally},
     worker::Worker,
@@ -53,9 +54,28 @@ impl Machine {
         }
         if self.workers.get(&order.prover).is_some_and(Worker::is_present) {
             self.outputs.push_back(Output::Obtain { job: id, index, order, witness });
-        } else if let Some(tally) = self.tally_mut(id, index) {
-            tally.give_up_trial(&order.prover);
+        } else {
+            self.note_withheld(id, index, order.prover);
         }
+    }
+
+    /// The evidence of a prover did not come. One that is away is asked again when it comes back.
+    fn note_withheld(&mut self, id: JobId, index: u64, prover: NodeId) {
+        let is_here = self.workers.get(&prover).is_some_and(Worker::is_present);
+        let is_awaited = !is_here && !self.config.electorate_closed;
+        if let Some(tally) = self.tally_mut(id, index) {
+            tally.evidence_withheld(prover, is_awaited);
+            self.givers.insert((prover, id, index));
+        }
+    }
+
+    /// A worker is back whose evidence did not come before: it is asked again. Whether it was about an open task.
+    pub(super) fn try_again(&mut self, prover: NodeId, id: JobId, index: u64, now_ms: u64) -> bool {
+        let Some(tally) = self.tally_mut(id, index).filter(|tally| tally.is_open()) else { return false };
+        tally.prover_is_back(&prover);
+        self.givers.remove(&(prover, id, index));
+        self.evaluate(id, index, now_ms);
+        true
     }
 
     fn cancel_audits(&mut self, job: JobId, index: u64) {
@@ -97,7 +117,7 @@ impl Machine {
     ) -> Result<(), Rejected> {
         let tally = self.audited_tally(id, index)?;
         if tally.is_open() {
-            tally.give_up_trial(&prover);
+            self.note_withheld(id, index, prover);
             self.evaluate(id, index, now_ms);
         }
         Ok(())
@@ -115,8 +135,8 @@ impl Machine {
         let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
         let Some(trial) = tally.trial().filter(|trial| !trial.insiders) else { return };
         let mut present = self.workers.iter().filter(|(_, worker)| worker.is_present());
-        let is_outsider_left = tally.outstanding().any(|(_, issued)| issued.audit == Some(trial.order))
-            || present.any(|(worker, _)| tally.may_audit(worker, trial, false));
+        let is_outsider_left = tally.awaited_audits(trial).next().is_some()
+            || present.any(|(id, worker)| dispatch::place_auditor(tally, trial, id, worker).is_ok());
         if !is_outsider_left && let Some(trial) = self.tally_mut(id, index).and_then(Tally::trial_mut) {
             trial.insiders = true;
         }
@@ -131,10 +151,10 @@ impl Machine {
         }
         let is_open_to_all =
             self.jobs.get(&id).and_then(|job| job.tally(index)?.trial()).is_some_and(|t| t.insiders);
-        if was_open_to_all || !is_open_to_all {
-            if let Some(tally) = self.tally_mut(id, index) {
-                tally.give_up_trial(&prover);
-            }
+        if (was_open_to_all || !is_open_to_all)
+            && let Some(tally) = self.tally_mut(id, index)
+        {
+            tally.give_up_trial(&prover);
         }
         self.suspect(id, index);
         self.evaluate(id, index, now_ms);

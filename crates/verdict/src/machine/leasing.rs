@@ -169,7 +169,7 @@ impl Machine {
             Offer::Task(id, index) => {
                 let job = self.jobs.get(&id).filter(|job| job.hungry.contains(index));
                 job.and_then(|job| job.tally(index))
-                    .map(|tally| Turn::of_able(tally.terms().engines, tally.terms().weight))
+                    .map(|tally| Turn::of_able(tally.engines_wanted(), tally.terms().weight))
             }
             Offer::Job(id) => self.jobs.get(&id).is_some_and(Job::wants_workers).then(Turn::of_all),
         };

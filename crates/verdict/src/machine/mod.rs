@@ -30,7 +30,7 @@ use protocol::{
     job::JobId,
     ledger::{CountedBallot, Record},
     limits::WORKERS_MAX,
-    report::{JobProgress, JobState},
+    report::JobProgress,
 };
 
 use crate::{
@@ -136,7 +136,7 @@ pub struct Machine {
     leased: usize,
     /// What idle workers are asked about now.
     offers: VecDeque<Offer>,
-    /// Tasks with a vacant seat and a lease that expired.
+    /// Tasks with a vacant seat and a lease that expired, or an outcome to be audited by somebody who did not compute it.
     lapsed: BTreeSet<(JobId, u64)>,
     /// Which of them were looked at since a worker left.
     lapsed_walk: Walk,
@@ -484,27 +484,13 @@ impl Machine {
             return Err(Rejected::UnknownWorker(worker));
         }
         for (replica, permille) in under_way {
-            if let Ok(tally) = self.leased_tally(worker, *replica) {
-                tally.renew(replica.number, *permille, now_ms);
+            let tally = self.leased_tally(worker, *replica);
+            if tally.is_ok_and(|tally| tally.renew(replica.number, *permille, now_ms)) {
+                self.evaluate(replica.job, replica.index, now_ms);
             }
         }
         self.heard(worker, now_ms);
         self.take_inventory(worker, under_way, now_ms);
-        Ok(())
-    }
-
-    fn abandon(&mut self, id: JobId, now_ms: u64) -> Result<(), Rejected> {
-        let job = self.jobs.get_mut(&id).ok_or(Rejected::UnknownJob(id))?;
-        if job.state.is_over() {
-            return Ok(());
-        }
-        job.hungry.clear();
-        let open: Vec<u64> =
-            job.tallies.iter().filter(|(_, tally)| tally.is_open()).map(|(index, _)| *index).collect();
-        for index in open {
-            self.exhaust(id, index, protocol::verdict::Verdict::Undecided);
-        }
-        self.end_job(id, JobState::Abandoned, now_ms);
         Ok(())
     }
 }

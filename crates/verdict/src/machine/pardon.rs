@@ -7,16 +7,23 @@
 use protocol::job::JobId;
 
 use super::Machine;
-use crate::dispatch;
+use crate::{dispatch, tally::Tally};
 
 impl Machine {
-    /// A task has a vacant seat: where no worker that is alive may take it, those whose leases expired may once more.
+    /// A task has a vacant seat: where no worker that is alive may take it, those who computed what is to be audited may,
+    /// and those whose leases expired may once more.
     pub(super) fn pardon_if_nobody_is_left(&mut self, job: JobId, index: u64) {
+        let waits = |tally: &Tally| tally.waits_for_outsiders();
+        let waited = self.tally_mut(job, index).is_some_and(|tally| waits(tally));
+        if waited {
+            self.admit_insiders(job, index);
+        }
         let Some(tally) = self.jobs.get_mut(&job).and_then(|job| job.tallies.get_mut(&index)) else {
             self.lapsed.remove(&(job, index));
             return;
         };
-        let mut pardoned = false;
+        let is_waiting = waits(tally);
+        let mut pardoned = waited && !is_waiting;
         while tally.may_pardon() {
             let mut asked = self.workers.iter().filter(|(_, worker)| worker.is_alive());
             if asked.any(|(id, worker)| dispatch::place(tally, id, worker).is_ok()) {
@@ -25,7 +32,7 @@ impl Machine {
             tally.pardon();
             pardoned = true;
         }
-        if tally.may_pardon() {
+        if is_waiting || tally.may_pardon() {
             self.lapsed.insert((job, index));
         } else {
             self.lapsed.remove(&(job, index));

@@ -167,8 +167,8 @@ impl Machine {
                     self.wake(*worker);
                 }
             }
-            for worker in tally.winners() {
-                self.givers.remove(&(worker, id, *index));
+            for worker in tally.ballots().keys() {
+                self.givers.remove(&(*worker, id, *index));
             }
             for commitment in tally.commitments() {
                 self.commitments.remove(&commitment);

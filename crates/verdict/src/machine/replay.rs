@@ -186,7 +186,11 @@ impl Machine {
         let effect = tally.cast(ballot, false, counted.compute_us);
         let accepted = tally.decision().map(|decision| decision.accepted);
         self.note_ballot(worker, effect);
-        if effect == Effect::Counted && accepted.is_some_and(|accepted| accepted != said.digest) {
+        // A rejection is no value: its auditor is no dissenter.
+        if effect == Effect::Counted
+            && said.audit.is_none()
+            && accepted.is_some_and(|accepted| accepted != said.digest)
+        {
             if let Some(decision) = self.tally_mut(id, index).and_then(Tally::decision_mut) {
                 decision.corrections.insert(worker, Correction::Unheard);
             }

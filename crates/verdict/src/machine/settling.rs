@@ -286,9 +286,15 @@ impl Machine {
         let gives = self.givers.range(first..).take_while(|(giver, ..)| *giver == worker);
         let gives: Vec<(JobId, u64)> = gives.map(|(_, id, index)| (*id, *index)).collect();
         for (id, index) in gives {
-            if let Some(decision) = self.tally_mut(id, index).and_then(|tally| tally.decision_mut()) {
-                decision.asked.remove(&worker);
-                self.fetch_outcome(id, index, now_ms);
+            if self.try_again(worker, id, index, now_ms) {
+                continue;
+            }
+            match self.tally_mut(id, index).and_then(|tally| tally.decision_mut()) {
+                Some(decision) if !decision.held => {
+                    decision.asked.remove(&worker);
+                    self.fetch_outcome(id, index, now_ms);
+                }
+                _ => drop(self.givers.remove(&(worker, id, index))),
             }
         }
     }
@@ -296,8 +302,8 @@ impl Machine {
     /// Nobody is asked for the accepted outcome any more.
     pub(super) fn forget_givers(&mut self, id: JobId, index: u64) {
         let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
-        for worker in tally.winners() {
-            self.givers.remove(&(worker, id, index));
+        for worker in tally.ballots().keys() {
+            self.givers.remove(&(*worker, id, index));
         }
     }
 

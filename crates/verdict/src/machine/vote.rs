@@ -13,7 +13,7 @@ use protocol::{
 
 use super::Machine;
 use crate::{
-    input::Output,
+    input::{Output, Rejected},
     tally::{Correction, Count, Decision, State},
 };
 
@@ -106,6 +106,7 @@ impl Machine {
     pub(super) fn exhaust(&mut self, id: JobId, index: u64, verdict: Verdict) {
         self.cancel_outstanding(id, index);
         self.forget_seals(id, index);
+        self.forget_givers(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
         tally.state = State::Exhausted(verdict.clone());
@@ -185,5 +186,21 @@ impl Machine {
         let audits = tally.audits().iter().filter(|cast| !cast.late).map(|cast| cast.ballot.signed().clone());
         let quorum = tally.rules().quorum;
         Some(Certificate::of((id, index, tally.terms().id), (accepted, quorum), ballots, audits))
+    }
+
+    /// Nobody wants a job any more.
+    pub(super) fn abandon(&mut self, id: JobId, now_ms: u64) -> Result<(), Rejected> {
+        let job = self.jobs.get_mut(&id).ok_or(Rejected::UnknownJob(id))?;
+        if job.state.is_over() {
+            return Ok(());
+        }
+        job.hungry.clear();
+        let open: Vec<u64> =
+            job.tallies.iter().filter(|(_, tally)| tally.is_open()).map(|(index, _)| *index).collect();
+        for index in open {
+            self.exhaust(id, index, Verdict::Undecided);
+        }
+        self.end_job(id, JobState::Abandoned, now_ms);
+        Ok(())
     }
 }

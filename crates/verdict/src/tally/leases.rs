@@ -8,6 +8,9 @@ use protocol::{
 
 use super::{Issued, Lease, PARDONS_MAX, Stage, Tally};
 
+/// How often a worker on which a task waits alone may say that it is no further than before.
+const IDLE_RENEWALS_MAX: u32 = 16;
+
 impl Tally {
     /// Leases a replica; returns its number and when the lease expires. A worker that lost the same replica with its
     /// connection has it again, unless it had committed to it: one that comes and goes uses up no replicas of the others.
@@ -36,7 +39,7 @@ impl Tally {
             issued.interrupted = false;
             return (number, expires_ms);
         }
-        let number = first_number.saturating_add(self.attempts());
+        let number = first_number.saturating_add(self.issued_count());
         self.issued.push(Issued {
             worker,
             operator,
@@ -103,17 +106,21 @@ impl Tally {
         }
     }
 
-    /// Renews a lease that is out.
-    pub(crate) fn renew(&mut self, number: u32, permille: u16, now_ms: u64) {
-        let lease_ms = self.rules.lease_ms;
+    /// Renews a lease that is out. Whether its worker is not waited for from now on, because it gets no further.
+    pub(crate) fn renew(&mut self, number: u32, permille: u16, now_ms: u64) -> bool {
+        let (lease_ms, is_audited) = (self.rules.lease_ms, self.rules.audit.is_some());
         if let Some(lease) = self.replica_mut(number).and_then(|issued| issued.lease.as_mut())
             && lease.renewals < LEASE_RENEWALS_MAX
             && lease.stage == Stage::Computing
         {
             lease.renewals += 1;
             lease.expires_ms = now_ms + lease_ms;
-            lease.permille = lease.permille.max(permille.min(1000));
+            let before = lease.permille;
+            lease.permille = before.max(permille.min(1000));
+            lease.idle_renewals = if lease.permille > before { 0 } else { lease.idle_renewals + 1 };
+            return is_audited && lease.idle_renewals == IDLE_RENEWALS_MAX;
         }
+        false
     }
 
     /// When a lease that is out expires, in milliseconds.
@@ -141,6 +148,12 @@ impl Tally {
 }
 
 impl Issued {
+    /// Whether the worker says again and again that it is no further. Where one alone is asked, to compute or to audit, it is
+    /// not waited for: another is asked beside it, and what it says later still counts.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.idle_renewals >= IDLE_RENEWALS_MAX)
+    }
+
     /// How long ago it was leased, in milliseconds.
     pub(crate) fn age_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.leased_ms)

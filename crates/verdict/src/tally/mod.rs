@@ -97,12 +97,14 @@ struct Lease {
     /// for others.
     timer_ms: Option<u64>,
     renewals: u32,
+    /// How often since the worker was further than before.
+    idle_renewals: u32,
     permille: u16,
 }
 
 impl Lease {
     fn until(stage: Stage, expires_ms: u64) -> Self {
-        Self { stage, expires_ms, timer_ms: Some(expires_ms), renewals: 0, permille: 0 }
+        Self { stage, expires_ms, timer_ms: Some(expires_ms), renewals: 0, idle_renewals: 0, permille: 0 }
     }
 }
 
@@ -326,7 +328,7 @@ impl Tally {
                 || self.equivocations.contains_key(worker)
                 || self.broken_seals.contains_key(worker)
         };
-        self.issued.iter().all(|issued| has_answered(&issued.worker))
+        self.issued.iter().all(|issued| self.has_audited(issued) || has_answered(&issued.worker))
     }
 
     /// What workers have committed to.
@@ -356,7 +358,8 @@ impl Tally {
 
     /// How many seats are neither voted nor leased; after the verdict, how many more replicas are to be run for its outcome.
     pub fn vacant_seats(&self) -> u32 {
-        if self.attempts() >= self.attempts_max() {
+        let audit = self.trial().filter(|_| self.is_open()).map(|trial| trial.order);
+        if self.attempts_at(audit) >= self.attempts_max() {
             return 0;
         }
         match &self.state {
@@ -364,7 +367,7 @@ impl Tally {
                 if let Some(trial) = self.trial() {
                     return self.vacant_audits(trial);
                 }
-                self.seats.saturating_sub(self.cast_count() + self.outstanding_count())
+                self.seats.saturating_sub(self.cast_count() + self.awaited_count())
             }
             State::Decided(decision) if decision.rerun && !decision.held => {
                 // Of a quorum of workers, one is honest: the others cannot hold up the outcome by never answering.
@@ -381,7 +384,7 @@ impl Tally {
             && !self.excused.contains(worker)
             && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
             && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
-            && (self.leases_of(worker) < LEASES_PER_WORKER_MAX || self.may_have_again(worker))
+            && (self.leases_of(worker, None) < LEASES_PER_WORKER_MAX || self.may_have_again(worker))
     }
 
     /// The ways to compute it that are asked for: where one worker computes alone, those whose outcome can be audited.
@@ -474,9 +477,12 @@ impl Tally {
 
     /// Whether every lease that may be given was given, to no avail, or enough workers say that it cannot be run.
     pub(crate) fn is_spent(&self) -> bool {
-        let nobody_can = self.ballots.is_empty() && self.failures.len() >= self.rules.seats.min(16) as usize;
+        // Where one computes alone there is one seat, and one that fails says nothing: it takes as many as would vote.
+        let votes = self.rules.seats.max(self.rules.quorum).min(16) as usize;
+        let nobody_can = self.ballots.is_empty() && self.failures.len() >= votes;
         self.is_open()
             && self.outstanding().next().is_none()
-            && (self.attempts() >= self.attempts_max() || nobody_can)
+            && self.trial().is_none()
+            && (self.attempts_at(None) >= self.attempts_max() || nobody_can)
     }
 }

@@ -3,7 +3,7 @@
 //! A machine that is made again from its ledger does not know what it had leased, and workers may still speak about that.
 //! With other numbers they cannot be taken to speak about what is leased now.
 
-use protocol::identity::NodeId;
+use protocol::{identity::NodeId, message::AuditOrder};
 
 use super::{Issued, Tally};
 
@@ -35,8 +35,15 @@ impl Tally {
         }
     }
 
-    pub(super) fn attempts(&self) -> u32 {
+    /// How many replicas were leased in this life.
+    pub(super) fn issued_count(&self) -> u32 {
         u32::try_from(self.issued.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How many of them were to compute, or to audit this: a trial must not use up the leases of the next one.
+    pub(super) fn attempts_at(&self, audit: Option<AuditOrder>) -> u32 {
+        let attempts = self.issued.iter().filter(|issued| issued.audit == audit).count();
+        u32::try_from(attempts).unwrap_or(u32::MAX)
     }
 
     /// A flapping cluster must not lease one task for ever.
@@ -44,8 +51,10 @@ impl Tally {
         self.rules.seats_max.max(SEATS_FOR_ATTEMPTS_MIN).saturating_mul(LEASES_PER_WORKER_MAX)
     }
 
-    pub(super) fn leases_of(&self, worker: &NodeId) -> u32 {
-        let leases = self.issued.iter().filter(|issued| issued.worker == *worker).count();
+    /// How many leases a worker had to compute, or to audit this.
+    pub(super) fn leases_of(&self, worker: &NodeId, audit: Option<AuditOrder>) -> u32 {
+        let is_like = |issued: &&Issued| issued.worker == *worker && issued.audit == audit;
+        let leases = self.issued.iter().filter(is_like).count();
         u32::try_from(leases).unwrap_or(u32::MAX)
     }
 }

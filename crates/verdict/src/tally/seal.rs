@@ -28,7 +28,14 @@ pub(super) enum Stage {
 impl Lease {
     /// A lease that lasts until the others have committed as well.
     pub(super) fn committed() -> Self {
-        Self { stage: Stage::Committed, expires_ms: u64::MAX, timer_ms: None, renewals: 0, permille: 1000 }
+        Self {
+            stage: Stage::Committed,
+            expires_ms: u64::MAX,
+            timer_ms: None,
+            renewals: 0,
+            idle_renewals: 0,
+            permille: 1000,
+        }
     }
 }
 

@@ -6,18 +6,23 @@
 //! where nobody is left, another worker computes. What the audits come to is counted by [`Hearing`], the same rule by which a
 //! certificate is checked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
     audit::{AuditRule, Hearing},
     ballot::{AuthenticBallot, Ballot},
     digest::Digest,
-    domain::Axis,
+    domain::{Axis, Engine},
     identity::NodeId,
     message::AuditOrder,
 };
 
-use super::{Cast, Count, Effect, Tally};
+use super::{Cast, Count, Effect, Issued, Tally, numbers::LEASES_PER_WORKER_MAX};
+
+/// How often a prover that stays connected is asked for its evidence: the first time may have met a dying connection.
+const ASKED_PER_CONNECTION: u32 = 2;
+/// How often a prover is asked for its evidence in all, however often it comes back.
+const ASKED_MAX: u32 = 8;
 
 /// The audits of a task whose policy asks for some.
 #[derive(Debug)]
@@ -25,10 +30,29 @@ pub(super) struct Trials {
     rule: AuditRule,
     audits: Vec<Cast>,
     current: Option<Trial>,
-    /// Provers whose evidence nobody gets, or on whom auditors do not agree.
+    /// Provers on whom auditors do not agree.
     hopeless: BTreeSet<NodeId>,
+    /// Provers whose evidence did not come.
+    withheld: BTreeMap<NodeId, Withheld>,
     /// The outcomes that the driver holds, because they were or are on trial.
     held: BTreeSet<Digest>,
+}
+
+/// A prover whose evidence did not come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Withheld {
+    /// How often, in all.
+    times: u32,
+    /// How often since it is connected.
+    since_connected: u32,
+    /// It is away, and will be asked when it comes back.
+    is_awaited: bool,
+}
+
+impl Withheld {
+    fn may_be_asked(self) -> bool {
+        !self.is_awaited && self.since_connected < ASKED_PER_CONNECTION && self.times < ASKED_MAX
+    }
 }
 
 /// The outcome that is tested now.
@@ -46,7 +70,14 @@ pub(crate) struct Trial {
 
 impl Trials {
     pub(super) fn new(rule: AuditRule) -> Self {
-        Self { rule, audits: Vec::new(), current: None, hopeless: BTreeSet::new(), held: BTreeSet::new() }
+        Self {
+            rule,
+            audits: Vec::new(),
+            current: None,
+            hopeless: BTreeSet::new(),
+            withheld: BTreeMap::new(),
+            held: BTreeSet::new(),
+        }
     }
 
     /// Audits that were counted before a restart.
@@ -65,6 +96,21 @@ impl Tally {
     pub(crate) fn wants_witness(&self, formula: protocol::constant::Formula) -> bool {
         let audits = self.terms.audits;
         self.trials.is_some() && audits.need_witness() && audits.cover(formula)
+    }
+
+    /// The engines that a worker may have who is asked now: an audit is work for the processor.
+    pub(crate) fn engines_wanted(&self) -> &'static [Engine] {
+        if self.is_open() && self.trial().is_some() { &[Engine::Cpu] } else { self.terms.engines }
+    }
+
+    /// Whether an audit that was leased has come, if it was one.
+    pub(super) fn has_audited(&self, issued: &Issued) -> bool {
+        let is_its = |cast: &Cast| {
+            let said = cast.ballot.ballot();
+            said.worker == issued.worker
+                && said.audit.map(|audited| audited.prover) == issued.audit.map(|order| order.prover)
+        };
+        issued.audit.is_some() && self.audits().iter().any(is_its)
     }
 
     /// The audits that were counted, in the order in which they came.
@@ -116,7 +162,32 @@ impl Tally {
         true
     }
 
-    /// Nobody can try this prover, or auditors do not agree on it.
+    /// The evidence of this prover did not come; one that `is_awaited` is asked again when it comes back.
+    pub(crate) fn evidence_withheld(&mut self, prover: NodeId, is_awaited: bool) {
+        let Some(trials) = &mut self.trials else { return };
+        let withheld = trials.withheld.entry(prover).or_default();
+        withheld.times += 1;
+        withheld.since_connected += 1;
+        withheld.is_awaited = is_awaited && withheld.times < ASKED_MAX;
+        if trials.current.is_some_and(|trial| trial.order.prover == prover) {
+            trials.current = None;
+        }
+    }
+
+    /// A prover whose evidence did not come is connected anew.
+    pub(crate) fn prover_is_back(&mut self, prover: &NodeId) {
+        let withheld = self.trials.as_mut().and_then(|trials| trials.withheld.get_mut(prover));
+        if let Some(withheld) = withheld {
+            *withheld = Withheld { since_connected: 0, is_awaited: false, ..*withheld };
+        }
+    }
+
+    /// Whether somebody could audit what is on trial, and nobody does: those who computed the same are not asked yet.
+    pub(crate) fn waits_for_outsiders(&self) -> bool {
+        self.is_open() && self.trial().is_some_and(|trial| !trial.insiders && self.vacant_audits(trial) > 0)
+    }
+
+    /// Auditors do not agree on this prover, or nobody is left who could try it.
     pub(crate) fn give_up_trial(&mut self, prover: &NodeId) {
         let Some(trials) = &mut self.trials else { return };
         trials.hopeless.insert(*prover);
@@ -125,12 +196,19 @@ impl Tally {
         }
     }
 
-    /// Whether auditors have rejected whoever is on trial, or its ballot is gone.
+    /// Whether auditors have rejected whoever is on trial, its ballot is gone, or what it computed has not the majority any
+    /// more that it needs: one of those who said the same has contradicted itself.
     pub(crate) fn is_trial_lost(&self) -> bool {
-        let Some(prover) = self.trial().map(|trial| trial.order.prover) else { return false };
+        let Some(AuditOrder { prover, outcome, .. }) = self.trial().map(|trial| trial.order) else {
+            return false;
+        };
         // One that said two things has no ballot any more.
         let has_ballot = self.ballots.contains_key(&prover);
-        !has_ballot || self.hearing().is_some_and(|hearing| hearing.is_struck(&prover))
+        !has_ballot
+            || self.hearing().is_some_and(|hearing| {
+                let has_majority = || self.count_computed() == Count::Won(outcome);
+                hearing.is_struck(&prover) || (hearing.asks_for_majority() && !has_majority())
+            })
     }
 
     /// The trial is over.
@@ -191,6 +269,24 @@ impl Tally {
         }
     }
 
+    /// The audits of the trial that are out, and waited for.
+    pub(crate) fn awaited_audits(&self, trial: &Trial) -> impl Iterator<Item = &Issued> {
+        let order = trial.order;
+        let issued = self.outstanding().map(|(_, issued)| issued);
+        issued.filter(move |issued| issued.audit == Some(order) && !issued.is_idle())
+    }
+
+    /// How many are out to compute, and waited for: where one after the other computes, one that gets no further is not.
+    pub(super) fn awaited_count(&self) -> u32 {
+        let computing = self.outstanding().filter(|(_, issued)| issued.audit.is_none());
+        let idle = computing.filter(|(_, issued)| issued.is_idle()).count();
+        let out = self.outstanding_count();
+        if idle == 0 || self.hearing().is_none_or(|hearing| hearing.asks_for_majority()) {
+            return out;
+        }
+        out.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX))
+    }
+
     /// How many audits of the trial are counted, and how many are out.
     fn audits_of_trial(&self, trial: &Trial) -> (u32, u32) {
         let is_of = |ballot: &Ballot| {
@@ -199,7 +295,7 @@ impl Tally {
             })
         };
         let counted = self.audits().iter().filter(|cast| is_of(cast.ballot.ballot())).count();
-        let out = self.outstanding().filter(|(_, issued)| issued.audit == Some(trial.order)).count();
+        let out = self.awaited_audits(trial).count();
         (u32::try_from(counted).unwrap_or(u32::MAX), u32::try_from(out).unwrap_or(u32::MAX))
     }
 
@@ -227,7 +323,8 @@ impl Tally {
             && !self.outstanding().any(|(_, issued)| issued.worker == *worker)
             && !self.excused.contains(worker)
             && self.expired.get(worker).is_none_or(|times| *times <= self.pardoned)
-            && (self.leases_of(worker) < super::numbers::LEASES_PER_WORKER_MAX || self.may_have_again(worker))
+            && (self.leases_of(worker, Some(trial.order)) < LEASES_PER_WORKER_MAX
+                || self.may_have_again(worker))
     }
 
     /// Whether prover or another auditor of the trial shows this value on this axis.
@@ -259,9 +356,10 @@ impl Tally {
         }
         if let Some(trial) = trials.current.as_ref().filter(|trial| !hearing.is_struck(&trial.order.prover)) {
             let (counted, out) = self.audits_of_trial(trial);
-            return if !trial.is_ready || out > 0 || counted < trial.seats {
+            let is_spent = self.attempts_at(Some(trial.order)) >= self.attempts_max();
+            return if !trial.is_ready || out > 0 || (counted < trial.seats && !is_spent) {
                 Count::Open
-            } else if trial.seats < self.rules.seats_max {
+            } else if trial.seats < self.rules.seats_max && !is_spent {
                 Count::NeedsAudit
             } else {
                 Count::GiveUp(trial.order.prover)
@@ -276,11 +374,13 @@ impl Tally {
             return Count::Try(order);
         }
         // Nobody is left to be tried: another worker computes.
-        let seats = self.seats.max(self.cast_count() + self.outstanding_count());
+        let seats = self.seats.max(self.cast_count() + self.awaited_count());
         if seats > self.cast_count() {
             Count::Open
         } else if seats < self.rules.seats_max {
             Count::NeedsSeats(1)
+        } else if trials.withheld.values().any(|withheld| withheld.is_awaited) {
+            Count::Open
         } else {
             Count::Hopeless
         }
@@ -312,10 +412,14 @@ impl Tally {
                 let said = cast.ballot.ballot();
                 !hearing.is_struck(worker)
                     && !trials.hopeless.contains(worker)
+                    && trials.withheld.get(worker).is_none_or(|withheld| withheld.may_be_asked())
                     && self.terms.audits.cover(said.domain.formula)
                     && of.is_none_or(|outcome| *outcome == said.digest)
             })
-            .max_by_key(|(_, cast)| agreeing(&cast.ballot.ballot().digest))
+            // Whoever withheld its evidence comes last.
+            .max_by_key(|(worker, cast)| {
+                (!trials.withheld.contains_key(worker), agreeing(&cast.ballot.ballot().digest))
+            })
             .map(|(worker, cast)| {
                 let said = cast.ballot.ballot();
                 AuditOrder { outcome: said.digest, prover: *worker, formula: said.domain.formula }

@@ -4,14 +4,15 @@ use proptest::prelude::*;
 use protocol::{
     ballot::Ballot,
     constant::Formula,
-    domain::Axis,
+    domain::{Axis, Engine},
     identity::NodeId,
     ledger::Record,
+    message::AuditOrder,
     policy::{Auditing, Mode, Policy},
     report::JobState,
     verdict::Verdict,
 };
-use verdict::Rejected;
+use verdict::{Input, Rejected, tally::Issued};
 
 use crate::cluster::{AsAuditor, Behaviour, Cluster, JOB, lie, truth};
 
@@ -252,8 +253,7 @@ fn an_auditor_that_answers_with_a_value_or_about_another_outcome_is_refused() {
     let value = cluster.ballot(silent, replica, Formula::Audit, truth(0));
     assert!(matches!(cluster.cast(value), Err(Rejected::Domain { .. })));
     let prover = cluster.audits[0].1;
-    let order =
-        protocol::message::AuditOrder { outcome: lie(0, 1), prover, formula: Formula::FactorialSeries };
+    let order = AuditOrder { outcome: lie(0, 1), prover, formula: Formula::FactorialSeries };
     let other = cluster.audit_ballot(silent, replica, order, true);
     assert!(matches!(cluster.cast(other), Err(Rejected::Domain { .. })));
 }
@@ -281,6 +281,205 @@ fn verdicts_with_audits_are_as_they_were_after_a_crash() {
         }
         assert!(ballots.iter().all(|ballot| ballot.audit.is_none()));
     }
+}
+
+#[test]
+fn one_worker_that_cannot_compute_a_task_leaves_it_to_another() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::new(false, seed);
+        cluster.add("m", Behaviour::Fails);
+        for operator in ["a", "b"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        cluster.submit(audited(), 3);
+        cluster.run();
+        for index in 0..3 {
+            assert_eq!(cluster.verdicts[&index], Verdict::Accepted(truth(index)), "seed {seed}");
+        }
+    }
+}
+
+/// What seemed to have the majority is on trial when one of those who said it says something else as well.
+#[test]
+fn a_majority_that_is_lost_while_it_is_audited_is_sought_again() {
+    for seed in 0..60 {
+        let mut cluster = Cluster::new(false, seed);
+        cluster.add("m", Behaviour::Equivocates);
+        for operator in ["a", "b"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        let silent = cluster.add("c", Behaviour::Silent);
+        cluster.submit(Policy { replicas: 4, max_replicas: 4, ..replicated_and_audited(1) }, 1);
+        cluster.run_until_idle();
+        cluster.lose(silent);
+        cluster.add("d", Behaviour::Honest);
+        cluster.run();
+        assert_eq!(cluster.verdicts.get(&0), Some(&Verdict::Accepted(truth(0))), "seed {seed}");
+    }
+}
+
+/// It says for ever that it is at work, and no further than before.
+#[test]
+fn a_worker_that_only_pretends_to_compute_or_to_audit_does_not_hold_up_a_task() {
+    for (seed, policy) in (0..20).zip([audited(), replicated_and_audited(1)].into_iter().cycle()) {
+        let mut cluster = Cluster::new(false, seed);
+        let pretends = cluster.add("m", Behaviour::Silent);
+        for operator in ["a", "b", "c"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        cluster.submit(policy, 3);
+        for _ in 0..40 {
+            cluster.run_until_idle();
+            let held = cluster.leases.iter().filter(|(worker, ..)| *worker == pretends);
+            let under_way: Vec<_> = held.map(|(_, replica, _)| (*replica, 500)).collect();
+            cluster.tell(Input::Heartbeat { worker: pretends, under_way }).expect("it is known");
+            cluster.now_ms += 1000;
+        }
+        for index in 0..3 {
+            assert_eq!(cluster.verdicts.get(&index), Some(&Verdict::Accepted(truth(index))), "seed {seed}");
+        }
+    }
+}
+
+/// Three compute, and two must audit whoever is chosen: the fourth, and one of the three.
+#[test]
+fn when_the_only_outsider_has_audited_those_who_computed_audit_each_other() {
+    for seed in 0..40 {
+        let mut cluster = Cluster::new(false, seed);
+        for operator in ["a", "b", "c", "d"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        cluster.submit(Policy { quorum: 3, ..replicated_and_audited(2) }, 3);
+        cluster.run();
+        assert_eq!(cluster.over, Some(JobState::Reconciled), "seed {seed}");
+    }
+}
+
+#[test]
+fn when_the_last_outsider_leaves_with_its_audit_those_who_computed_audit_each_other() {
+    for seed in 0..40 {
+        let mut cluster = Cluster::new(false, seed);
+        for operator in ["a", "b", "c"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        let silent = cluster.add("d", Behaviour::Silent);
+        cluster.submit(Policy { quorum: 3, max_replicas: 6, ..replicated_and_audited(1) }, 1);
+        cluster.run_until_idle();
+        cluster.lose(silent);
+        cluster.run();
+        assert_eq!(cluster.verdicts.get(&0), Some(&Verdict::Accepted(truth(0))), "seed {seed}");
+    }
+}
+
+/// It holds no lease of the task: nothing but its going happens to it.
+#[test]
+fn when_the_last_outsider_leaves_while_the_trial_waits_those_who_computed_audit_each_other() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b", "c"] {
+        cluster.add(operator, Behaviour::Honest);
+    }
+    cluster.submit(Policy { quorum: 3, ..replicated_and_audited(1) }, 1);
+    while cluster.machine.job(JOB).and_then(|job| job.tally(0)).is_none_or(|tally| tally.ballots().len() < 3)
+    {
+        assert!(cluster.deliver_one(), "three compute");
+    }
+    // The fourth has no room: it holds as many heavy tasks of another job as it takes at once.
+    let busy = cluster.add("d", Behaviour::Silent);
+    let other = protocol::job::JobId([8; 16]);
+    cluster.submit_as(other, Policy { quorum: 1, replicas: 1, tolerate: 0, ..Policy::default() }, 500);
+    cluster.run_until_idle();
+    cluster.lose(busy);
+    cluster.run();
+    assert_eq!(cluster.verdicts.get(&0), Some(&Verdict::Accepted(truth(0))));
+}
+
+#[test]
+fn a_worker_that_cannot_audit_does_not_keep_those_who_computed_from_it() {
+    for seed in 0..40 {
+        let mut cluster = Cluster::new(false, seed);
+        for operator in ["a", "b", "c"] {
+            cluster.add(operator, Behaviour::Honest);
+        }
+        cluster.add_with("d", Behaviour::Honest, Engine::Gpu);
+        cluster.submit(Policy { quorum: 3, ..replicated_and_audited(1) }, 1);
+        cluster.run();
+        assert_eq!(cluster.verdicts.get(&0), Some(&Verdict::Accepted(truth(0))), "seed {seed}");
+    }
+}
+
+#[test]
+fn provers_that_were_cut_off_before_their_evidence_came_are_tried_again_when_they_are_back() {
+    let mut cluster = Cluster::new(false, 1);
+    let workers = ["a", "b"].map(|operator| cluster.add(operator, Behaviour::Honest));
+    cluster.submit(Policy { tolerate: 0, quorum: 2, replicas: 2, max_replicas: 2, ..audited() }, 1);
+    for cast in 1..=2 {
+        while cluster.machine.job(JOB).and_then(|job| job.tally(0)).is_none_or(|t| t.ballots().len() < cast) {
+            assert!(cluster.deliver_one(), "each computes in its turn");
+        }
+        let prover = cluster.leases.last().expect("it was leased").0;
+        cluster.lose(prover);
+        let withheld = Input::EvidenceWithheld { job: JOB, index: 0, prover };
+        cluster.tell(withheld).expect("it is known");
+    }
+    cluster.run_until_idle();
+    assert_eq!(cluster.verdicts.get(&0), None, "they may come back");
+    for worker in workers {
+        cluster.join(worker);
+    }
+    cluster.run();
+    assert_eq!(cluster.verdicts.get(&0), Some(&Verdict::Accepted(truth(0))));
+}
+
+/// The processors that audit compute nothing, and each of them tests liar after liar: more often than a worker may be asked
+/// to compute one task.
+#[test]
+fn ten_liars_in_turn_do_not_use_up_what_an_honest_worker_may_audit() {
+    let mut cluster = Cluster::new(false, 2);
+    cluster.engines = &[Engine::Gpu];
+    for liar in 0..10 {
+        cluster.add_with("m", Behaviour::Lies(liar), Engine::Gpu);
+    }
+    for _ in 0..12 {
+        cluster.add("h", Behaviour::Honest);
+    }
+    cluster.submit(Policy { max_replicas: 40, ..audited_with(10) }, 1);
+    cluster.run_until_idle();
+    cluster.add_with("h", Behaviour::Honest, Engine::Gpu);
+    cluster.run();
+    assert_eq!(cluster.verdicts.get(&0), Some(&Verdict::Accepted(truth(0))));
+}
+
+fn audited_with(tolerate: u32) -> Policy {
+    Policy { auditing: Auditing { mode: Mode::Audited, audit: 0 }, ..Policy::tolerating(tolerate) }
+}
+
+#[test]
+fn an_auditor_whose_rejection_came_too_late_is_no_dissenter_after_a_crash() {
+    let mut cluster = Cluster::new(false, 1);
+    let late = cluster.add("d", Behaviour::Silent);
+    for operator in ["a", "b", "c"] {
+        cluster.add(operator, Behaviour::Honest);
+    }
+    let liar = cluster.add("e", Behaviour::Silent);
+    cluster.submit(replicated_and_audited(1), 8);
+    cluster.run();
+    let lease = |(worker, _, formula): &&(NodeId, _, Formula)| {
+        [late, liar].contains(worker) && *formula == Formula::Audit
+    };
+    let (worker, replica, _) =
+        *cluster.leases.iter().find(lease).expect("one of the silent ones is asked to audit");
+    let tally =
+        cluster.machine.job(JOB).and_then(|job| job.tally(replica.index)).expect("it waits for late ballots");
+    let is_its = |issued: &&Issued| issued.worker == worker && issued.audit.is_some();
+    let order = tally.issued().iter().find(is_its).and_then(|issued| issued.audit).expect("that audit");
+    let rejection = cluster.audit_ballot(worker, replica, order, false);
+    cluster.cast(rejection).expect("it was leased that audit");
+    let dissents = |cluster: &Cluster| -> u64 {
+        cluster.machine.workers().filter(|(id, _)| *id == worker).map(|(_, record)| record.dissents).sum()
+    };
+    assert_eq!(dissents(&cluster), 0);
+    cluster.crash(true);
+    assert_eq!(dissents(&cluster), 0);
 }
 
 proptest! {

@@ -328,8 +328,11 @@ impl Cluster {
         order: AuditOrder,
         passes: bool,
     ) -> SignedBallot {
-        let audited =
-            Audited { outcome: order.outcome, prover: order.prover, seed: [replica.number as u8; 32] };
+        let audited = Audited {
+            outcome: order.outcome,
+            prover: order.prover,
+            seed: [replica.number.to_le_bytes()[0]; 32],
+        };
         let digest = if passes { order.outcome } else { audited.rejection() };
         let Ballot { domain, .. } = self.ballot(id, replica, Formula::Audit, digest).ballot;
         let key = &self.worker(id).key;
