@@ -30,7 +30,7 @@ use protocol::{
     job::JobId,
     ledger::{CountedBallot, Record},
     limits::WORKERS_MAX,
-    report::{JobProgress, JobState},
+    report::JobProgress,
 };
 
 use crate::{
@@ -491,21 +491,6 @@ impl Machine {
         }
         self.heard(worker, now_ms);
         self.take_inventory(worker, under_way, now_ms);
-        Ok(())
-    }
-
-    fn abandon(&mut self, id: JobId, now_ms: u64) -> Result<(), Rejected> {
-        let job = self.jobs.get_mut(&id).ok_or(Rejected::UnknownJob(id))?;
-        if job.state.is_over() {
-            return Ok(());
-        }
-        job.hungry.clear();
-        let open: Vec<u64> =
-            job.tallies.iter().filter(|(_, tally)| tally.is_open()).map(|(index, _)| *index).collect();
-        for index in open {
-            self.exhaust(id, index, protocol::verdict::Verdict::Undecided);
-        }
-        self.end_job(id, JobState::Abandoned, now_ms);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use protocol::{
 
 use super::Machine;
 use crate::{
-    input::Output,
+    input::{Output, Rejected},
     tally::{Correction, Count, Decision, State},
 };
 
@@ -166,6 +166,22 @@ impl Machine {
         self.outputs.push_back(Output::Record(Box::new(Record::Over { job: id, state })));
         self.outputs.push_back(Output::JobOver { job: id, state });
         self.forget_oldest();
+    }
+
+    /// Nobody waits for a job any more.
+    pub(super) fn abandon(&mut self, id: JobId, now_ms: u64) -> Result<(), Rejected> {
+        let job = self.jobs.get_mut(&id).ok_or(Rejected::UnknownJob(id))?;
+        if job.state.is_over() {
+            return Ok(());
+        }
+        job.hungry.clear();
+        let open: Vec<u64> =
+            job.tallies.iter().filter(|(_, tally)| tally.is_open()).map(|(index, _)| *index).collect();
+        for index in open {
+            self.exhaust(id, index, Verdict::Undecided);
+        }
+        self.end_job(id, JobState::Abandoned, now_ms);
+        Ok(())
     }
 
     /// Keeps the number of jobs that are over within its bound.

@@ -414,28 +414,6 @@ impl Tally {
         }
     }
 
-    /// Takes an audit of a worker that was leased it.
-    fn cast_as_auditor(&mut self, ballot: AuthenticBallot, compute_us: u64) -> Effect {
-        let said = ballot.ballot();
-        let (worker, digest, number) = (said.worker, said.digest, said.replica.number);
-        if let Some(earlier) = self.audit_of(&worker, number) {
-            if earlier.ballot.ballot().digest == digest {
-                return Effect::Repeated;
-            }
-            let pair = [earlier.ballot.signed().clone(), ballot.signed().clone()];
-            self.equivocations.insert(worker, pair);
-            if self.is_open() {
-                self.strike_audits(&worker);
-                self.ballots.remove(&worker);
-                self.excused.insert(worker);
-            }
-            return Effect::Equivocated;
-        }
-        let late = !self.is_open();
-        self.cast_audit(Cast { ballot: Box::new(ballot), compute_us, late, outcome_held: false });
-        Effect::Counted
-    }
-
     /// Takes a ballot of a worker that was leased the replica.
     pub(crate) fn cast(&mut self, ballot: AuthenticBallot, outcome_held: bool, compute_us: u64) -> Effect {
         let said = ballot.ballot();

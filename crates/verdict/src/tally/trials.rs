@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
     audit::{AuditRule, Hearing},
-    ballot::Ballot,
+    ballot::{AuthenticBallot, Ballot},
     digest::Digest,
     domain::{Axis, Engine},
     identity::NodeId,
     message::AuditOrder,
 };
 
-use super::{Cast, Count, Issued, Tally, numbers::LEASES_PER_WORKER_MAX};
+use super::{Cast, Count, Effect, Issued, Tally, numbers::LEASES_PER_WORKER_MAX};
 
 /// How often a prover that stays connected is asked for its evidence: the first time may have met a dying connection.
 const ASKED_PER_CONNECTION: u32 = 2;
@@ -218,8 +218,30 @@ impl Tally {
         }
     }
 
+    /// Takes an audit of a worker that was leased it.
+    pub(super) fn cast_as_auditor(&mut self, ballot: AuthenticBallot, compute_us: u64) -> Effect {
+        let said = ballot.ballot();
+        let (worker, digest, number) = (said.worker, said.digest, said.replica.number);
+        if let Some(earlier) = self.audit_of(&worker, number) {
+            if earlier.ballot.ballot().digest == digest {
+                return Effect::Repeated;
+            }
+            let pair = [earlier.ballot.signed().clone(), ballot.signed().clone()];
+            self.equivocations.insert(worker, pair);
+            if self.is_open() {
+                self.strike_audits(&worker);
+                self.ballots.remove(&worker);
+                self.excused.insert(worker);
+            }
+            return Effect::Equivocated;
+        }
+        let late = !self.is_open();
+        self.cast_audit(Cast { ballot: Box::new(ballot), compute_us, late, outcome_held: false });
+        Effect::Counted
+    }
+
     /// Takes an audit of a worker that was leased it; the caller has checked what it is about.
-    pub(super) fn cast_audit(&mut self, cast: Cast) {
+    fn cast_audit(&mut self, cast: Cast) {
         let is_rejection = !cast.ballot.ballot().is_for_its_outcome();
         if is_rejection && !cast.late {
             self.disputed = true;
@@ -230,7 +252,7 @@ impl Tally {
     }
 
     /// A worker's audit as this replica, if it is counted.
-    pub(super) fn audit_of(&self, worker: &NodeId, number: u32) -> Option<&Cast> {
+    fn audit_of(&self, worker: &NodeId, number: u32) -> Option<&Cast> {
         self.audits().iter().find(|cast| {
             let said = cast.ballot.ballot();
             said.worker == *worker && said.replica.number == number
