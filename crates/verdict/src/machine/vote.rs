@@ -168,6 +168,22 @@ impl Machine {
         self.forget_oldest();
     }
 
+    /// Nobody waits for a job any more.
+    pub(super) fn abandon(&mut self, id: JobId, now_ms: u64) -> Result<(), Rejected> {
+        let job = self.jobs.get_mut(&id).ok_or(Rejected::UnknownJob(id))?;
+        if job.state.is_over() {
+            return Ok(());
+        }
+        job.hungry.clear();
+        let open: Vec<u64> =
+            job.tallies.iter().filter(|(_, tally)| tally.is_open()).map(|(index, _)| *index).collect();
+        for index in open {
+            self.exhaust(id, index, Verdict::Undecided);
+        }
+        self.end_job(id, JobState::Abandoned, now_ms);
+        Ok(())
+    }
+
     /// Keeps the number of jobs that are over within its bound.
     pub(super) fn forget_oldest(&mut self) {
         while self.over.len() > self.config.jobs_kept_max
