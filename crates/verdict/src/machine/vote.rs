@@ -203,20 +203,4 @@ impl Machine {
         let quorum = tally.rules().quorum;
         Some(Certificate::of((id, index, tally.terms().id), (accepted, quorum), ballots, audits))
     }
-
-    /// Nobody wants a job any more.
-    pub(super) fn abandon(&mut self, id: JobId, now_ms: u64) -> Result<(), Rejected> {
-        let job = self.jobs.get_mut(&id).ok_or(Rejected::UnknownJob(id))?;
-        if job.state.is_over() {
-            return Ok(());
-        }
-        job.hungry.clear();
-        let open: Vec<u64> =
-            job.tallies.iter().filter(|(_, tally)| tally.is_open()).map(|(index, _)| *index).collect();
-        for index in open {
-            self.exhaust(id, index, Verdict::Undecided);
-        }
-        self.end_job(id, JobState::Abandoned, now_ms);
-        Ok(())
-    }
 }
