@@ -274,15 +274,12 @@ impl Executor {
             Engine::Gpu => self.gpus.run(task, control).map_err(|_| NotComputed::Cancelled)?,
             Engine::Cpu => None,
         };
-        let (truth, witness, engine) = match on_gpu {
-            Some(OnGpu { outcome, device }) => {
-                (outcome, None, EngineIntroduction { engine: Engine::Gpu, device })
-            }
-            None => {
-                let (outcome, witness) = self.compute_on_cpu(task, formula, wants_witness, control)?;
-                let device = engine::processor_name();
-                (outcome, witness, EngineIntroduction { engine: Engine::Cpu, device })
-            }
+        let (truth, witness, engine) = if let Some(OnGpu { outcome, device }) = on_gpu {
+            (outcome, None, EngineIntroduction { engine: Engine::Gpu, device })
+        } else {
+            let (outcome, witness) = self.compute_on_cpu(task, formula, wants_witness, control)?;
+            let device = engine::processor_name();
+            (outcome, witness, EngineIntroduction { engine: Engine::Cpu, device })
         };
         let elapsed = start.elapsed();
         let computed = self.keep(truth, id, formula, engine, elapsed)?;

@@ -93,8 +93,8 @@ impl Checking {
             .map(|ballot| hearing.audits_of(&ballot.worker).0)
             .max()
             .unwrap_or(0);
-        self.findings.audits_min = least(self.findings.audits_min, passed);
-        self.note_accepted(task, winners(), quorum, agreeing);
+        self.findings.audits_min = Some(least(self.findings.audits_min, passed));
+        self.note_accepted(task, &winners(), quorum, agreeing);
         Ok(())
     }
 }

@@ -301,7 +301,7 @@ impl Checking {
             }
             self.differ(&trusted(), index, quorum, task)?;
         }
-        self.note_accepted(task, winners(), quorum, agreeing);
+        self.note_accepted(task, &winners(), quorum, agreeing);
         Ok(())
     }
 
@@ -309,7 +309,7 @@ impl Checking {
     pub(super) fn note_accepted<'b>(
         &mut self,
         task: &Task,
-        winners: impl Iterator<Item = &'b Ballot> + Clone,
+        winners: &(impl Iterator<Item = &'b Ballot> + Clone),
         quorum: u32,
         agreeing: u32,
     ) {
@@ -317,8 +317,8 @@ impl Checking {
         if let (Some(_), Some(decimals)) = (self.findings.audits_min, task.decimals()) {
             self.findings.audit_error_log2 = Some(error_log2(decimals));
         }
-        self.findings.quorum_min = least(self.findings.quorum_min, quorum);
-        self.findings.wrong_together_min = least(self.findings.wrong_together_min, agreeing);
+        self.findings.quorum_min = Some(least(self.findings.quorum_min, quorum));
+        self.findings.wrong_together_min = Some(least(self.findings.wrong_together_min, agreeing));
         let axes = Axis::ALL
             .iter()
             .map(|axis| (axis.name(), values(winners.clone(), |domain| axis.value_in(domain))));
@@ -456,8 +456,8 @@ fn digest_of(counted: &CountedBallot) -> Digest {
 }
 
 /// The smaller one, where there are two.
-pub(super) fn least(before: Option<u32>, now: u32) -> Option<u32> {
-    Some(before.map_or(now, |before| before.min(now)))
+pub(super) fn least(before: Option<u32>, now: u32) -> u32 {
+    before.map_or(now, |before| before.min(now))
 }
 
 pub(super) fn count<T>(found: impl Iterator<Item = T>) -> u32 {
