@@ -78,18 +78,27 @@ impl Process {
     /// # Panics
     /// When none comes in time.
     pub fn wait_for(&mut self, text: &str) -> String {
+        self.wait_for_any(&[text])
+    }
+
+    /// As [`Process::wait_for`], for a line with any of these texts.
+    ///
+    /// # Panics
+    /// When none comes in time.
+    pub fn wait_for_any(&mut self, texts: &[&str]) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => {
                     self.seen.push(line.clone());
-                    if line.contains(text) {
+                    if texts.iter().any(|text| line.contains(text)) {
                         return line;
                     }
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    panic!("no line with `{text}`; there was:\n{}", self.seen.join("\n"))
+                    let texts = texts.join("` or `");
+                    panic!("no line with `{texts}`; there was:\n{}", self.seen.join("\n"))
                 }
             }
         }
