@@ -6,21 +6,34 @@ use coordinator::{
     certificate,
     ledger::{Batch, DATABASE_FILE, Durability, Ledger, Reader, acknowledged_head, verify},
 };
-use protocol::ledger::{Entry, Record};
+use protocol::{
+    job::{JobId, JobSpec},
+    ledger::{Entry, Record, Submitted},
+};
 
 use crate::log::{decided, entry, everybody, key, submitted};
+
+/// A job that can be planned, so that its certificate can be written.
+fn planned() -> Submitted {
+    let text =
+        "name = \"figures\"\nkind = \"digits\"\n\n[digits]\nconstant = \"e\"\ndecimals = 10\n".to_owned();
+    let known = submitted(1);
+    let policy = JobSpec::parse(&text).expect("a good job").policy;
+    let job = JobId::of_submission(&text, None, known.nonce);
+    Submitted { job, text, policy, ..known }
+}
 
 #[test]
 #[ignore = "prints figures; `cargo test -p quorate-coordinator --test ledger -- --ignored figures --nocapture`"]
 fn figures_of_commits_reading_opening_and_verification() {
-    let job = submitted(1).job;
+    let job = planned().job;
     // Ballots are signed before the clock runs.
     let verdicts: Vec<Entry> =
         (0..20_000).map(|index| entry(Record::Decided(decided(job, index, &[1, 2, 3], &[])))).collect();
     for group in [1, 10, 100, 1000] {
         let folder = tempfile::tempdir().expect("a folder");
         let mut ledger = Ledger::open(folder.path(), &key(), Durability::Synced).expect("a new ledger");
-        let first = [everybody(), vec![entry(Record::Submitted(submitted(1)))]].concat();
+        let first = [everybody(), vec![entry(Record::Submitted(planned()))]].concat();
         ledger.append(&Batch { entries: first, ..Batch::default() }).expect("room");
         let count = (group * 500).min(verdicts.len());
         let start = Instant::now();
