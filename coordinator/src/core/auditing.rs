@@ -79,7 +79,9 @@ impl Core {
             }
         }
         if self.machine.job(job).is_none_or(|job| job.tally(index).is_none_or(|tally| !tally.is_open())) {
+            // Whoever announced the verdict has forgotten what was here then; this came later.
             self.forget_witnesses(job, index);
+            self.witnesses.remove(outcome, prover);
         }
     }
 

@@ -12,24 +12,14 @@ use protocol::{
     task::Task,
 };
 
-const CONSTANTS: [Constant; 12] = [
-    Constant::Pi,
-    Constant::E,
-    Constant::Sqrt(2),
-    Constant::GoldenRatio,
-    Constant::Ln2,
-    Constant::Ln(10),
-    Constant::Zeta3,
-    Constant::Catalan,
-    Constant::EulerGamma,
-    Constant::Lemniscate,
-    Constant::GammaThird,
-    Constant::GammaQuarter,
-];
+/// One of each kind.
+fn constants() -> impl Iterator<Item = Constant> {
+    Constant::NAMES.into_iter().map(|name| name.parse().expect("a known name"))
+}
 
 /// Every way to compute digits of which the house says that it can be audited.
 fn covered(decimals: u64) -> impl Iterator<Item = (Task, Formula)> {
-    CONSTANTS.into_iter().flat_map(move |constant| {
+    constants().flat_map(move |constant| {
         let task = Task::Digits { constant, decimals };
         let covered = task.formulas().iter().filter(|formula| task.audits().cover(**formula));
         covered.map(|formula| (task.clone(), *formula)).collect::<Vec<_>>()

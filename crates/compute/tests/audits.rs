@@ -14,27 +14,16 @@ use protocol::{
 };
 use rug::{Integer, integer::Order};
 
-const CONSTANTS: [Constant; 14] = [
-    Constant::Pi,
-    Constant::E,
-    Constant::Sqrt(2),
-    Constant::Sqrt(4_294_967_291),
-    Constant::GoldenRatio,
-    Constant::Ln2,
-    Constant::Ln(3),
-    Constant::Ln(1_000_003),
-    Constant::Zeta3,
-    Constant::Catalan,
-    Constant::EulerGamma,
-    Constant::Lemniscate,
-    Constant::GammaThird,
-    Constant::GammaQuarter,
-];
+/// One of each kind, and some with larger numbers.
+fn constants() -> impl Iterator<Item = Constant> {
+    let named = Constant::NAMES.into_iter().map(|name| name.parse().unwrap());
+    named.chain([Constant::Sqrt(4_294_967_291), Constant::Ln(1_000_003)])
+}
 
 /// Every task of a constant's digits with an audit.
 fn auditable(decimals: u64) -> Vec<(Task, Formula)> {
     let pairs =
-        CONSTANTS.iter().flat_map(|constant| constant.formulas().iter().map(|formula| (*constant, *formula)));
+        constants().flat_map(|constant| constant.formulas().iter().map(move |formula| (constant, *formula)));
     pairs
         .map(|(constant, formula)| (Task::Digits { constant, decimals }, formula))
         .filter(|(task, formula)| is_auditable(task, *formula))

@@ -167,7 +167,7 @@ impl Machine {
                     self.wake(*worker);
                 }
             }
-            for worker in tally.ballots().keys() {
+            for worker in tally.ballots().keys().chain(tally.equivocations().keys()) {
                 self.givers.remove(&(*worker, id, *index));
             }
             for commitment in tally.commitments() {

@@ -302,7 +302,7 @@ impl Machine {
     /// Nobody is asked for the accepted outcome any more.
     pub(super) fn forget_givers(&mut self, id: JobId, index: u64) {
         let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
-        for worker in tally.ballots().keys() {
+        for worker in tally.ballots().keys().chain(tally.equivocations().keys()) {
             self.givers.remove(&(*worker, id, index));
         }
     }

@@ -1,6 +1,7 @@
 //! The rules of the vote, seen from outside: what is announced, who is corrected, who is asked.
 
 mod audits;
+mod behaviour;
 mod cluster;
 mod corrections;
 mod counting;
