@@ -6,6 +6,7 @@
 //! no clock, no randomness, no I/O. Whatever it decodes is bounded before it allocates ([`limits`], [`codec`]).
 #![forbid(unsafe_code)]
 
+pub mod adaptive;
 pub mod audit;
 pub mod ballot;
 pub mod bundle;

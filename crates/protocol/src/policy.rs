@@ -6,9 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    adaptive::Adaptive,
     audit::AuditRule,
     constant::Formula,
     domain::{Axis, Engine},
+    limits::REPLICAS_MAX,
     task::Audits,
 };
 
@@ -43,6 +45,9 @@ pub struct Auditing {
     pub mode: Mode,
     /// Audits that an outcome must pass; 0 for none, and in audited mode for as many as the quorum leaves to auditors.
     pub audit: u32,
+    /// What adaptive replication keeps, where it is asked for. (Left out of the canonical bytes where it is not.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<Adaptive>,
 }
 
 impl Auditing {
@@ -97,6 +102,10 @@ impl Electorate {
 
 /// A lease when the job file names none, in milliseconds.
 pub const LEASE_MS_DEFAULT: u64 = 60_000;
+/// The bound on wrong values when the job file names none, in parts per million million.
+pub const ERROR_PPT_DEFAULT: u64 = 1_000_000;
+/// The share of answers that may lie together when the job file names none, in parts per million.
+pub const FAULTY_PPM_DEFAULT: u32 = 350_000;
 /// `max_replicas` when the job file names none, unless `replicas` is more.
 pub const MAX_REPLICAS_DEFAULT: u32 = 9;
 
@@ -121,7 +130,7 @@ impl Policy {
     /// How audits decide; none where there are none.
     #[must_use]
     pub fn audit_rule(&self) -> Option<AuditRule> {
-        let Auditing { mode, audit } = self.auditing;
+        let Auditing { mode, audit, .. } = self.auditing;
         let is_alone = mode == Mode::Audited;
         let others = if is_alone { self.quorum.saturating_sub(1) } else { 0 };
         let passes = audit.max(others);
@@ -158,6 +167,12 @@ pub struct PolicyDraft {
     pub mode: Option<Mode>,
     /// See [`Auditing::audit`]; when left out 0.
     pub audit: Option<u32>,
+    /// See [`Auditing::adaptive`]; when left out none.
+    pub adaptive: Option<bool>,
+    /// See [`Adaptive::error_ppt`]; when left out [`ERROR_PPT_DEFAULT`].
+    pub error_ppt: Option<u64>,
+    /// See [`Adaptive::faulty_ppm`]; when left out [`FAULTY_PPM_DEFAULT`].
+    pub faulty_ppm: Option<u32>,
 }
 
 /// How a policy contradicts itself.
@@ -282,6 +297,40 @@ pub enum PolicyFault {
         /// The other key.
         key: &'static str,
     },
+    /// Numbers that adaptive replication chooses itself.
+    #[error(
+        "`adaptive` chooses for each task how many compute it, and `{key}` is {value}; remove `{key}`, or `adaptive`"
+    )]
+    AdaptiveNumber {
+        /// The key.
+        key: &'static str,
+        /// What it says.
+        value: u32,
+    },
+    /// Ways to vote that adaptive replication does not know.
+    #[error("`adaptive` and `{key}` do not go together; remove one of them")]
+    AdaptiveWith {
+        /// The other key.
+        key: &'static str,
+    },
+    /// A bound without adaptive replication.
+    #[error("`{key}` is for adaptive replication, which is off; set `adaptive = true`, or remove `{key}`")]
+    NotAdaptive {
+        /// The key.
+        key: &'static str,
+    },
+    /// A dispute could never be decided.
+    #[error(
+        "`max_replicas` is {max_replicas}, and a dispute is decided by a lead of {lead} ballots; set `max_replicas` to at least {}, \
+         or leave it out",
+        lead.saturating_add(1)
+    )]
+    AdaptiveLead {
+        /// The bound.
+        max_replicas: u32,
+        /// The lead.
+        lead: u32,
+    },
 }
 
 impl PolicyFault {
@@ -302,6 +351,13 @@ impl PolicyFault {
             Self::AuditOverMax { .. } => &["audit", "max_replicas"],
             Self::AuditedDistinct { .. } => &["distinct", "mode"],
             Self::AuditWith { .. } => &["sealed", "electorate"],
+            Self::AdaptiveNumber { key: "quorum", .. } => &["quorum", "adaptive"],
+            Self::AdaptiveNumber { key: "replicas", .. } => &["replicas", "adaptive"],
+            Self::AdaptiveNumber { .. } => &["tolerate", "adaptive"],
+            Self::AdaptiveWith { .. } => &["sealed", "electorate", "distinct", "mode", "audit", "adaptive"],
+            Self::NotAdaptive { key: "faulty" } => &["faulty"],
+            Self::NotAdaptive { .. } => &["error"],
+            Self::AdaptiveLead { .. } => &["max_replicas"],
         }
     }
 }
@@ -332,6 +388,13 @@ impl PolicyDraft {
     /// # Errors
     /// Every [`PolicyFault`] there is.
     pub fn resolve(self, ways: Ways) -> Result<Policy, Vec<PolicyFault>> {
+        let adaptive = self.adaptive.unwrap_or(false).then(|| Adaptive {
+            faulty_ppm: self.faulty_ppm.unwrap_or(FAULTY_PPM_DEFAULT),
+            error_ppt: self.error_ppt.unwrap_or(ERROR_PPT_DEFAULT),
+        });
+        if let Some(adaptive) = adaptive {
+            return self.resolve_adaptive(adaptive);
+        }
         let tolerate = match (self.tolerate, self.quorum, self.replicas) {
             (Some(tolerate), ..) => tolerate,
             (None, None, None) => 1,
@@ -356,12 +419,59 @@ impl PolicyDraft {
             electorate: self.electorate.unwrap_or(Electorate::Sample),
             sealed: self.sealed.unwrap_or(false),
             lease_ms: self.lease_ms.unwrap_or(LEASE_MS_DEFAULT),
-            auditing: Auditing { mode: self.mode.unwrap_or_default(), audit: self.audit.unwrap_or(0) },
+            auditing: Auditing {
+                mode: self.mode.unwrap_or_default(),
+                audit: self.audit.unwrap_or(0),
+                adaptive: None,
+            },
         };
         let mut faults = policy.faults_of_numbers();
+        let named = [("error", self.error_ppt.is_some()), ("faulty", self.faulty_ppm.is_some())];
+        faults.extend(named.iter().filter(|(_, is)| *is).map(|(key, _)| PolicyFault::NotAdaptive { key }));
         faults.extend(policy.faults_of_distinct(ways));
         faults.extend(policy.faults_of_audits(ways));
         if faults.is_empty() { Ok(policy) } else { Err(faults) }
+    }
+}
+
+impl PolicyDraft {
+    /// One worker answers, and how many check it follows from what it has behind it.
+    fn resolve_adaptive(self, adaptive: Adaptive) -> Result<Policy, Vec<PolicyFault>> {
+        let numbers =
+            [("tolerate", self.tolerate, 0), ("quorum", self.quorum, 1), ("replicas", self.replicas, 1)];
+        let mut faults: Vec<PolicyFault> = numbers
+            .into_iter()
+            .filter_map(|(key, named, own)| Some((key, named.filter(|value| *value != own)?)))
+            .map(|(key, value)| PolicyFault::AdaptiveNumber { key, value })
+            .collect();
+        let others = [
+            ("sealed", self.sealed == Some(true)),
+            ("electorate", self.electorate == Some(Electorate::All)),
+            ("distinct", !self.distinct.is_empty()),
+            ("mode", self.mode == Some(Mode::Audited)),
+            ("audit", self.audit.is_some_and(|audits| audits > 0)),
+        ];
+        faults.extend(others.iter().filter(|(_, is)| *is).map(|(key, _)| PolicyFault::AdaptiveWith { key }));
+        let lead = adaptive.lead();
+        let max_replicas =
+            self.max_replicas.unwrap_or(lead.saturating_mul(4).clamp(MAX_REPLICAS_DEFAULT, REPLICAS_MAX));
+        if max_replicas <= lead {
+            faults.push(PolicyFault::AdaptiveLead { max_replicas, lead });
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Policy {
+            tolerate: 0,
+            quorum: 1,
+            replicas: 1,
+            max_replicas,
+            distinct: Vec::new(),
+            electorate: Electorate::Sample,
+            sealed: false,
+            lease_ms: self.lease_ms.unwrap_or(LEASE_MS_DEFAULT),
+            auditing: Auditing { adaptive: Some(adaptive), ..Auditing::default() },
+        })
     }
 }
 
@@ -389,7 +499,7 @@ impl Policy {
     }
 
     fn faults_of_audits(&self, ways: Ways) -> Vec<PolicyFault> {
-        let Auditing { mode, audit } = self.auditing;
+        let Auditing { mode, audit, .. } = self.auditing;
         let is_alone = mode == Mode::Audited;
         if audit == 0 && !is_alone {
             return Vec::new();

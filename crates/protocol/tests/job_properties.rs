@@ -74,6 +74,9 @@ fn draft() -> impl Strategy<Value = PolicyDraft> {
             lease_ms,
             mode,
             audit,
+            adaptive: None,
+            error_ppt: None,
+            faulty_ppm: None,
         },
     )
 }

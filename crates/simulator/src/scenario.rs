@@ -251,7 +251,7 @@ impl Scenario {
         if audit >= policy.max_replicas {
             return;
         }
-        policy.auditing = Auditing { mode, audit };
+        policy.auditing = Auditing { mode, audit, adaptive: None };
         for member in self.members.iter_mut().filter(|member| member.behaviour.is_faulty()) {
             member.as_auditor = chance.pick(&AsAuditor::ALL).unwrap_or(AsAuditor::Honest);
             member.as_prover = chance.pick(&AsProver::ALL).unwrap_or(AsProver::Honest);

@@ -52,6 +52,10 @@ pub struct Job {
     pub(crate) unheld: BTreeSet<u64>,
     /// Accepted tasks whose outcome nobody has.
     pub(crate) lost: BTreeSet<u64>,
+    /// Tasks that one worker has answered alone, and that are not confirmed.
+    pub(crate) provisional: BTreeSet<u64>,
+    /// How many of those were opened again, because their worker was wrong elsewhere.
+    pub(crate) reopened: u64,
     /// Corrections that are not settled.
     pub(crate) correcting: u64,
     /// The number of every task's first replica.
@@ -85,6 +89,8 @@ impl Job {
             corrections: 0,
             unheld: BTreeSet::new(),
             lost: BTreeSet::new(),
+            provisional: BTreeSet::new(),
+            reopened: 0,
             correcting: 0,
             first_number: 0,
             usual_ms: None,
@@ -109,6 +115,11 @@ impl Job {
     /// How many tasks it has.
     pub fn task_count(&self) -> u64 {
         self.task_count
+    }
+
+    /// How many tasks one worker has answered alone and are not confirmed, and how many of those were opened again.
+    pub fn answered_alone(&self) -> (u64, u64) {
+        (self.provisional.len() as u64, self.reopened)
     }
 
     /// The rules of its vote.
@@ -308,7 +319,8 @@ impl Job {
         let ways = Ways::of(terms.formulas, terms.engines, terms.audits);
         let spread = policy.distinct.iter().map(|axis| (*axis, axis.values_needed(quorum, ways))).collect();
         let (sealed, lease_ms, first_number) = (policy.sealed, policy.lease_ms, self.first_number);
-        Rules { quorum, seats, seats_max, spread, sealed, lease_ms, audit, first_number }
+        let adaptive = policy.auditing.adaptive;
+        Rules { quorum, seats, seats_max, spread, sealed, lease_ms, audit, adaptive, first_number }
     }
 
     /// Whether every task is decided one way or the other.

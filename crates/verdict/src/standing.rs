@@ -101,6 +101,8 @@ pub struct EngineRecord {
     pub recent: Answers,
     /// The wrong ones among them since the last right one.
     pub wrong_in_a_row: u32,
+    /// Accepted values that it gave first, on tasks that it might have answered alone, since it was wrong last.
+    pub credit: u64,
     /// How often auditors struck out what it had computed.
     pub failed_audits: u64,
     /// Two different ballots for one replica.
@@ -160,6 +162,9 @@ impl EngineRecord {
 
     fn answered(&mut self, is_right: bool) {
         self.total.add(is_right);
+        if !is_right {
+            self.credit = 0;
+        }
         // What was under way when it was put in quarantine says no more than what put it there.
         if self.quarantine.is_none() {
             self.recent.add(is_right);
@@ -239,6 +244,12 @@ impl Standings {
         self.engine_mut(worker, engine).answered(is_right);
     }
 
+    /// What it answered first was accepted, on a task that it might have answered alone.
+    pub fn credit(&mut self, worker: NodeId, engine: Engine) {
+        let record = self.engine_mut(worker, engine);
+        record.credit = record.credit.saturating_add(1);
+    }
+
     /// Auditors struck out what it had computed. Where that is what was accepted, its proof was bad: the answer counts as wrong.
     pub fn failed_audit(&mut self, worker: NodeId, engine: Engine) {
         self.engine_mut(worker, engine).failed_audits += 1;
@@ -250,6 +261,7 @@ impl Standings {
         for engine in [Engine::Cpu, Engine::Gpu] {
             let record = self.engine_mut(worker, engine);
             record.is_two_faced |= record.quarantine.is_none();
+            record.credit = 0;
         }
     }
 
@@ -274,7 +286,7 @@ impl Standings {
         let record = self.engine_mut(worker, engine);
         record.quarantine = None;
         record.recent = Answers::default();
-        record.wrong_in_a_row = 0;
+        (record.wrong_in_a_row, record.credit) = (0, 0);
         record.is_two_faced = false;
     }
 

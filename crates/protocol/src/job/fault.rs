@@ -174,6 +174,18 @@ pub enum JobFileFault {
         /// What it is.
         value: String,
     },
+    /// A share out of its bounds.
+    #[error("`{key}` is {value}; it must be from {min} to {max}")]
+    ShareBounds {
+        /// The key.
+        key: &'static str,
+        /// What is there.
+        value: String,
+        /// The least that it may be.
+        min: String,
+        /// The most.
+        max: String,
+    },
     /// A duration out of its bounds.
     #[error("`{key}` is {value}; it must be from {min} to {max}")]
     DurationBounds {

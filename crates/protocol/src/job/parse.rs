@@ -50,8 +50,11 @@ const POLICY: Keys = Keys {
         "lease",
         "mode",
         "audit",
+        "adaptive",
+        "error",
+        "faulty",
     ],
-    later: &["adaptive", "error"],
+    later: &[],
 };
 
 const CHECK_EXAMPLE: &str = "`check = [\"2 * 2 * 2 * 2 == 16\"]`";

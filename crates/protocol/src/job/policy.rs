@@ -13,6 +13,10 @@ use crate::{
     policy::{Electorate, Mode, Policy, PolicyDraft, Ways},
 };
 
+/// Bounds on errors are kept in parts of a million million, shares of workers in parts of a million.
+const PARTS_OF_ERROR: f64 = 1e12;
+const PARTS_OF_FAULTY: f64 = 1e6;
+
 /// Reads the policy of a job whose tasks can be computed in these ways.
 pub(super) fn policy(section: Option<&Section<'_>>, ways: Ways, faults: &mut Faults) -> Option<Policy> {
     let Some(section) = section else { return PolicyDraft::default().resolve(ways).ok() };
@@ -27,12 +31,16 @@ pub(super) fn policy(section: Option<&Section<'_>>, ways: Ways, faults: &mut Fau
     let lease_ms = lease(section, faults);
     let audit = section.integer("audit", 0..=max, "`audit = 1`", faults);
     let mode = mode(section, faults);
-    let numbers = [&tolerate, &quorum, &replicas, &max_replicas, &audit];
+    let adaptive = section.boolean("adaptive", "`adaptive = true`", faults);
+    let error = section.parts("error", (1_000, 100_000_000_000), PARTS_OF_ERROR, "`error = 1e-6`", faults);
+    let faulty = section.parts("faulty", (1, 450_000), PARTS_OF_FAULTY, "`faulty = 0.1`", faults);
+    let numbers = [&tolerate, &quorum, &replicas, &max_replicas, &audit, &error, &faulty];
     let any_is_bad = numbers.iter().any(|field| field.is_bad())
         || distinct.is_bad()
         || electorate.is_bad()
         || sealed.is_bad()
         || mode.is_bad()
+        || adaptive.is_bad()
         || lease_ms.is_bad();
     // What does not fit together is told only of values that are as the user meant them.
     if any_is_bad || faults.is_broken() {
@@ -50,6 +58,9 @@ pub(super) fn policy(section: Option<&Section<'_>>, ways: Ways, faults: &mut Fau
         lease_ms: lease_ms.good().map(|located| located.value),
         mode: mode.good().map(|located| located.value),
         audit: number(audit),
+        adaptive: adaptive.good().map(|located| located.value),
+        error_ppt: error.good().map(|located| located.value),
+        faulty_ppm: number(faulty),
     };
     match draft.resolve(ways) {
         Ok(policy) => Some(policy),

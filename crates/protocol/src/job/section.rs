@@ -249,6 +249,39 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// A number between 0 and 1, in so many parts of a whole, within bounds in those parts.
+    pub(super) fn parts(
+        &self,
+        key: &'static str,
+        (min, max): (u64, u64),
+        whole: f64,
+        example: &'static str,
+        faults: &mut Faults,
+    ) -> Field<u64> {
+        let read = self.read(key, "a number between 0 and 1", example, faults, |value| match value {
+            DeValue::Float(number) => Some(number.as_str()),
+            DeValue::Integer(number) => Some(number.as_str()),
+            _ => None,
+        });
+        read.and_then(|digits, offset| {
+            let number = digits.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "between 0 and a million million"
+            )]
+            let parts = number.map(|number| (number * whole).round() as u64);
+            let parts = parts.filter(|parts| (min..=max).contains(parts));
+            if parts.is_none() {
+                #[expect(clippy::cast_precision_loss, reason = "the bounds are round numbers")]
+                let told = |parts: u64| format!("{:e}", parts as f64 / whole);
+                let (min, max) = (told(min), told(max));
+                faults.push(offset, JobFileFault::ShareBounds { key, value: quoted(digits), min, max });
+            }
+            parts
+        })
+    }
+
     /// A whole number of either sign.
     pub(super) fn signed_integer(
         &self,

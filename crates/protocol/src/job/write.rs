@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{ExpressionSource, JobSpec, Work};
 use crate::{
+    adaptive::Adaptive,
     policy::{Auditing, Policy},
     series::{Hypergeometric, SeriesFormula, Summand},
 };
@@ -83,13 +84,16 @@ fn formula_to_toml(name: &str, formula: &SeriesFormula) -> String {
 fn policy_to_toml(policy: &Policy) -> String {
     let Policy { tolerate, quorum, replicas, max_replicas, distinct, electorate, sealed, lease_ms, auditing } =
         policy;
-    let Auditing { mode, audit } = auditing;
+    let Auditing { mode, audit, adaptive } = auditing;
+    let adaptive = adaptive.map_or_else(String::new, |Adaptive { faulty_ppm, error_ppt }| {
+        format!("adaptive = true\nfaulty = {faulty_ppm}e-6\nerror = {error_ppt}e-12\n")
+    });
     let axes: Vec<&str> = distinct.iter().map(|axis| axis.name()).collect();
     let electorate = electorate.name();
     format!(
         "\n[policy]\ntolerate = {tolerate}\nquorum = {quorum}\nreplicas = {replicas}\n\
          max_replicas = {max_replicas}\ndistinct = {}\nelectorate = \"{electorate}\"\nsealed = {sealed}\nlease = \"{lease_ms}ms\"\n\
-         mode = \"{}\"\naudit = {audit}\n",
+         mode = \"{}\"\naudit = {audit}\n{adaptive}",
         list(&axes),
         mode.name()
     )

@@ -37,6 +37,7 @@ impl Machine {
                     self.admit_insiders(id, index);
                 }
                 Count::GiveUp(prover) => tally.give_up_trial(&prover),
+                Count::Draw => self.draw_check(id, index),
                 other => return other,
             }
         }

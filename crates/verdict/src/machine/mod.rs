@@ -20,6 +20,7 @@ mod settling;
 mod sizes;
 mod standing;
 mod stragglers;
+mod trusting;
 mod vote;
 mod waiting;
 mod walk;
@@ -49,6 +50,7 @@ use probing::{KnownAnswer, Testing};
 pub use replay::ReplayError;
 pub use sizes::Sizes;
 pub(crate) use stragglers::smoothed;
+use trusting::Trial;
 use walk::Walk;
 
 /// How a machine behaves for all its jobs.
@@ -175,6 +177,14 @@ pub struct Machine {
     outputs: VecDeque<Output>,
     /// How often each worker was right.
     standings: Standings,
+    /// What each worker has answered alone and is not confirmed, in the order of its answers.
+    provisional: BTreeMap<NodeId, BTreeMap<u64, (JobId, u64)>>,
+    /// The jobs that have such answers.
+    unsure: BTreeSet<JobId>,
+    /// How many answers a lot was drawn for.
+    answers_drawn: u64,
+    /// What is to follow from verdicts for what was answered alone.
+    trials: BTreeSet<Trial>,
     /// Of whom something was noted, in which job.
     to_judge: BTreeSet<(NodeId, JobId)>,
     /// How many tasks were ever decided.
@@ -229,6 +239,10 @@ impl Machine {
             lease_ends: BTreeSet::new(),
             outputs: VecDeque::new(),
             standings: Standings::default(),
+            provisional: BTreeMap::new(),
+            unsure: BTreeSet::new(),
+            answers_drawn: 0,
+            trials: BTreeSet::new(),
             to_judge: BTreeSet::new(),
             decided_count: 0,
             known_answers: VecDeque::new(),
@@ -308,6 +322,7 @@ impl Machine {
     fn follow_up(&mut self, now_ms: u64) {
         self.behind_ms = None;
         self.judge_noted(now_ms);
+        self.follow_trials(now_ms);
         self.lease_out(now_ms);
         self.reveal_ripe(now_ms);
         self.give_tests(now_ms);

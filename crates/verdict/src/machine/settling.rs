@@ -139,6 +139,7 @@ impl Machine {
         job.dissents += 1;
         job.correcting += 1;
         self.owe(worker, id, index);
+        self.trials.insert(super::Trial::Caught(worker));
         if let Some(record) = self.workers.get_mut(&worker) {
             record.dissents += 1;
         }

@@ -30,6 +30,8 @@ enum Finding {
     Wrong,
     FailedAudit,
     Equivocated,
+    /// What it answered first was accepted, on a task that it might have answered alone.
+    Credit,
 }
 
 /// What a tally whose vote is over says of those who took part. Where nothing was accepted it says nothing of answers.
@@ -48,6 +50,12 @@ fn findings(tally: &Tally) -> Vec<(NodeId, Engine, Finding)> {
             }
         }
     }
+    if let (Some(decision), Some(_), Some((author, engine))) =
+        (tally.decision(), tally.rules().adaptive, tally.author())
+        && tally.ballots().get(&author).is_some_and(|cast| cast.ballot.ballot().digest == decision.accepted)
+    {
+        found.push((author, engine, Finding::Credit));
+    }
     let doubled = tally.equivocations().iter();
     found.extend(
         doubled.map(|(worker, [first, _])| (*worker, first.ballot.domain.engine, Finding::Equivocated)),
@@ -60,6 +68,7 @@ fn note(standings: &mut Standings, (worker, engine, finding): (NodeId, Engine, F
         Finding::Right => standings.answered(worker, engine, true),
         Finding::Wrong => standings.answered(worker, engine, false),
         Finding::FailedAudit => standings.failed_audit(worker, engine),
+        Finding::Credit => standings.credit(worker, engine),
         Finding::Equivocated => standings.equivocated(worker, engine),
     }
 }
@@ -127,6 +136,7 @@ impl Machine {
                 let record = Record::Quarantined(Quarantined { worker, engine, reason, job });
                 self.outputs.push_back(Output::Record(Box::new(record)));
                 self.outputs.push_back(Output::Quarantine { worker, engine, reason });
+                self.trials.insert(super::Trial::Caught(worker));
                 self.shut_out(worker, engine, reason);
                 self.free_leases_on(worker, engine, now_ms);
             }

@@ -35,7 +35,7 @@ impl Machine {
                     tally.grow(more);
                 }
             }
-            Count::Open | Count::Try(_) | Count::NeedsAudit | Count::GiveUp(_) => {}
+            Count::Open | Count::Try(_) | Count::NeedsAudit | Count::GiveUp(_) | Count::Draw => {}
         }
         let Some(tally) = self.tally_mut(job, index) else { return };
         if tally.is_spent() {
@@ -61,6 +61,7 @@ impl Machine {
         self.forget_seals(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
+        tally.settle_quorum(&accepted);
         let dissenters: Vec<_> = tally
             .ballots()
             .iter()
@@ -92,6 +93,7 @@ impl Machine {
             }
             self.owe(*worker, id, index);
         }
+        self.follow_trust(id, index, &dissenters);
         self.record_decided(id, index, Verdict::Accepted(accepted));
         self.outputs.push_back(Output::Announce { job: id, index, verdict: Verdict::Accepted(accepted) });
         if held {
@@ -107,6 +109,7 @@ impl Machine {
         self.cancel_outstanding(id, index);
         self.forget_seals(id, index);
         self.forget_givers(id, index);
+        self.forget_provisional(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
         tally.state = State::Exhausted(verdict.clone());

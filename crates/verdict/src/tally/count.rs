@@ -23,6 +23,8 @@ pub enum Count {
     NeedsAudit,
     /// The auditors of this prover will not agree.
     GiveUp(NodeId),
+    /// One worker has answered, and it is to be drawn whether others check that.
+    Draw,
 }
 
 impl Tally {
@@ -48,6 +50,9 @@ impl Tally {
     /// Counts: does a digest win, can one still, and with how many more seats?
     #[must_use]
     pub fn count(&self) -> Count {
+        if let Some(trust) = &self.trust {
+            return self.count_with_trust(trust);
+        }
         match (&self.trials, self.hearing()) {
             (Some(trials), Some(hearing)) => self.count_with_audits(trials, &hearing),
             _ => self.count_computed(),

@@ -12,6 +12,7 @@ mod numbers;
 mod record;
 mod seal;
 mod trials;
+mod trust;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,6 +20,7 @@ use std::{
 };
 
 use protocol::{
+    adaptive::Adaptive,
     audit::AuditRule,
     ballot::{AuthenticBallot, SignedBallot},
     commitment::Commitment,
@@ -37,6 +39,8 @@ use numbers::LEASES_PER_WORKER_MAX;
 use seal::Stage;
 pub(crate) use trials::Trial;
 use trials::Trials;
+pub(crate) use trust::Stage as TrustStage;
+use trust::Trust;
 
 /// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
 const PARDONS_MAX: u32 = 8;
@@ -58,6 +62,8 @@ pub struct Rules {
     pub lease_ms: u64,
     /// How audits decide, where there are any.
     pub audit: Option<AuditRule>,
+    /// What adaptive replication keeps, where it is asked for.
+    pub adaptive: Option<Adaptive>,
     /// The number of the first replica: after a restart not that of one which was leased before.
     pub first_number: u32,
 }
@@ -208,6 +214,8 @@ pub struct Tally {
     opened_ms: u64,
     /// The audits, where the policy asks for any. Boxed: most tasks have none.
     trials: Option<Box<Trials>>,
+    /// Whose answer it is and whether it is checked, where one may answer alone.
+    trust: Option<Box<Trust>>,
     pub(crate) state: State,
 }
 
@@ -219,6 +227,7 @@ impl Tally {
         Self {
             terms,
             trials: rule.map(|rule| Box::new(Trials::new(rule))),
+            trust: rules.adaptive.map(|rule| Box::new(Trust::new(rule))),
             seats: rules.seats,
             rules,
             issued: Vec::new(),

@@ -70,6 +70,7 @@ impl Tally {
         Self {
             terms,
             trials,
+            trust: rules.adaptive.map(|rule| Box::new(super::Trust::new(rule))),
             seats: u32::try_from(ballots.len()).unwrap_or(u32::MAX),
             rules: Rules { quorum: record.quorum, ..rules },
             issued: Vec::new(),

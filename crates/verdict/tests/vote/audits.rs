@@ -17,11 +17,11 @@ use verdict::{Input, Rejected, tally::Issued};
 use crate::cluster::{AsAuditor, Behaviour, Cluster, JOB, lie, truth};
 
 fn audited() -> Policy {
-    Policy { auditing: Auditing { mode: Mode::Audited, audit: 0 }, ..Policy::default() }
+    Policy { auditing: Auditing { mode: Mode::Audited, ..Auditing::default() }, ..Policy::default() }
 }
 
 fn replicated_and_audited(audit: u32) -> Policy {
-    Policy { auditing: Auditing { mode: Mode::Replicated, audit }, ..Policy::default() }
+    Policy { auditing: Auditing { audit, ..Auditing::default() }, ..Policy::default() }
 }
 
 /// The ballots of those who computed, as they were recorded with the first verdict.
@@ -450,7 +450,10 @@ fn ten_liars_in_turn_do_not_use_up_what_an_honest_worker_may_audit() {
 }
 
 fn audited_with(tolerate: u32) -> Policy {
-    Policy { auditing: Auditing { mode: Mode::Audited, audit: 0 }, ..Policy::tolerating(tolerate) }
+    Policy {
+        auditing: Auditing { mode: Mode::Audited, ..Auditing::default() },
+        ..Policy::tolerating(tolerate)
+    }
 }
 
 #[test]
@@ -518,7 +521,7 @@ proptest! {
             cluster.add("h", Behaviour::Honest);
         }
         let mode = if alone { Mode::Audited } else { Mode::Replicated };
-        cluster.submit(Policy { auditing: Auditing { mode, audit: 1 }, max_replicas: 15, ..Policy::tolerating(tolerate) }, 3);
+        cluster.submit(Policy { auditing: Auditing { mode, audit: 1, adaptive: None }, max_replicas: 15, ..Policy::tolerating(tolerate) }, 3);
         cluster.run();
         for index in 0..3 {
             prop_assert_eq!(&cluster.verdicts[&index], &Verdict::Accepted(truth(index)));
