@@ -50,7 +50,7 @@ use probing::{KnownAnswer, Testing};
 pub use replay::ReplayError;
 pub use sizes::Sizes;
 pub(crate) use stragglers::smoothed;
-use trusting::Trial;
+use trusting::{Trial, Unconfirmed};
 use walk::Walk;
 
 /// How a machine behaves for all its jobs.
@@ -177,8 +177,8 @@ pub struct Machine {
     outputs: VecDeque<Output>,
     /// How often each worker was right.
     standings: Standings,
-    /// What each worker has answered alone and is not confirmed, in the order of its answers.
-    provisional: BTreeMap<NodeId, BTreeMap<u64, (JobId, u64)>>,
+    /// What each worker has answered alone and is not confirmed.
+    unconfirmed: BTreeMap<NodeId, Unconfirmed>,
     /// The jobs that have such answers.
     unsure: BTreeSet<JobId>,
     /// How many answers a lot was drawn for.
@@ -239,7 +239,7 @@ impl Machine {
             lease_ends: BTreeSet::new(),
             outputs: VecDeque::new(),
             standings: Standings::default(),
-            provisional: BTreeMap::new(),
+            unconfirmed: BTreeMap::new(),
             unsure: BTreeSet::new(),
             answers_drawn: 0,
             trials: BTreeSet::new(),
@@ -321,11 +321,13 @@ impl Machine {
     /// Does what follows for the other workers and tasks: a bounded part of it at a time, the rest at the next wake-up.
     fn follow_up(&mut self, now_ms: u64) {
         self.behind_ms = None;
-        self.judge_noted(now_ms);
         self.follow_trials(now_ms);
         self.lease_out(now_ms);
         self.reveal_ripe(now_ms);
         self.give_tests(now_ms);
+        if self.has_trials() {
+            self.behind_ms = Some(now_ms);
+        }
     }
 
     fn add_job(&mut self, id: JobId, mut job: Job) {

@@ -2,10 +2,12 @@
 //! reopens it.
 //!
 //! The lot is drawn when the answer is in, from the machine's own stream, so that nobody can foresee it. What is provisional
-//! is kept by worker, in the order of its answers, and by job. A job whose other tasks are all decided draws one answer of
-//! each worker that has provisional ones, and has it checked: so nothing is accepted that no later check stands behind.
+//! is kept by worker, in the order of its answers, and by job. A check that passes confirms what its worker had answered when it
+//! was drawn, once no other check of that is under way. Where all other tasks of a job are decided, the last answer of each
+//! worker that has provisional ones is checked, and another one that is drawn: so nothing is accepted that no later check
+//! stands behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{adaptive::CHANCE_ONE, domain::Engine, identity::NodeId, job::JobId};
 
@@ -17,8 +19,19 @@ use crate::tally::{Tally, TrustStage as Stage};
 pub(super) enum Trial {
     /// It was wrong: everything that it answered alone is open again.
     Caught(NodeId),
-    /// A check of it passed, which covers its answers up to this number.
-    Passed(NodeId, u64),
+    /// A check of it has passed, or came to nothing.
+    Over(NodeId),
+}
+
+/// What a worker has answered alone, and how it is checked.
+#[derive(Debug, Default)]
+pub(super) struct Unconfirmed {
+    /// In the order of its answers.
+    answers: BTreeMap<u64, (JobId, u64)>,
+    /// The checks that are under way: which answer each is of.
+    under_way: BTreeSet<u64>,
+    /// A check has passed that covers the answers up to this number.
+    covered: u64,
 }
 
 impl Machine {
@@ -26,6 +39,15 @@ impl Machine {
     pub(super) fn draw_check(&mut self, id: JobId, index: u64) {
         let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
         let (Some(trust), Some((author, engine))) = (tally.trust().copied(), tally.author()) else { return };
+        // Whoever had answered before has contradicted itself.
+        let before = trust.author.and_then(|before| self.unconfirmed.get_mut(&before));
+        if let Some(unconfirmed) = before {
+            unconfirmed.under_way.remove(&trust.number);
+            unconfirmed.answers.remove(&trust.number);
+        }
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.provisional.remove(&index);
+        }
         let check = trust.rule().check(self.credit_of(&author, engine));
         let is_drawn = self.lots.below(CHANCE_ONE) < check.chance;
         self.answers_drawn += 1;
@@ -36,12 +58,13 @@ impl Machine {
         }
         if is_drawn {
             tally.check_by(check.checkers, number);
+            self.unconfirmed.entry(author).or_default().under_way.insert(number);
             return;
         }
         if let Some(trust) = tally.trust_mut() {
             trust.stage = Stage::Provisional;
         }
-        self.provisional.entry(author).or_default().insert(number, (id, index));
+        self.unconfirmed.entry(author).or_default().answers.insert(number, (id, index));
         if let Some(job) = self.jobs.get_mut(&id) {
             job.provisional.insert(index);
             self.unsure.insert(id);
@@ -56,43 +79,61 @@ impl Machine {
     /// A task is decided: notes what that says of what others have answered alone.
     pub(super) fn follow_trust(&mut self, id: JobId, index: u64, dissenters: &[NodeId]) {
         self.trials.extend(dissenters.iter().map(|worker| Trial::Caught(*worker)));
-        self.forget_provisional(id, index);
         let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
-        let Some(trust) = tally.trust() else { return };
+        let Some(trust) = tally.trust().copied() else { return };
         if let (Stage::Checked(_), Some(author)) = (trust.stage, trust.author)
             && tally.ballots().contains_key(&author)
             && !dissenters.contains(&author)
+            && let Some(unconfirmed) = self.unconfirmed.get_mut(&author)
         {
-            self.trials.insert(Trial::Passed(author, trust.covers));
+            unconfirmed.covered = unconfirmed.covered.max(trust.covers);
         }
+        self.forget_provisional(id, index);
     }
 
-    /// A task stands for no answer that waits for its confirmation any more.
+    /// A task stands for no answer that waits for its confirmation, and for no check, any more.
     pub(super) fn forget_provisional(&mut self, id: JobId, index: u64) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.provisional.remove(&index);
         let Some(trust) = job.tally(index).and_then(Tally::trust) else { return };
-        let (author, number) = (trust.author, trust.number);
-        if let Some(answers) = author.and_then(|author| self.provisional.get_mut(&author)) {
-            answers.remove(&number);
+        let (Some(author), number) = (trust.author, trust.number) else { return };
+        if let Some(unconfirmed) = self.unconfirmed.get_mut(&author) {
+            unconfirmed.answers.remove(&number);
+            if unconfirmed.under_way.remove(&number) {
+                self.trials.insert(Trial::Over(author));
+            }
         }
     }
 
     /// Does what follows from checks that have passed or failed.
     pub(super) fn follow_trials(&mut self, now_ms: u64) {
-        while let Some(trial) = self.trials.pop_first() {
+        loop {
+            self.judge_noted(now_ms);
+            let Some(trial) = self.trials.pop_first() else { break };
             match trial {
-                Trial::Passed(author, covers) => self.confirm(author, covers, now_ms),
                 Trial::Caught(worker) => self.reopen(worker, now_ms),
+                Trial::Over(author) => self.confirm(author, now_ms),
             }
         }
         self.check_last_answers(now_ms);
     }
 
-    fn confirm(&mut self, author: NodeId, covers: u64, now_ms: u64) {
-        let Some(answers) = self.provisional.get_mut(&author) else { return };
-        let later = answers.split_off(&covers.saturating_add(1));
-        let confirmed = std::mem::replace(answers, later);
+    /// Whether something is to be done for answers that stand alone.
+    pub(super) fn has_trials(&self) -> bool {
+        !self.trials.is_empty() || !self.to_judge.is_empty() || self.unsure.iter().any(|id| self.is_ripe(id))
+    }
+
+    fn confirm(&mut self, author: NodeId, now_ms: u64) {
+        let Some(unconfirmed) = self.unconfirmed.get_mut(&author) else { return };
+        let covered = unconfirmed.covered;
+        if unconfirmed.under_way.first().is_some_and(|number| *number <= covered) {
+            return;
+        }
+        let later = unconfirmed.answers.split_off(&covered.saturating_add(1));
+        let confirmed = std::mem::replace(&mut unconfirmed.answers, later);
+        if unconfirmed.answers.is_empty() && unconfirmed.under_way.is_empty() {
+            self.unconfirmed.remove(&author);
+        }
         for (id, index) in confirmed.into_values() {
             if let Some(trust) = self.tally_mut(id, index).and_then(Tally::trust_mut)
                 && trust.stage == Stage::Provisional
@@ -105,56 +146,75 @@ impl Machine {
     }
 
     fn reopen(&mut self, worker: NodeId, now_ms: u64) {
-        let Some(answers) = self.provisional.remove(&worker) else { return };
-        for (id, index) in answers.into_values() {
-            let covers = self.answers_drawn;
+        let Some(unconfirmed) = self.unconfirmed.get_mut(&worker) else { return };
+        for (number, (id, index)) in std::mem::take(&mut unconfirmed.answers) {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             job.provisional.remove(&index);
             let Some(tally) = job.tallies.get_mut(&index) else { continue };
-            let is_its = tally
-                .trust()
-                .is_some_and(|trust| trust.stage == Stage::Provisional && trust.author == Some(worker));
-            if !is_its {
-                continue;
-            }
-            job.reopened += 1;
-            let checkers = tally.trust().map_or(1, |trust| trust.rule().check(0).checkers);
-            tally.check_by(checkers, covers);
-            self.evaluate(id, index, now_ms);
-        }
-    }
-
-    /// Where nothing else is left of a job, one answer of each worker that has provisional ones is checked.
-    fn check_last_answers(&mut self, now_ms: u64) {
-        let unsure: Vec<JobId> = self.unsure.iter().copied().collect();
-        for id in unsure {
-            let Some(job) = self.jobs.get(&id).filter(|job| !job.provisional.is_empty()) else {
-                self.unsure.remove(&id);
-                continue;
+            let is_its = |tally: &Tally| {
+                let trust = tally.trust();
+                trust.is_some_and(|trust| trust.stage == Stage::Provisional && trust.author == Some(worker))
             };
-            if job.provisional.len() as u64 + job.accepted + job.unaccepted < job.task_count() {
-                continue;
-            }
-            let author_of = |index: &u64| job.tally(*index).and_then(Tally::trust)?.author;
-            let authors: BTreeSet<NodeId> = job.provisional.iter().filter_map(author_of).collect();
-            let answers: Vec<Vec<u64>> = authors
-                .iter()
-                .map(|author| {
-                    let is_its = |index: &u64| author_of(index) == Some(*author);
-                    job.provisional.iter().copied().filter(is_its).collect()
-                })
-                .collect();
-            for of_one in answers {
-                let drawn = usize::try_from(self.lots.below(of_one.len() as u64)).unwrap_or(0);
-                let Some(index) = of_one.get(drawn).copied() else { continue };
-                let covers = self.answers_drawn;
-                self.forget_provisional(id, index);
-                if let Some(tally) = self.tally_mut(id, index) {
-                    let checkers = tally.trust().map_or(1, |trust| trust.rule().check(u64::MAX).checkers);
-                    tally.check_by(checkers, covers);
-                }
+            if is_its(tally) {
+                job.reopened += 1;
+                let checkers = tally.trust().map_or(1, |trust| trust.rule().check(0).checkers);
+                tally.check_by(checkers, number);
                 self.evaluate(id, index, now_ms);
             }
         }
+    }
+
+    /// Whether nothing is left of a job but answers that stand alone.
+    fn is_ripe(&self, id: &JobId) -> bool {
+        self.jobs.get(id).is_some_and(|job| {
+            let alone = job.provisional.len() as u64;
+            alone > 0 && alone + job.accepted + job.unaccepted >= job.task_count() && !job.state().is_over()
+        })
+    }
+
+    /// Where nothing else is left of a job, two answers of each worker that has provisional ones are checked.
+    fn check_last_answers(&mut self, now_ms: u64) {
+        let unsure: Vec<JobId> = self.unsure.iter().copied().collect();
+        for id in unsure {
+            if self.jobs.get(&id).is_none_or(|job| job.provisional.is_empty()) {
+                self.unsure.remove(&id);
+            }
+            if !self.is_ripe(&id) {
+                continue;
+            }
+            for (author, answers) in self.alone_in(id) {
+                let Some((last, before)) = answers.split_last() else { continue };
+                let drawn = usize::try_from(self.lots.below(before.len() as u64)).unwrap_or(0);
+                let checked: Vec<(u64, u64)> = before.get(drawn).into_iter().chain([last]).copied().collect();
+                let covers = last.0;
+                for (number, index) in checked {
+                    if let Some(unconfirmed) = self.unconfirmed.get_mut(&author) {
+                        unconfirmed.answers.remove(&number);
+                        unconfirmed.under_way.insert(number);
+                    }
+                    let Some(job) = self.jobs.get_mut(&id) else { continue };
+                    job.provisional.remove(&index);
+                    let Some(tally) = job.tallies.get_mut(&index) else { continue };
+                    let checkers = tally.trust().map_or(1, |trust| trust.rule().check(u64::MAX).checkers);
+                    tally.check_by(checkers, covers);
+                    self.evaluate(id, index, now_ms);
+                }
+            }
+        }
+    }
+
+    /// The answers of a job that stand alone, by worker, each with its number and its task, the last one last.
+    fn alone_in(&self, id: JobId) -> BTreeMap<NodeId, Vec<(u64, u64)>> {
+        let mut alone: BTreeMap<NodeId, Vec<(u64, u64)>> = BTreeMap::new();
+        let Some(job) = self.jobs.get(&id) else { return alone };
+        for index in &job.provisional {
+            if let Some(trust) = job.tally(*index).and_then(Tally::trust)
+                && let Some(author) = trust.author
+            {
+                alone.entry(author).or_default().push((trust.number, *index));
+            }
+        }
+        alone.values_mut().for_each(|answers| answers.sort_unstable());
+        alone
     }
 }
