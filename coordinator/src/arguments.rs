@@ -407,6 +407,16 @@ pub struct Simulate {
     /// verdicts is that of counting heads
     #[arg(long, requires = "collude")]
     pub quarantine: bool,
+    /// What policies cost and let through, in a lean model without a network: a table over replication, audits and adaptive
+    /// replication, with 1, 10 and 35 percent of colluding nodes that lie in several ways
+    #[arg(long, conflicts_with_all = ["faulty", "tolerate", "collude", "replicas", "everybody", "faults", "referendums", "rounds"])]
+    pub policies: bool,
+    /// How many tasks of each policy
+    #[arg(long, value_name = "N", requires = "policies", default_value_t = 1_000_000)]
+    pub tasks: u64,
+    /// Draw overhead against error into this SVG file
+    #[arg(long, value_name = "FILE", requires = "policies")]
+    pub plot: Option<PathBuf>,
     /// What else goes wrong [default: none for rounds, all in a campaign]
     #[arg(long, value_enum)]
     pub faults: Option<SimulatedFaults>,

@@ -16,6 +16,7 @@ use super::load::{Latency, Rate};
 
 /// Size in pixels.
 const SIZE: (u32, u32) = (1200, 840);
+const COSTS_SIZE: (u32, u32) = (1000, 1260);
 
 /// One point of the sweep.
 #[derive(Debug, Clone, Serialize)]
@@ -28,6 +29,21 @@ pub struct Point {
     pub rate: Rate,
     /// How long one task took.
     pub latency: Latency,
+}
+
+/// What a policy costs and lets through.
+#[derive(Debug, Clone)]
+pub struct CostPoint {
+    /// Which.
+    pub policy: String,
+    /// How many of a hundred nodes collude.
+    pub colluding: u32,
+    /// Work beyond one computation of each task, in parts of one.
+    pub overhead: f64,
+    /// The share of wrong values.
+    pub error: f64,
+    /// Of so many tasks: where none is wrong, the error is drawn as one in as many.
+    pub tasks: u64,
 }
 
 /// A line of a panel: its name and its points.
@@ -111,5 +127,51 @@ fn panel(area: &Area<'_>, (title, below): (&str, &str), lines: &[Line]) -> Drawn
             .background_style(WHITE.mix(0.8))
             .draw()?;
     }
+    Ok(())
+}
+
+/// Draws overhead against error into an SVG file, a panel for each share of colluding nodes and a point for each policy and
+/// way to lie.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn draw_costs(points: &[CostPoint], path: &Path) -> Drawn {
+    let root = SVGBackend::new(path, COSTS_SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let shares: std::collections::BTreeSet<u32> = points.iter().map(|point| point.colluding).collect();
+    for (share, area) in shares.iter().zip(root.split_evenly((shares.len(), 1))) {
+        let here: Vec<&CostPoint> = points.iter().filter(|point| point.colluding == *share).collect();
+        costs_panel(&area, *share, &here)?;
+    }
+    root.present()?;
+    Ok(())
+}
+
+fn costs_panel(area: &Area<'_>, share: u32, points: &[&CostPoint]) -> Drawn {
+    #[expect(clippy::cast_precision_loss, reason = "a place in a picture")]
+    let place = |point: &CostPoint| {
+        let least = 1.0 / point.tasks.max(1) as f64;
+        (point.overhead.max(0.01), point.error.max(least))
+    };
+    let all = || points.iter().map(|point| place(point));
+    let (x, y) = (decades(all().map(|point| point.0)), decades(all().map(|point| point.1)));
+    let title = format!("{share} % of the nodes collude");
+    let mut chart = ChartBuilder::on(area)
+        .margin(12)
+        .caption(title, ("sans-serif", 18))
+        .x_label_area_size(40)
+        .y_label_area_size(70)
+        .build_cartesian_2d(x.log_scale(), y.log_scale())?;
+    let below = "overhead: computations of a task beyond the first";
+    chart.configure_mesh().x_desc(below).y_desc("wrong values").light_line_style(BLACK.mix(0.04)).draw()?;
+    let mut policies: Vec<&str> = points.iter().map(|point| point.policy.as_str()).collect();
+    policies.dedup();
+    for (number, policy) in policies.into_iter().enumerate() {
+        let color = Palette99::pick(number).to_rgba();
+        let its = points.iter().filter(|point| point.policy == policy);
+        let drawn = chart.draw_series(its.map(|point| Circle::new(place(point), 5, color.filled())))?;
+        drawn.label(policy).legend(move |(x, y)| Circle::new((x + 8, y), 5, color.filled()));
+    }
+    chart.configure_series_labels().border_style(BLACK.mix(0.2)).background_style(WHITE.mix(0.8)).draw()?;
     Ok(())
 }

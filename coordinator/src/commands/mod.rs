@@ -4,6 +4,7 @@ mod abandon;
 mod ask;
 mod bench;
 mod ledger;
+mod policies;
 mod query;
 mod serve;
 mod session;

@@ -17,7 +17,7 @@ use simulator::{
     story::Story,
 };
 
-use super::telling;
+use super::{policies, telling};
 use crate::{
     arguments::{Simulate, SimulatedFaults},
     exit::{CommandError, DONE, FALSE},
@@ -29,6 +29,9 @@ const SHOWN_MAX: u64 = 1000;
 const BAR_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(arguments: &Simulate) -> Result<ExitCode, CommandError> {
+    if arguments.policies {
+        return policies::run(arguments);
+    }
     let options = options(arguments);
     options.check().map_err(|fault| CommandError::Input(fault.to_string()))?;
     let holds = match arguments.referendums {

@@ -44,6 +44,10 @@ pub struct Totals {
     pub counts: Counts,
     /// Wrong values accepted although the fault bound was kept. There are none, or there is a violation.
     pub wrong_within_bound: u64,
+    /// Tasks of worlds that vote adaptively.
+    pub adaptive: u64,
+    /// Wrong values accepted there.
+    pub adaptive_wrong: u64,
     /// Worlds that violated an invariant.
     pub violated: u64,
     /// The first of them.
@@ -138,7 +142,10 @@ impl Campaign {
         totals.worlds += 1;
         totals.referendums += report.tasks;
         totals.counts.add(&report.counts);
-        if report.keeps_fault_bound {
+        if report.is_adaptive {
+            totals.adaptive += report.tasks;
+            totals.adaptive_wrong += report.counts.wrong;
+        } else if report.keeps_fault_bound {
             totals.wrong_within_bound += report.counts.wrong;
         } else {
             totals.beyond_bound += report.tasks;

@@ -14,6 +14,7 @@ pub mod decider;
 pub mod disk;
 mod gate;
 pub mod invariants;
+pub mod lean;
 pub mod network;
 pub mod options;
 pub mod scenario;

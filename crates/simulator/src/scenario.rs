@@ -4,6 +4,7 @@
 //! or changed by a test.
 
 use protocol::{
+    adaptive::Adaptive,
     domain::{Axis, Engine},
     policy::{Auditing, Electorate, Mode, Policy},
 };
@@ -23,6 +24,11 @@ const TROUBLE_US: u64 = 60 * SECOND_US;
 
 /// So many worlds of a million have audits, where they make sense.
 const AUDITED_PER_MILLION: u32 = 150_000;
+
+/// So many worlds of a million vote adaptively, where that makes sense.
+const ADAPTIVE_PER_MILLION: u32 = 100_000;
+/// What they assume and keep: little, so that worlds of a few workers and tasks see trust come and go.
+const ADAPTIVE: Adaptive = Adaptive { faulty_ppm: 10_000, error_ppt: 100_000_000_000 };
 
 /// Most crashes of the coordinator in a world.
 const COORDINATOR_CRASHES_MAX: u64 = 6;
@@ -166,8 +172,23 @@ impl Scenario {
         // Last, so that whatever else is drawn of a seed stays as it is without audits.
         if options.replicas.is_none() && chance.happens(AUDITED_PER_MILLION) {
             scenario.draw_audits(chance);
+        } else if options.replicas.is_none()
+            && options.collude.is_none()
+            && chance.happens(ADAPTIVE_PER_MILLION)
+        {
+            scenario.make_adaptive();
         }
         scenario
+    }
+
+    /// One worker answers each task, and others check it as it deserves.
+    fn make_adaptive(&mut self) {
+        let nodes = self.nodes();
+        let policy = &mut self.policy;
+        (policy.tolerate, policy.quorum, policy.replicas) = (0, 1, 1);
+        policy.max_replicas = 2 * nodes + ADAPTIVE.lead();
+        (policy.sealed, policy.electorate, policy.distinct) = (false, Electorate::Sample, Vec::new());
+        policy.auditing = Auditing { adaptive: Some(ADAPTIVE), ..Auditing::default() };
     }
 
     /// How many tasks it has in all.
@@ -213,6 +234,11 @@ impl Scenario {
         let (faulty, quorum) = (self.faulty(), self.policy.quorum);
         let honest = nodes - faulty;
         let replicas = self.policy.replicas;
+        if let Some(rule) = self.policy.auditing.adaptive {
+            // As many as decide a dispute say that a task cannot be run, and it is not.
+            let lead = rule.lead();
+            return faulty <= lead && honest >= faulty + lead.max(rule.check(0).checkers + 1);
+        }
         match self.policy.electorate {
             Electorate::Sample => {
                 // Those who are silent hold seats: the others must be a majority without them.

@@ -111,6 +111,8 @@ pub struct WorldReport {
     pub faulty: u32,
     /// Whether those are no more than the policy survives.
     pub keeps_fault_bound: bool,
+    /// Whether it votes adaptively, within a bound on the share of wrong values instead.
+    pub is_adaptive: bool,
     /// What happened.
     pub counts: Counts,
     /// The invariant that was violated, if one was: the world stopped there.
@@ -291,6 +293,7 @@ impl<D: Decider> World<D> {
             tasks: self.scenario.tasks(),
             faulty: self.scenario.faulty(),
             keeps_fault_bound: self.scenario.keeps_fault_bound(),
+            is_adaptive: self.scenario.policy.auditing.adaptive.is_some(),
             counts: self.counts,
             violation,
             ended_us: self.network.now_us(),

@@ -2,5 +2,6 @@
 //! gives the same world.
 
 mod campaigns;
+mod lean;
 mod planted;
 mod worlds;

@@ -126,7 +126,7 @@ impl Planted {
     fn wins(&self, job: JobId, ballots: &[SignedBallot], digest: Digest) -> bool {
         let Some(policy) = self.policies.get(&job) else { return false };
         let rule = policy.audit_rule();
-        if rule.is_some() != self.bug.is_about_audits() {
+        if rule.is_some() != self.bug.is_about_audits() || policy.auditing.adaptive.is_some() {
             return false;
         }
         let agreeing = || ballots.iter().map(|signed| &signed.ballot).filter(|said| said.digest == digest);
