@@ -127,6 +127,12 @@ pub enum OptionsFault {
 }
 
 impl Options {
+    /// Whether nothing is said of how votes go and of how many are faulty.
+    pub(crate) fn leaves_policy_open(&self) -> bool {
+        let named = [self.faulty, self.tolerate, self.replicas];
+        named.iter().all(Option::is_none) && self.collude.is_none() && !self.everybody
+    }
+
     /// Checks that such worlds can be.
     ///
     /// # Errors

@@ -185,23 +185,24 @@ impl Scenario {
         // Last, so that whatever else is drawn of a seed stays as it is without audits.
         if options.replicas.is_none() && chance.happens(AUDITED_PER_MILLION) {
             scenario.draw_audits(chance);
-        } else if options.replicas.is_none()
-            && options.collude.is_none()
-            && chance.happens(ADAPTIVE_PER_MILLION)
-        {
-            scenario.make_adaptive();
+        } else if options.leaves_policy_open() && chance.happens(ADAPTIVE_PER_MILLION) {
+            let adaptive = scenario.clone().make_adaptive();
+            if adaptive.has_enough_honest() {
+                return adaptive;
+            }
         }
         scenario
     }
 
     /// One worker answers each task, and others check it as it deserves.
-    fn make_adaptive(&mut self) {
+    fn make_adaptive(mut self) -> Self {
         let nodes = self.nodes();
         let policy = &mut self.policy;
         (policy.tolerate, policy.quorum, policy.replicas) = (0, 1, 1);
         policy.max_replicas = 2 * nodes + ADAPTIVE.lead();
         (policy.sealed, policy.electorate, policy.distinct) = (false, Electorate::Sample, Vec::new());
         policy.auditing = Auditing { adaptive: Some(ADAPTIVE), ..Auditing::default() };
+        self
     }
 
     /// How many tasks it has in all.

@@ -18,6 +18,10 @@ fn nothing_is_violated_whatever_goes_wrong() {
         assert!(totals.failures.is_empty(), "{:#?}", totals.failures);
         assert_eq!((totals.referendums, totals.counts.accepted), (20_000, 20_000));
         assert_eq!((totals.wrong_within_bound, totals.beyond_bound), (0, 0));
+        assert!(
+            totals.adaptive > 0 && 10 * totals.adaptive_wrong <= totals.adaptive,
+            "within the error bound of a tenth"
+        );
         let counts = totals.counts;
         assert!(counts.disputes > 0 && counts.corrections > 0 && counts.forgeries > 0, "{counts:?}");
         assert!(

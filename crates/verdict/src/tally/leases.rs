@@ -108,7 +108,8 @@ impl Tally {
 
     /// Renews a lease that is out. Whether its worker is not waited for from now on, because it gets no further.
     pub(crate) fn renew(&mut self, number: u32, permille: u16, now_ms: u64) -> bool {
-        let (lease_ms, is_audited) = (self.rules.lease_ms, self.rules.audit.is_some());
+        let lease_ms = self.rules.lease_ms;
+        let is_audited = self.rules.audit.is_some() || self.trust.is_some();
         if let Some(lease) = self.replica_mut(number).and_then(|issued| issued.lease.as_mut())
             && lease.renewals < LEASE_RENEWALS_MAX
             && lease.stage == Stage::Computing

@@ -281,7 +281,9 @@ impl Tally {
         let computing = self.outstanding().filter(|(_, issued)| issued.audit.is_none());
         let idle = computing.filter(|(_, issued)| issued.is_idle()).count();
         let out = self.outstanding_count();
-        if idle == 0 || self.hearing().is_none_or(|hearing| hearing.asks_for_majority()) {
+        let all_are_awaited =
+            || self.trust.is_none() && self.hearing().is_none_or(|hearing| hearing.asks_for_majority());
+        if idle == 0 || all_are_awaited() {
             return out;
         }
         out.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX))

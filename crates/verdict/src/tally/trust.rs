@@ -75,7 +75,7 @@ impl Tally {
     }
 
     pub(super) fn count_with_trust(&self, trust: &Trust) -> Count {
-        let (cast, out) = (self.cast_count(), self.outstanding_count());
+        let (cast, out) = (self.cast_count(), self.awaited_count());
         let seats = self.seats.max(cast + out);
         let remaining = seats - cast;
         let digests = self.digests();
