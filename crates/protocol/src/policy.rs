@@ -51,7 +51,6 @@ pub struct Auditing {
 }
 
 impl Auditing {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
     fn is_nothing(&self) -> bool {
         *self == Self::default()
     }

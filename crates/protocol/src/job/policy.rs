@@ -33,8 +33,8 @@ pub(super) fn policy(section: Option<&Section<'_>>, ways: Ways, faults: &mut Fau
     let mode = mode(section, faults);
     let adaptive = section.boolean("adaptive", "`adaptive = true`", faults);
     let error = section.parts("error", (1_000, 100_000_000_000), PARTS_OF_ERROR, "`error = 1e-6`", faults);
-    let faulty = section.parts("faulty", (1, 450_000), PARTS_OF_FAULTY, "`faulty = 0.1`", faults);
-    let numbers = [&tolerate, &quorum, &replicas, &max_replicas, &audit, &error, &faulty];
+    let share = section.parts("faulty", (1, 450_000), PARTS_OF_FAULTY, "`faulty = 0.1`", faults);
+    let numbers = [&tolerate, &quorum, &replicas, &max_replicas, &audit, &error, &share];
     let any_is_bad = numbers.iter().any(|field| field.is_bad())
         || distinct.is_bad()
         || electorate.is_bad()
@@ -60,7 +60,7 @@ pub(super) fn policy(section: Option<&Section<'_>>, ways: Ways, faults: &mut Fau
         audit: number(audit),
         adaptive: adaptive.good().map(|located| located.value),
         error_ppt: error.good().map(|located| located.value),
-        faulty_ppm: number(faulty),
+        faulty_ppm: number(share),
     };
     match draft.resolve(ways) {
         Ok(policy) => Some(policy),
