@@ -214,7 +214,9 @@ impl Machine {
                 alone.entry(author).or_default().push((trust.number, *index));
             }
         }
-        alone.values_mut().for_each(|answers| answers.sort_unstable());
+        for answers in alone.values_mut() {
+            answers.sort_unstable();
+        }
         alone
     }
 }

@@ -490,8 +490,8 @@ impl Tally {
     /// Whether every lease that may be given was given, to no avail, or enough workers say that it cannot be run.
     pub(crate) fn is_spent(&self) -> bool {
         // Where one computes alone there is one seat, and one that fails says nothing: it takes as many as would vote.
-        let voters = self.rules.seats.max(self.rules.quorum);
-        let votes = self.trust.as_ref().map_or(voters, |trust| trust.rule().lead() + 1).min(16) as usize;
+        let asked = self.rules.seats.max(self.rules.quorum);
+        let votes = self.trust.as_ref().map_or(asked, |trust| trust.rule().lead() + 1).min(16) as usize;
         let nobody_can = self.ballots.is_empty() && self.failures.len() >= votes;
         self.is_open()
             && self.outstanding().next().is_none()
