@@ -233,12 +233,12 @@ impl Client {
         progress_to_the_end(&mut stream, show).await
     }
 
-    /// Starts to collect the results of a job.
+    /// Starts to collect the results of a job, with its expression file where `file`.
     ///
     /// # Errors
     /// As [`Client::ask`].
-    pub async fn result(&self, job: JobId) -> Result<ResultStream, CommandError> {
-        ResultStream::begin(self.open(Request::Result(job)).await?).await
+    pub async fn result(&self, job: JobId, file: bool) -> Result<ResultStream, CommandError> {
+        ResultStream::begin(self.open(Request::Result { job, file }).await?).await
     }
 
     /// Starts to collect the certificate of a job.
@@ -275,7 +275,7 @@ pub struct ResultStream {
     pub ballots: Vec<u8>,
     /// The job file's text.
     pub text: String,
-    /// The expression file's text, where the job names one.
+    /// The expression file's text, where the job names one and it was asked for.
     pub file: Option<String>,
     /// How many tasks' outcomes follow.
     pub tasks: u64,

@@ -105,8 +105,13 @@ async fn answer(
             watch_job(stream, job, shared).await?;
             return Ok(stream.writer.finish().await?);
         }
-        Request::Result(job) => {
-            let result = ask(shared, |reply| Asked::Result { job, reply }).await?;
+        Request::Result { job, file } => {
+            let mut result = ask(shared, |reply| Asked::Result { job, reply }).await?;
+            if let Ok(result) = &mut result
+                && !file
+            {
+                result.file = None;
+            }
             send_result(stream, job, result, shared).await?;
             return Ok(stream.writer.finish().await?);
         }
@@ -322,7 +327,9 @@ async fn send_certificate(stream: &mut Stream, job: JobId, shared: &Shared) -> R
     let (ledger, admission) = (shared.ledger.clone(), Arc::clone(&shared.admission));
     let outcomes = Arc::clone(&shared.outcomes);
     let written = tokio::task::spawn_blocking(move || {
-        certificate::write_to_file(&ledger, admission.key(), job, |digest| outcomes.get(digest))
+        certificate::write_to_file(&ledger, admission.key(), job, |digest| {
+            outcomes.get(digest).map(Vec::from)
+        })
     });
     let (file, length_bytes) = match written.await.map_err(|_| Unanswered::Stopping)? {
         Ok(written) => written,
@@ -452,7 +459,7 @@ async fn send_outcome(
     together: &mut Vec<u8>,
     shared: &Shared,
 ) -> Result<(), Unanswered> {
-    let mut bytes = digest.and_then(|digest| shared.outcomes.short(&digest));
+    let mut bytes = digest.and_then(|digest| shared.outcomes.in_memory(&digest));
     if bytes.is_none() && digest.is_some() {
         let store = Arc::clone(&shared.outcomes);
         bytes = tokio::task::spawn_blocking(move || store.get(&digest?)).await.ok().flatten();
@@ -462,7 +469,7 @@ async fn send_outcome(
     match bytes {
         Some(bytes) if bytes.len() > INLINE_OUTCOME_BYTES_MAX => {
             stream.writer.send_bytes(Bytes::from(std::mem::take(together))).await?;
-            stream.writer.send_bytes(Bytes::from(bytes)).await?;
+            stream.writer.send_bytes(bytes).await?;
         }
         bytes => together.extend_from_slice(&bytes.unwrap_or_default()),
     }

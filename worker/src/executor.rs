@@ -39,7 +39,7 @@ use crate::{
     config::WorkerConfig,
     gpus::{Gpus, OnGpu},
     misbehave::{self, Misbehaviour},
-    store::{OutcomeStore, StoreError},
+    store::{OutcomeStore, Shelf, StoreError},
 };
 
 /// How many light tasks share the slot of a heavy one; coordinators lease by the same measure.
@@ -195,7 +195,10 @@ impl Executor {
         let truth = engine::run_at_once(&task)?;
         let elapsed = start.elapsed();
         let engine = EngineIntroduction { engine: Engine::Cpu, device: engine::processor_name() };
-        Some(Completed { replica, result: self.keep(truth, replica.task, formula, engine, elapsed) })
+        Some(Completed {
+            replica,
+            result: self.keep(truth, (replica.task, Shelf::of(&task)), formula, engine, elapsed),
+        })
     }
 
     /// Hands on what one computation has ended with, once it has.
@@ -282,7 +285,7 @@ impl Executor {
             (outcome, witness, EngineIntroduction { engine: Engine::Cpu, device })
         };
         let elapsed = start.elapsed();
-        let computed = self.keep(truth, id, formula, engine, elapsed)?;
+        let computed = self.keep(truth, (id, Shelf::of(task)), formula, engine, elapsed)?;
         if let Some(witness) = witness {
             let kept = self.store.put_witness(computed.digest, &witness);
             kept.map_err(|error: StoreError| NotComputed::Failed(error.to_string()))?;
@@ -294,7 +297,7 @@ impl Executor {
     fn keep(
         &self,
         truth: Outcome,
-        id: TaskId,
+        (id, shelf): (TaskId, Shelf),
         formula: Formula,
         engine: EngineIntroduction,
         elapsed: Duration,
@@ -305,7 +308,8 @@ impl Executor {
             .then(|| Outcome::digest_of_bytes(&misbehave::falsified(&outcome).to_bytes()));
         let bytes = outcome.to_bytes();
         let digest = Outcome::digest_of_bytes(&bytes);
-        self.store.put(id, digest, &bytes).map_err(|error| NotComputed::Failed(error.to_string()))?;
+        let kept = self.store.put(id, shelf, digest, &bytes);
+        kept.map_err(|error| NotComputed::Failed(error.to_string()))?;
         Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed, audited: None })
     }
 

@@ -21,8 +21,8 @@ mod result;
 mod submission;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, PoisonError, RwLock},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Instant,
 };
 
@@ -34,7 +34,6 @@ use protocol::{
     job::JobId,
     ledger::{Enrolment, Record},
     message::{EngineIntroduction, Lease},
-    task::TaskId,
     verdict::Verdict,
 };
 use tokio::sync::mpsc;
@@ -49,7 +48,8 @@ pub use restore::RestoreError;
 pub use result::{AcceptedDigests, JobResult, Part, ResultError, TaskBallots, WrittenResult};
 
 use crate::{
-    ledger::{LedgerError, ShortOutcome, Writer},
+    ledger::{LedgerError, Writer},
+    long_tasks::LongTasks,
     outcomes::AcceptedOutcomes,
     witnesses::Witnesses,
 };
@@ -63,9 +63,6 @@ const EVENTS_PER_TURN: usize = 256;
 /// So many jobs come before it is asked again which of them the machine has forgotten.
 const SWEEP_JOBS: usize = 16;
 
-/// The tasks that are too long for a lease, for whoever serves blobs.
-pub type LongTasks = Arc<RwLock<HashMap<Digest, Vec<u8>>>>;
-
 /// The owner of the vote. [`Core::run`] ends when it is told to stop.
 pub struct Core {
     machine: Machine,
@@ -73,7 +70,7 @@ pub struct Core {
     writer: Writer,
     outcomes: Arc<AcceptedOutcomes>,
     witnesses: Arc<Witnesses>,
-    long_tasks: LongTasks,
+    long_tasks: Arc<LongTasks>,
     peers: BTreeMap<NodeId, Peer>,
     /// Those for whom orders have gathered in this turn.
     addressed: BTreeSet<NodeId>,
@@ -222,12 +219,7 @@ impl Core {
         match result {
             Ok(digest) => {
                 // The errand kept it for the job, which may have had it already, or be gone.
-                let kept_first = self.jobs.get_mut(&job).is_some_and(|record| record.kept.insert(digest));
-                if !kept_first {
-                    self.outcomes.remove(&digest);
-                } else if let Some(bytes) = self.outcomes.short(&digest) {
-                    self.gate.batch.outcomes.push(ShortOutcome { job, digest, bytes });
-                }
+                self.keep_fetched(job, digest);
                 self.tell_or_log(Input::OutcomeHeld { job, index });
             }
             Err(reason) => {
@@ -391,6 +383,7 @@ impl Core {
                 if let Some(record) = self.jobs.get_mut(&job) {
                     record.inline.clear();
                 }
+                self.long_tasks.release_all(job);
                 self.forget_what_the_machine_forgot();
             }
         }
@@ -398,13 +391,7 @@ impl Core {
 
     fn announce(&mut self, job: JobId, index: u64, verdict: &Verdict) {
         debug!(%job, index, ?verdict, "decided");
-        let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
-        if !long.is_empty()
-            && let Some(task) = self.jobs.get(&job).and_then(|record| record.plan.task(index))
-        {
-            long.remove(&TaskId::of(&task).0);
-        }
-        drop(long);
+        self.long_tasks.release(job, index);
         self.forget_witnesses(job, index);
     }
 
@@ -418,7 +405,7 @@ impl Core {
         for job in gone {
             if let Some(record) = self.jobs.remove(&job) {
                 for digest in &record.kept {
-                    self.outcomes.remove(digest);
+                    self.outcomes.remove(digest, Some(job));
                 }
                 for (outcome, prover) in record.witnesses.into_values().flatten() {
                     self.witnesses.remove(outcome, prover);

@@ -18,6 +18,9 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const TEXT_BYTES_MAX: usize = 1024;
 /// Longest outcome in bytes that travels inside the ballot's frame.
 pub const INLINE_OUTCOME_BYTES_MAX: usize = 4 * 1024;
+/// Largest outcome in bytes that is kept beside others: by a worker in memory, by a coordinator as a row of its database. A
+/// larger one is a file of its own.
+pub const ROW_OUTCOME_BYTES_MAX: usize = 256 * 1024;
 /// Longest task in bytes that travels inside the lease's frame.
 pub const INLINE_TASK_BYTES_MAX: usize = 60 * 1024;
 /// Largest canonical encoding of a task in bytes.

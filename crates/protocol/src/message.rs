@@ -238,7 +238,12 @@ pub enum Request {
     /// All workers.
     Workers,
     /// The results of a job: a [`Response::Result`], then the bytes that it names.
-    Result(JobId),
+    Result {
+        /// Of which.
+        job: JobId,
+        /// Whether the expression file is wanted too; whoever submitted it has it.
+        file: bool,
+    },
     /// The certificate of a job, as far as it is decided: a [`Response::Certificate`], then its bytes.
     Certificate(JobId),
     /// Never again let this key in; drop its connection now.
@@ -265,7 +270,7 @@ pub enum Response {
         ballots_bytes: u64,
         /// Length of the job file's text, which follows the ballots.
         job_bytes: u64,
-        /// Length of the expression file, which follows the job file where the job names one.
+        /// Length of the expression file, which follows the job file where the job names one and it is wanted.
         file_bytes: Option<u64>,
         /// How many outcomes follow.
         tasks: u64,

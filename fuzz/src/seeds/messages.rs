@@ -124,7 +124,7 @@ pub fn requests() -> Vec<Request> {
         Request::Abandon(job),
         Request::Status,
         Request::Workers,
-        Request::Result(job),
+        Request::Result { job, file: true },
         Request::Certificate(job),
         Request::Revoke(NodeId([3; 32])),
     ]
