@@ -73,7 +73,8 @@ pub async fn collect(
     let partial = make_partial(parent).map_err(failed)?;
     let mut value = BufWriter::new(File::create(partial.path().join("value.txt")).map_err(failed)?);
     let mut assembler = ResultAssembler::new(plan);
-    for index in 0..stream.tasks {
+    while assembler.next_task() < stream.tasks {
+        let index = assembler.next_task();
         let limit_bytes = plan.outcome_bytes_max(index);
         let bytes = stream.next_outcome(limit_bytes).await?;
         let outcome = match bytes {
@@ -83,6 +84,7 @@ pub async fn collect(
             None => None,
         };
         assembler.push(outcome.as_ref(), &mut value).map_err(failed)?;
+        assembler.skip(stream.pass_absent(), &mut value).map_err(failed)?;
     }
     let counts = assembler.finish(&mut value).map_err(failed)?;
     let counts = plan.expressions().map_or_else(AnswerCounts::default, |_| counts);

@@ -59,7 +59,7 @@ pub const EXPRESSION_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most expressions in one job.
 pub const EXPRESSIONS_MAX: usize = 10_000_000;
 /// Most tasks in one job.
-pub const TASKS_MAX: u64 = 10_000_000;
+pub const TASKS_MAX: u64 = 1_000_000_000;
 /// Most expressions in one task.
 pub const TASK_EXPRESSIONS_MAX: u16 = 1024;
 /// Most bytes of expression text gathered into one task (a longer expression is a task of its own).

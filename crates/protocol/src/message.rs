@@ -262,7 +262,8 @@ pub enum Response {
     /// All workers.
     Workers(Vec<WorkerStatus>),
     /// The report (JSON), the signed ballots (JSON) and, for each task in order, a length and the outcome's bytes
-    /// follow; a task without an accepted outcome has the length [`NO_OUTCOME`].
+    /// follow; a task without an accepted outcome has the length [`NO_OUTCOME`], and after it stands how many tasks from it
+    /// on have none, in as many bytes.
     Result {
         /// Length of the report.
         report_bytes: u64,
