@@ -119,7 +119,7 @@ fn checked_ballots(worker: NodeId, bundle: BallotBundle) -> Result<Vec<Said<Auth
     Ok(said)
 }
 
-async fn write(mut writer: FrameWriter, mut messages: mpsc::Receiver<CoordinatorMessage>) -> End {
+async fn write(mut writer: FrameWriter, mut messages: mpsc::Receiver<Box<CoordinatorMessage>>) -> End {
     while let Some(message) = messages.recv().await {
         let mut result = writer.feed(&message).await;
         while result.is_ok()

@@ -77,7 +77,7 @@ pub struct WorkerIn {
     /// What it said of itself.
     pub introduction: WorkerIntroduction,
     /// Takes what is to be said to it.
-    pub outbox: mpsc::Sender<CoordinatorMessage>,
+    pub outbox: mpsc::Sender<Box<CoordinatorMessage>>,
     /// For blobs.
     pub connection: Connection,
     /// Counts the connections of this coordinator.
