@@ -403,6 +403,10 @@ pub struct Simulate {
     /// Every worker votes on every task
     #[arg(long, conflicts_with = "replicas")]
     pub everybody: bool,
+    /// Put colluding nodes in quarantine that are outvoted too often, as in a real cluster; without it the rate of wrong
+    /// verdicts is that of counting heads
+    #[arg(long, requires = "collude")]
+    pub quarantine: bool,
     /// What else goes wrong [default: none for rounds, all in a campaign]
     #[arg(long, value_enum)]
     pub faults: Option<SimulatedFaults>,

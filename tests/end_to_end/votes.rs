@@ -172,3 +172,37 @@ fn workers_that_agree_by_one_wrong_formula_do_not_win_where_formulas_must_differ
     assert_eq!(report["accepted"], 0, "nothing is established, and nothing wrong is");
     assert_eq!(report["verdicts"][0]["verdict"], "undecided");
 }
+
+#[test]
+fn a_worker_that_lies_again_and_again_is_put_in_quarantine_and_people_are_told() {
+    const TASKS: usize = 400;
+    let mut cluster = Cluster::start();
+    let _honest = cluster.honest_workers(&["ada", "bea", "cai"]);
+    let _liar = cluster.worker(&liar("mallory", "mallory"));
+    let checks: Vec<String> = (0..TASKS).map(|number| format!("\"{number} + 1 > {number}\"")).collect();
+    let checks = checks.join(", ");
+    let job = format!(
+        "name = \"many\"\nkind = \"expressions\"\n[expressions]\nbatch = 1\ncheck = [{checks}]\n[policy]\nreplicas = 4\n"
+    );
+    let (code, printed) = cluster.submit(&cluster.job_file("many", &job)).wait();
+    assert_eq!(code, Some(0), "{printed}");
+    assert_eq!(last_json(&printed)["accepted"], TASKS);
+    let told = |status: &serde_json::Value| {
+        let reason = status["standing"][0]["quarantine"]["reason"].as_str();
+        reason.is_some_and(|reason| reason.ends_with("answers differ from what was accepted"))
+    };
+    let status = cluster.worker_status("mallory");
+    assert!(told(&status), "{status}");
+    assert!(status["standing"][0]["error_ppm"].as_u64() > Some(500_000), "{status}");
+    let ada = cluster.worker_status("ada");
+    assert!(ada["standing"][0]["quarantine"].is_null() && ada["standing"][0]["dissents"] == 0, "{ada}");
+    let text = String::from_utf8(cluster.ask(&["workers"]).stdout).expect("words");
+    assert!(text.contains("cpu in quarantine: its last "), "{text}");
+    let report = cluster.results().report;
+    let dissenter = &report["dissenters"][0];
+    let quarantined = dissenter["quarantined"].as_str().expect("the report says so");
+    assert!(dissenter["name"] == "mallory" && quarantined.starts_with("cpu: its last "), "{dissenter}");
+    // It is in the ledger, so that a crash changes nothing, and the ledger bears itself out.
+    cluster.crash_coordinator();
+    cluster.wait_for_worker("mallory", |status| told(status) && status["connected"] == true);
+}

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use protocol::report::{JobStatus, WorkerStatus};
+use protocol::{
+    report::{JobStatus, WorkerStatus},
+    standing::QuarantineStatus,
+};
 
 use super::session;
 use crate::{
@@ -77,5 +80,14 @@ fn print_workers(workers: &[WorkerStatus]) {
             worker.dissents,
             worker.engines.join(", ")
         );
+        for standing in &worker.standing {
+            if let Some(QuarantineStatus { reason, right_in_a_row, needed }) = &standing.quarantine {
+                let engine = standing.engine;
+                println!(
+                    "{:<10}{engine} in quarantine: {reason}; {right_in_a_row} of {needed} known tasks answered rightly",
+                    ""
+                );
+            }
+        }
     }
 }

@@ -58,6 +58,7 @@ fn options(arguments: &Simulate) -> Options {
         collude: arguments.collude,
         replicas: arguments.replicas,
         everybody: arguments.everybody || (rounds && arguments.replicas.is_none()),
+        quarantine: arguments.quarantine,
         faults,
     }
 }

@@ -162,5 +162,8 @@ fn write_dissenter(text: &mut String, dissenter: &DissenterReport) {
     if let Some(place) = dissenter.where_first.first().and_then(|dissent| dissent.place.as_ref()) {
         let _ = write!(text, ", first at {place}");
     }
+    if let Some(reason) = &dissenter.quarantined {
+        let _ = write!(text, "; in quarantine ({reason})");
+    }
     text.push('\n');
 }

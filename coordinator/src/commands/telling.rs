@@ -202,6 +202,10 @@ pub(super) fn campaign(campaign: &Campaign, elapsed: Duration) -> String {
     line("worker crashes", grouped(counts.crashes));
     line("workers put on standby", grouped(counts.standbys));
     line("broken seals", grouped(counts.broken_seals));
+    line("faulty nodes put in quarantine", grouped(counts.quarantines));
+    line("honest nodes put in quarantine", grouped(counts.honest_quarantines));
+    line("answers to known tasks", grouped(counts.tests));
+    line("nodes let back", grouped(counts.readmissions));
     line("coordinator crashes", grouped(counts.coordinator_crashes));
     line("records written", grouped(counts.records));
     line("syncs", grouped(counts.syncs));
@@ -275,6 +279,10 @@ pub(super) fn campaign_json(campaign: &Campaign, elapsed: Duration) -> Value {
         "crashes": counts.crashes,
         "standbys": counts.standbys,
         "broken_seals": counts.broken_seals,
+        "quarantines": counts.quarantines,
+        "honest_quarantines": counts.honest_quarantines,
+        "tests": counts.tests,
+        "readmissions": counts.readmissions,
         "coordinator_crashes": counts.coordinator_crashes,
         "records": counts.records,
         "syncs": counts.syncs,

@@ -6,6 +6,7 @@ use protocol::{
     digest::Digest,
     job::JobId,
     ledger::{Entry, Record},
+    standing::Quarantined,
     verdict::Verdict,
 };
 use tracing::warn;
@@ -26,6 +27,7 @@ impl Core {
                 }
             }
         }
+        self.note_in_job(&record);
         let entry = Entry { at_ms: self.now_ms(), record };
         if let Some(past) = entry.record.job().and_then(|job| self.jobs.get_mut(&job)?.past.as_mut())
             && past.last().is_none_or(|last| !matches!(last.record, Record::Over { .. }))
@@ -33,6 +35,15 @@ impl Core {
             past.push(entry.clone());
         }
         self.gate.batch.entries.push(entry);
+    }
+
+    /// A report says who was put in quarantine in its job.
+    pub(super) fn note_in_job(&mut self, record: &Record) {
+        if let Record::Quarantined(Quarantined { worker, engine, reason, job: Some(job) }) = record
+            && let Some(job) = self.jobs.get_mut(job)
+        {
+            job.quarantines.entry(*worker).or_insert_with(|| format!("{engine}: {reason}"));
+        }
     }
 
     /// Hands what gathered to the ledger, unless it may wait for more, or too much waits there already: then more gathers.

@@ -378,6 +378,8 @@ impl Core {
             Output::Obtain { job, index, order, witness } => self.obtain(job, index, order, witness),
             Output::Correct { worker, replica, accepted } => self.compare(worker, replica, accepted),
             Output::Note { worker, liveness } => self.note(worker, liveness),
+            Output::Quarantine { worker, engine, reason } => self.note_quarantine(worker, engine, &reason),
+            Output::Readmit { worker, engine } => self.note_readmission(worker, engine),
             Output::JobOver { job, state } => {
                 info!(%job, ?state, "job over");
                 if let Some(record) = self.jobs.get_mut(&job) {

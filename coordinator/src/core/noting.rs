@@ -1,6 +1,9 @@
 //! What is noted of workers and goes to the log: how they are heard, what they broke, and what they said that could not be.
 
-use protocol::{ballot::ReplicaId, identity::NodeId, limits::REJECTED_WORDS_MAX, report::Liveness};
+use protocol::{
+    ballot::ReplicaId, domain::Engine, identity::NodeId, limits::REJECTED_WORDS_MAX, report::Liveness,
+    standing::QuarantineReason,
+};
 use tracing::{info, warn};
 use transport::CloseCode;
 use verdict::SealFault;
@@ -20,6 +23,21 @@ impl Core {
                 warn!(%worker, %name, "a worker is on standby: it is silent, and its leases go to others");
             }
         }
+    }
+
+    pub(super) fn note_quarantine(&self, worker: NodeId, engine: Engine, reason: &QuarantineReason) {
+        let name = self.known.get(&worker).map_or("", |known| known.name.as_str());
+        let worker = worker.short();
+        warn!(
+            %worker, %name, %engine, %reason,
+            "an engine of a worker is in quarantine: it gets no leases that count until it has answered known tasks rightly"
+        );
+    }
+
+    pub(super) fn note_readmission(&self, worker: NodeId, engine: Engine) {
+        let name = self.known.get(&worker).map_or("", |known| known.name.as_str());
+        let worker = worker.short();
+        info!(%worker, %name, %engine, "an engine of a worker has answered known tasks rightly, and is let back as a new one");
     }
 
     pub(super) fn seal_broken(&mut self, worker: NodeId, replica: ReplicaId, fault: SealFault) {

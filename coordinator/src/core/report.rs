@@ -118,6 +118,7 @@ impl ReportSums {
             equivocations: 0,
             broken_seals: 0,
             where_first: Vec::new(),
+            quarantined: None,
         })
     }
 
@@ -125,6 +126,9 @@ impl ReportSums {
     pub(super) fn into_report(mut self, job: &JobResult, tasks: u64) -> JobReport {
         for (worker, broken) in &job.broken_seals {
             self.dissenter(job, *worker).broken_seals = *broken;
+        }
+        for (worker, reason) in &job.quarantines {
+            self.dissenter(job, *worker).quarantined = Some(reason.clone());
         }
         JobReport {
             job: job.name.clone(),

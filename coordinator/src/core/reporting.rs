@@ -1,19 +1,21 @@
 //! What the owner tells clients: progress, workers, and what it knows of a job that is over.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use protocol::{
+    domain::Engine,
     identity::NodeId,
     job::JobId,
     ledger::Record,
     report::{JobStatus, WorkerStatus},
+    standing::EngineStanding,
 };
 use tokio::sync::oneshot;
 use tracing::info;
 use transport::CloseCode;
 use verdict::{Input, job::Job};
 
-use super::{Act, Asked, Core, JobResult};
+use super::{Act, Asked, Core, JobResult, Known};
 
 impl Core {
     pub(super) fn asked(&mut self, asked: Asked) {
@@ -127,9 +129,29 @@ impl Core {
                 bundles: peer.map_or(0, |peer| peer.bundles),
                 sent_bytes: traffic.sent_bytes,
                 received_bytes: traffic.received_bytes,
+                standing: self.standing_of(&worker, known),
             })
         };
         self.machine.workers().filter_map(status).collect()
+    }
+
+    fn standing_of(&self, worker: &NodeId, known: &Known) -> Vec<EngineStanding> {
+        let standing = self.machine.standing(worker).copied().unwrap_or_default();
+        let engines: BTreeSet<Engine> = known.engines.iter().map(|introduced| introduced.engine).collect();
+        let told = |engine: Engine| {
+            let record = standing.with(engine);
+            EngineStanding {
+                engine,
+                confirmed: record.total.right,
+                dissents: record.total.wrong,
+                failed_audits: record.failed_audits,
+                equivocations: record.equivocations,
+                error_ppm: record.recent.mean_ppm(),
+                error_ppm_max: record.recent.above_ppm(),
+                quarantine: record.quarantine.map(|quarantine| quarantine.status()),
+            }
+        };
+        engines.into_iter().map(told).collect()
     }
 
     pub(super) fn result(&self, id: JobId) -> Result<JobResult, String> {
@@ -151,6 +173,7 @@ impl Core {
             over_ms: job.over_ms().unwrap_or_else(|| self.now_ms()),
             known: Arc::clone(&self.known),
             places: record.places.clone(),
+            quarantines: record.quarantines.clone(),
             broken_seals: job.broken_seals(),
             lost: job.lost().collect(),
             past: None,

@@ -102,7 +102,7 @@ impl Core {
                     }
                 }
                 Record::Decided(decided) => self.adopt_outcome(decided),
-                _ => {}
+                record => self.note_in_job(record),
             }
             let jobs = &self.jobs;
             let plan = |submitted: &Submitted| {

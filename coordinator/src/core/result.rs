@@ -49,6 +49,8 @@ pub struct JobResult {
     pub(super) known: Arc<BTreeMap<NodeId, Known>>,
     /// Where dissenters' outcomes part from the accepted ones, for the first few of each.
     pub(super) places: BTreeMap<(NodeId, u64), String>,
+    /// Who was put in quarantine after a verdict of this job, with which engine, and why.
+    pub(super) quarantines: BTreeMap<NodeId, String>,
     /// On how many tasks each worker broke its seal.
     pub(super) broken_seals: BTreeMap<NodeId, u64>,
     /// Accepted tasks whose outcome was lost.

@@ -34,6 +34,8 @@ pub(super) struct JobRecord {
     pub(super) inline: BTreeMap<u64, BTreeMap<Digest, Vec<u8>>>,
     /// Where dissenters' outcomes part from the accepted ones, for the first few tasks of each.
     pub(super) places: BTreeMap<(NodeId, u64), String>,
+    /// Who was put in quarantine after a verdict of this job, with which engine, and why.
+    pub(super) quarantines: BTreeMap<NodeId, String>,
     /// The accepted digests that are kept, and those that are or were audited.
     pub(super) kept: BTreeSet<Digest>,
     /// What was obtained for audits, by task number: of which outcome, and from whom.
@@ -117,6 +119,7 @@ impl JobRecord {
             progress_queued: None,
             inline: BTreeMap::new(),
             places: BTreeMap::new(),
+            quarantines: BTreeMap::new(),
             kept: BTreeSet::new(),
             witnesses: BTreeMap::new(),
             past: None,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use protocol::{
     ledger::{CountedBallot, Decided, Enrolment, Record},
+    standing::Quarantined,
     verdict::Verdict,
 };
 
@@ -42,6 +43,18 @@ pub fn describe(record: &Record) -> String {
             format!("over        job {job}: {}", state.as_str().unwrap_or_default())
         }
         Record::Revoked { node } => format!("revoked     key {node}"),
+        Record::Quarantined(Quarantined { worker, engine, reason, .. }) => {
+            format!("quarantined {engine} of worker {}: {reason}", worker.short())
+        }
+        Record::Tested(tested) => {
+            let ballot = &tested.counted.ballot.ballot;
+            let (worker, engine, index) = (ballot.worker.short(), ballot.domain.engine, ballot.replica.index);
+            let how = if tested.is_right() { "rightly" } else { "otherwise" };
+            format!("tested      {engine} of worker {worker} answered known task {index} {how}")
+        }
+        Record::Readmitted { worker, engine } => {
+            format!("readmitted  {engine} of worker {}", worker.short())
+        }
     };
     line.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

@@ -10,6 +10,7 @@ use crate::{
     ballot::SignedBallot,
     codec::{self, DecodeError},
     digest::{Digest, Domain},
+    domain::Engine,
     identity::{NodeId, SecretKey, Signature},
     job::JobId,
     limits::LEDGER_ENTRY_BYTES_MAX,
@@ -17,6 +18,7 @@ use crate::{
     message::EngineIntroduction,
     policy::Policy,
     report::JobState,
+    standing::{Quarantined, Tested},
     task::TaskId,
     verdict::Verdict,
 };
@@ -73,6 +75,17 @@ pub enum Record {
     Revoked {
         /// Whose.
         node: NodeId,
+    },
+    /// An engine of a worker gets no more leases that count.
+    Quarantined(Quarantined),
+    /// An engine in quarantine answered a task whose answer is known.
+    Tested(Tested),
+    /// An engine is let back, as a new one.
+    Readmitted {
+        /// Whose.
+        worker: NodeId,
+        /// Which of its engines.
+        engine: Engine,
     },
 }
 
@@ -177,7 +190,9 @@ impl Record {
             | Self::Corrected { job, .. }
             | Self::Over { job, .. } => Some(*job),
             Self::Late(counted) => Some(counted.ballot.ballot.replica.job),
-            Self::Founded { .. } | Self::Enrolled(_) | Self::Revoked { .. } => None,
+            Self::Tested(tested) => Some(tested.counted.ballot.ballot.replica.job),
+            Self::Quarantined(quarantined) => quarantined.job,
+            Self::Founded { .. } | Self::Enrolled(_) | Self::Revoked { .. } | Self::Readmitted { .. } => None,
         }
     }
 }

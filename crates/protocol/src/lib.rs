@@ -29,6 +29,7 @@ pub mod plan;
 pub mod policy;
 pub mod report;
 pub mod series;
+pub mod standing;
 pub mod task;
 pub mod texts;
 pub mod token;

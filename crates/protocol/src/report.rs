@@ -4,7 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{audit::Audited, domain::FailureDomain, identity::NodeId, job::JobId, policy::Policy};
+use crate::{
+    audit::Audited, domain::FailureDomain, identity::NodeId, job::JobId, policy::Policy,
+    standing::EngineStanding,
+};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +127,8 @@ pub struct WorkerStatus {
     pub sent_bytes: u64,
     /// Bytes on the wire from it, likewise.
     pub received_bytes: u64,
+    /// Its record of correctness, for each engine that it has.
+    pub standing: Vec<EngineStanding>,
 }
 
 /// `report.json`.
@@ -193,6 +198,9 @@ pub struct DissenterReport {
     pub broken_seals: u64,
     /// Where, for the first few.
     pub where_first: Vec<Dissent>,
+    /// Why it was put in quarantine in this job, with which engine, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined: Option<String>,
 }
 
 /// One dissent.

@@ -175,6 +175,9 @@ pub fn reproduction(options: &Options, seed: u64, tasks: u32) -> String {
     if options.everybody {
         command.push_str(" --everybody");
     }
+    if options.quarantine {
+        command.push_str(" --quarantine");
+    }
     let _ = write!(command, " --faults {} --seed {seed} --referendums {tasks} --show", options.faults.name());
     command
 }
@@ -201,6 +204,10 @@ impl Counts {
         self.crashes += other.crashes;
         self.standbys += other.standbys;
         self.broken_seals += other.broken_seals;
+        self.quarantines += other.quarantines;
+        self.honest_quarantines += other.honest_quarantines;
+        self.tests += other.tests;
+        self.readmissions += other.readmissions;
         self.coordinator_crashes += other.coordinator_crashes;
         self.records += other.records;
         self.syncs += other.syncs;

@@ -47,6 +47,9 @@ pub struct Options {
     pub replicas: Option<u32>,
     /// Every worker votes on every task, instead of a sample or whatever is drawn.
     pub everybody: bool,
+    /// Where workers collude: whether those that are often wrong are put in quarantine, as they are elsewhere. Without it
+    /// the rate of wrong verdicts is that of counting heads.
+    pub quarantine: bool,
     /// What else goes wrong.
     pub faults: Faults,
 }
@@ -60,6 +63,7 @@ impl Default for Options {
             collude: None,
             replicas: None,
             everybody: false,
+            quarantine: false,
             faults: Faults::All,
         }
     }

@@ -112,6 +112,8 @@ pub struct Scenario {
     pub clock_jumps: Vec<(u64, u64)>,
     /// When nothing goes wrong any more.
     pub calm_us: u64,
+    /// Whether engines that are often wrong are put in quarantine.
+    pub quarantines: bool,
 }
 
 impl Scenario {
@@ -148,6 +150,7 @@ impl Scenario {
             rhythm: None,
             clock_jumps: Vec::new(),
             calm_us: if troubled { TROUBLE_US } else { 0 },
+            quarantines: options.collude.is_none() || options.quarantine,
             members,
         };
         scenario.draw_weather(options.faults, chance);
@@ -179,6 +182,8 @@ impl Scenario {
         let tasks = self.tasks();
         self.jobs = (0..tasks).map(|_| PlannedJob { at_us: 0, tasks: 1 }).collect();
         self.in_turn = true;
+        // Rounds are for looking at votes, so everybody stays in them.
+        self.quarantines = false;
         self
     }
 

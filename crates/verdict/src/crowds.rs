@@ -76,7 +76,7 @@ fn engine_bit(engine: Engine) -> usize {
 }
 
 fn kind_of(worker: &Worker) -> usize {
-    let engines = worker.engines.iter().fold(0, |mask, (engine, _)| mask | engine_bit(*engine));
+    let engines = worker.open_engines().fold(0, |mask, (engine, _)| mask | engine_bit(*engine));
     engines | if worker.has_room(Weight::Heavy) { HEAVY_BIT } else { 0 }
 }
 

@@ -38,6 +38,8 @@ pub enum Unfit {
     Asked,
     /// It would not differ from the others on this axis.
     NotDistinct(Axis),
+    /// The engines of it that could are in quarantine.
+    Quarantined,
 }
 
 /// How `worker` would compute the next replica of a task, or why it is not asked.
@@ -57,10 +59,15 @@ pub fn place(tally: &Tally, id: &NodeId, worker: &Worker) -> Result<Placement, U
     if named(Axis::Operator) && tally.anyone_on(Axis::Operator, &worker.operator) {
         return Err(Unfit::NotDistinct(Axis::Operator));
     }
+    let is_able = |engine: &Engine| tally.terms().engines.contains(engine);
+    if !worker.open_engines().any(|(engine, _)| is_able(engine))
+        && worker.engines.iter().any(|(engine, _)| is_able(engine))
+    {
+        return Err(Unfit::Quarantined);
+    }
     let engine = worker
-        .engines
-        .iter()
-        .filter(|(engine, _)| tally.terms().engines.contains(engine))
+        .open_engines()
+        .filter(|(engine, _)| is_able(engine))
         .filter(|(_, device)| !named(Axis::Device) || !tally.anyone_on(Axis::Device, device))
         .min_by_key(|(engine, _)| {
             let shown = || occurrences(&tally.values_on(Axis::Engine), &engine.to_string());
@@ -96,6 +103,9 @@ pub(crate) fn place_auditor(
         return Err(Unfit::Asked);
     }
     let engine = worker.engines.iter().find(|(engine, _)| *engine == Engine::Cpu).ok_or(Unfit::Asked)?;
+    if worker.shut.has(Engine::Cpu) {
+        return Err(Unfit::Quarantined);
+    }
     for (axis, _) in &tally.rules().spread {
         let value: &str = match axis {
             Axis::Operator => &worker.operator,

@@ -12,6 +12,7 @@ use protocol::{
     message::{AuditOrder, EngineIntroduction},
     policy::Policy,
     report::{JobState, Liveness},
+    standing::QuarantineReason,
     task::{Audits, Task, TaskId, Weight},
     verdict::Verdict,
 };
@@ -297,6 +298,22 @@ pub enum Output {
         worker: NodeId,
         /// How.
         liveness: Liveness,
+    },
+    /// Tell people that an engine of a worker gets no more leases that count.
+    Quarantine {
+        /// Whose.
+        worker: NodeId,
+        /// Which.
+        engine: Engine,
+        /// Why.
+        reason: QuarantineReason,
+    },
+    /// Tell people that an engine is let back.
+    Readmit {
+        /// Whose.
+        worker: NodeId,
+        /// Which.
+        engine: Engine,
     },
     /// Nothing more will happen to a job, except late ballots.
     JobOver {

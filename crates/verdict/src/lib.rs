@@ -7,7 +7,7 @@
 //! two drivers of the same thing.
 //!
 //! The vote on one task is a [`tally`]; who is asked next is [`dispatch`]ed; a [`job`] is a row of tallies opened
-//! lazily; [`liveness`] says who is still there; [`machine`] holds them together.
+//! lazily; [`liveness`] says who is still there, [`standing`] who was right; [`machine`] holds them together.
 #![forbid(unsafe_code)]
 
 mod crowds;
@@ -19,8 +19,9 @@ pub mod liveness;
 pub mod lots;
 pub mod machine;
 mod settled;
+pub mod standing;
 pub mod tally;
 pub mod worker;
 
 pub use input::{Input, Output, Rejected, SealFault, TaskTerms, Tasks};
-pub use machine::{Config, Machine, ReplayError};
+pub use machine::{Config, Machine, ReplayError, TEST_NUMBERS};

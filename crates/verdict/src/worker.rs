@@ -7,7 +7,7 @@ use protocol::{
     report::Liveness, task::Weight,
 };
 
-use crate::{liveness::Watch, machine::smoothed};
+use crate::{liveness::Watch, machine::smoothed, standing::Shut};
 
 /// How many light tasks weigh as much as a heavy one.
 const LIGHT_PER_HEAVY: u32 = 64;
@@ -36,6 +36,8 @@ pub struct Worker {
     pub(crate) engines: Vec<(Engine, Arc<str>)>,
     pub(crate) connected: bool,
     pub(crate) liveness: Liveness,
+    /// Which of its engines are in quarantine.
+    pub(crate) shut: Shut,
     /// How it is usually heard, while it is connected and where liveness is watched.
     pub(crate) watch: Option<Watch>,
     /// When the timer that looks after its liveness goes off.
@@ -88,6 +90,7 @@ impl Worker {
             engines: devices(engines),
             connected: true,
             liveness: Liveness::Alive,
+            shut: Shut::default(),
             watch: None,
             watch_timer_ms: None,
             owes_inventory: false,
@@ -125,9 +128,29 @@ impl Worker {
         self.connected && self.liveness == Liveness::Alive
     }
 
-    /// Whether it is asked at all: it is alive, and knows every verdict that it missed.
+    /// Whether it has this engine.
+    pub(crate) fn has_engine(&self, engine: Engine) -> bool {
+        self.engines.iter().any(|(own, _)| *own == engine)
+    }
+
+    /// Whether it has this engine on this device.
+    pub(crate) fn has_device(&self, engine: Engine, device: &str) -> bool {
+        self.engines.iter().any(|(own, on)| *own == engine && **on == *device)
+    }
+
+    /// The engines that are not in quarantine.
+    pub(crate) fn open_engines(&self) -> impl Iterator<Item = &(Engine, Arc<str>)> {
+        self.engines.iter().filter(|(engine, _)| !self.shut.has(*engine))
+    }
+
+    /// Whether it belongs to electorates: it is alive, and some engine of it is not in quarantine.
+    pub(crate) fn is_elector(&self) -> bool {
+        self.is_alive() && self.open_engines().next().is_some()
+    }
+
+    /// Whether it is asked at all: it is an elector, and knows every verdict that it missed.
     pub(crate) fn takes_leases(&self) -> bool {
-        self.is_alive() && self.catching_up.is_empty()
+        self.is_elector() && self.catching_up.is_empty()
     }
 
     /// Whether a task of this weight may be leased to it now. A heavy task needs a free slot; light ones share them, and

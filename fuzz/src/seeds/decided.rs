@@ -16,6 +16,7 @@ use protocol::{
     outcome::{Answer, Checksum, Outcome, RangeAnswer, Refusal, RefusalKind},
     plan::Plan,
     report::JobState,
+    standing::{QuarantineReason, Quarantined, Tested},
     task::{Task, TaskId},
     verdict::{Certificate, Verdict},
 };
@@ -240,6 +241,18 @@ pub fn entries() -> Vec<Entry> {
     ];
     records.extend(story().records);
     records.push(Record::Revoked { node: worker(9).node_id() });
+    let worker = worker(1).node_id();
+    let reason = QuarantineReason::ErrorRate { wrong: 3, answers: 4 };
+    records.push(Record::Quarantined(Quarantined { worker, engine: Engine::Gpu, reason, job: None }));
+    let known = records.iter().find_map(|record| match record {
+        Record::Decided(decided) => decided.ballots.first().cloned(),
+        _ => None,
+    });
+    records.extend(known.map(|counted| {
+        let accepted = counted.ballot.ballot.digest;
+        Record::Tested(Tested { counted, accepted })
+    }));
+    records.push(Record::Readmitted { worker, engine: Engine::Gpu });
     entries_of(records)
 }
 

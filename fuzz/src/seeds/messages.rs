@@ -15,6 +15,7 @@ use protocol::{
         Introduction, Lease, Request, Response, Welcome, WorkerIntroduction, WorkerMessage,
     },
     report::{JobProgress, JobStatus, Liveness, WorkerStatus},
+    standing::{EngineStanding, QuarantineStatus},
     token::{Credential, Grant, Role, Token},
 };
 use transport::Opening;
@@ -152,6 +153,16 @@ pub fn responses() -> Vec<Response> {
         bundles: 6,
         sent_bytes: 7,
         received_bytes: 8,
+        standing: vec![EngineStanding {
+            engine: Engine::Gpu,
+            confirmed: 9,
+            dissents: 10,
+            failed_audits: 11,
+            equivocations: 12,
+            error_ppm: 13,
+            error_ppm_max: 14,
+            quarantine: Some(QuarantineStatus { reason: "why".to_owned(), right_in_a_row: 15, needed: 16 }),
+        }],
     };
     vec![
         Response::Submitted(job),

@@ -97,6 +97,7 @@ pub fn report() -> JobReport {
         dissents: 1,
         corrected: 1,
         equivocations: 0,
+        quarantined: None,
         broken_seals: 0,
         where_first: vec![dissent],
     };

@@ -81,6 +81,7 @@ pub(super) fn ballots_in(record: &Record) -> Vec<&SignedBallot> {
             counted.chain(decided.equivocations.iter().flatten()).collect()
         }
         Record::Late(counted) => vec![&counted.ballot],
+        Record::Tested(tested) => vec![&tested.counted.ballot],
         _ => Vec::new(),
     }
 }

@@ -7,6 +7,7 @@
 mod ballots;
 mod enrolled;
 mod rules;
+mod standing;
 
 use std::collections::VecDeque;
 

@@ -13,11 +13,12 @@ use protocol::{
     job::{JobId, JobSpec},
     ledger::{CountedBallot, Decided, Entry, Record, Submitted},
     policy::Policy,
+    standing::Tested,
     task::TaskId,
     verdict::Verdict,
 };
 
-use super::enrolled::Enrolled;
+use super::{enrolled::Enrolled, standing::Standings};
 
 /// What the entries so far say, and how many of each kind there are.
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ pub(super) struct Rules {
     at_ms: u64,
     entries: u64,
     enrolled: Enrolled,
+    standings: Standings,
     jobs: BTreeMap<JobId, JobSoFar>,
     pub(super) accepted: u64,
     pub(super) undecided: u64,
@@ -77,6 +79,7 @@ impl Rules {
         }
         self.entries += 1;
         self.enrolled.take(&entry.record, &mut faults);
+        self.standings.take(&entry.record, &mut faults);
         if let Record::Submitted(submitted) = &entry.record {
             self.submitted(submitted, &mut faults);
         }
@@ -149,7 +152,13 @@ impl Rules {
                     faults.push("the job was over before".to_owned());
                 }
             }
-            Record::Founded { .. } | Record::Enrolled(_) | Record::Submitted(_) | Record::Revoked { .. } => {}
+            Record::Tested(tested) => so_far.tested(tested, faults),
+            Record::Founded { .. }
+            | Record::Enrolled(_)
+            | Record::Submitted(_)
+            | Record::Revoked { .. }
+            | Record::Quarantined(_)
+            | Record::Readmitted { .. } => {}
         }
     }
 }
@@ -255,6 +264,14 @@ impl JobSoFar {
                     "the winners show {shown} of the {needed} values of {axis} that the policy asks for"
                 ));
             }
+        }
+    }
+
+    /// A known answer is one that was accepted.
+    fn tested(&self, tested: &Tested, faults: &mut Vec<String>) {
+        let replica = tested.counted.ballot.ballot.replica;
+        if self.decided.get(&replica.index) != Some(&(replica.task, Some(tested.accepted))) {
+            faults.push(format!("task {} is given with another answer than was accepted", replica.index));
         }
     }
 

@@ -39,8 +39,8 @@ impl Bounds {
             leases,
             tallies: tasks,
             // One for each lease, for each correction that waits for its acknowledgement, for each worker that is watched,
-            // and for each task whose outcome or whose commitments are waited for.
-            timers: leases + tasks * workers + workers + 2 * tasks,
+            // for each engine that is tested, and for each task whose outcome or whose commitments are waited for.
+            timers: leases + tasks * workers + 3 * workers + 2 * tasks,
             debts: tasks * workers,
             // A verdict and what follows from it, for each worker that has voted or is told.
             waiting: tasks * (ACTS_PER_WORKER * workers + 2),

@@ -42,13 +42,19 @@ pub(super) fn synced(record: &mut Record, entries: &[Entry]) -> Result<(), Viola
                 let said = &counted.ballot.ballot;
                 record.task_mut(TaskKey::of(&said.replica)).durable_voters.push(worker_number(&said.worker));
             }
+            Written::Tested(tested) => {
+                let said = &tested.counted.ballot.ballot;
+                record.task_mut(TaskKey::of(&said.replica)).durable_voters.push(worker_number(&said.worker));
+            }
             Written::Over { job, state } => {
                 record.over.insert(*job, *state);
             }
             Written::Founded { .. }
             | Written::Enrolled(_)
             | Written::Corrected { .. }
-            | Written::Revoked { .. } => {}
+            | Written::Revoked { .. }
+            | Written::Quarantined(_)
+            | Written::Readmitted { .. } => {}
         }
     }
     Ok(())

@@ -15,24 +15,27 @@ mod presence;
 mod record;
 mod refused;
 mod replayable;
+mod standing;
 mod truth;
 
 use protocol::{
     audit::Audited,
     ballot::ReplicaId,
     digest::Digest,
+    domain::Engine,
     identity::NodeId,
     job::JobId,
-    ledger::{Decided, Entry},
+    ledger::{Decided, Entry, Record as Written},
     report::{JobState, Liveness},
     verdict::Verdict,
 };
-use verdict::{Machine, ReplayError};
+use verdict::{Machine, ReplayError, TEST_NUMBERS};
 
 use bounded::Bounds;
 use presence::Presence;
 use record::Finding;
 pub use record::{Record, TaskRecord};
+use standing::Standings;
 pub use truth::is_wrong;
 
 use crate::{scenario::Scenario, values::worker_number};
@@ -80,13 +83,21 @@ pub struct Invariants {
     bounds: Bounds,
     record: Record,
     presence: Presence,
+    standings: Standings,
+    scenario: Scenario,
 }
 
 impl Invariants {
     /// Those of the world of this scenario, in which nothing has happened.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
-        Self { bounds: Bounds::of(scenario), record: Record::default(), presence: Presence::default() }
+        Self {
+            bounds: Bounds::of(scenario),
+            record: Record::default(),
+            presence: Presence::default(),
+            standings: Standings::default(),
+            scenario: scenario.clone(),
+        }
     }
 
     /// The coordinator's clock shows this time, in milliseconds.
@@ -154,9 +165,13 @@ impl Invariants {
         &mut self,
         worker: &NodeId,
         replica: &ReplicaId,
+        engine: Engine,
         machine: &Machine,
     ) -> Result<(), Violation> {
-        no_rerun::check(&self.record, replica)?;
+        self.standings.check_lease(worker_number(worker), engine, replica)?;
+        if replica.number < TEST_NUMBERS {
+            no_rerun::check(&self.record, replica)?;
+        }
         self.presence.check(worker_number(worker), replica.index, &self.record, machine)
     }
 
@@ -179,6 +194,14 @@ impl Invariants {
         record.decide(decided.verdict.clone());
         record.held = held;
         Ok(())
+    }
+
+    /// A record is written down.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn written(&mut self, record: &Written) -> Result<(), Violation> {
+        self.standings.written(record, &self.scenario)
     }
 
     /// These entries survive every crash from now on.
@@ -247,7 +270,7 @@ impl Invariants {
         durable::synced(&mut self.record, kept)?;
         self.presence.forget();
         self.record.rebuild(entries, keeps);
-        Ok(())
+        self.standings.rebuild(entries, &self.scenario)
     }
 
     /// The coordinator has read its log, to this end.
@@ -261,6 +284,14 @@ impl Invariants {
     ) -> Result<(), Violation> {
         replayable::check(replayed)?;
         durable::check_restarted(&self.record, machine)
+    }
+
+    /// The coordinator has read its log, and done what follows from it.
+    ///
+    /// # Errors
+    /// The [`Violation`] that this is.
+    pub fn resumed(&self, machine: &Machine) -> Result<(), Violation> {
+        self.standings.check(machine, &self.scenario)
     }
 
     /// Something has happened, and everything that follows from it: so much is planned, and so much waits for the disk.
@@ -282,6 +313,7 @@ impl Invariants {
         members: &impl Members,
     ) -> Result<(), Violation> {
         decided::check(&self.record, machine, scenario)?;
+        self.standings.check(machine, scenario)?;
         corrected::check(&self.record, machine, members)
     }
 

@@ -12,7 +12,7 @@ use protocol::{
     report::Liveness,
     task::{Audits, Weight},
 };
-use verdict::{Input, Output, TaskTerms, Tasks};
+use verdict::{Input, Output, TEST_NUMBERS, TaskTerms, Tasks};
 
 use super::{
     Stopped, World,
@@ -259,7 +259,8 @@ impl<D: Decider> World<D> {
         let Said { ballot, salt, compute_us, .. } = said;
         let (replica, digest) = (ballot.replica, ballot.digest);
         let audit = ballot.audit;
-        if let Some(story) = self.story.as_mut().filter(|_| audit.is_none()) {
+        let is_test = replica.number >= TEST_NUMBERS;
+        if let Some(story) = self.story.as_mut().filter(|_| audit.is_none() && !is_test) {
             story.ballot(replica, from, digest, self.network.now_us());
         }
         let signed = SignedBallot { ballot, bundle: None, signature: Signature([0; 64]) };
@@ -272,6 +273,10 @@ impl<D: Decider> World<D> {
         let rejected_before = self.counts.rejected;
         self.tell_and(input, |world| {
             // Taken in, but without a vote, is the ballot of a broken seal, and one on a task that is settled.
+            if is_test {
+                world.counts.tests += 1;
+                return;
+            }
             let tally = world.decider.machine().job(replica.job).and_then(|job| job.tally(replica.index));
             if tally.is_some_and(|tally| !tally.broken_seals().contains_key(&values::node_id(from))) {
                 world.counts.ballots += 1;
@@ -310,6 +315,8 @@ impl<D: Decider> World<D> {
                 telling @ (Output::Announce { .. }
                 | Output::Correct { .. }
                 | Output::Counted { .. }
+                | Output::Quarantine { .. }
+                | Output::Readmit { .. }
                 | Output::JobOver { .. }) => self.when_durable(Act::Output(telling))?,
                 silent => self.execute(silent)?,
             }
@@ -350,7 +357,7 @@ impl<D: Decider> World<D> {
                 let audit = audit.map(|order| self.test(TaskKey::of(&replica), &order));
                 let work = Work { replica, engine, formula, sealed, audit };
                 self.counts.leases += 1;
-                self.invariants.leased(&worker, &replica, self.decider.machine())?;
+                self.invariants.leased(&worker, &replica, engine, self.decider.machine())?;
                 if let Some(orders) = self.outbox(values::worker_number(&worker)) {
                     orders.leases.push(work);
                 }
@@ -392,6 +399,15 @@ impl<D: Decider> World<D> {
                 self.obtain(TaskKey { job, index }, &order, witness)?;
             }
             Output::SealBroken { .. } => self.counts.broken_seals += 1,
+            Output::Quarantine { worker, .. } => {
+                let member = self.scenario.members.get(values::worker_number(&worker) as usize);
+                if member.is_some_and(|member| member.behaviour.is_faulty()) {
+                    self.counts.quarantines += 1;
+                } else {
+                    self.counts.honest_quarantines += 1;
+                }
+            }
+            Output::Readmit { .. } => self.counts.readmissions += 1,
             Output::Note { worker, liveness } => {
                 self.counts.standbys += u64::from(liveness == Liveness::Standby);
                 self.invariants.noted(&worker, liveness, self.acknowledged_by_ms());

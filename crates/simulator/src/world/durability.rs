@@ -43,6 +43,7 @@ impl<D: Decider> World<D> {
                 story.verdict(task, &decided.verdict, machine, self.network.now_us());
             }
         }
+        self.invariants.written(&record)?;
         self.counts.records += 1;
         self.disk.append(self.coordinator_ms(), record);
         Ok(())
@@ -187,6 +188,9 @@ impl<D: Decider> World<D> {
         self.up = true;
         self.acts = 0;
         self.obey()?;
+        if self.up {
+            self.invariants.resumed(self.decider.machine())?;
+        }
         self.clients_look();
         Ok(())
     }

@@ -80,6 +80,14 @@ pub struct Counts {
     pub standbys: u64,
     /// Seals that were broken.
     pub broken_seals: u64,
+    /// How often an engine of a faulty worker was put in quarantine.
+    pub quarantines: u64,
+    /// How often one of an honest worker was.
+    pub honest_quarantines: u64,
+    /// Answers to tasks whose answer was known.
+    pub tests: u64,
+    /// How often an engine was let back.
+    pub readmissions: u64,
     /// Crashes of the coordinator.
     pub coordinator_crashes: u64,
     /// Records that were written down.
@@ -392,7 +400,7 @@ impl<D: Decider> World<D> {
 }
 
 fn config(scenario: &Scenario) -> Config {
-    Config { liveness: scenario.rhythm, ..Config::default() }
+    Config { liveness: scenario.rhythm, quarantines: scenario.quarantines, ..Config::default() }
 }
 
 /// The workers, for the invariants.

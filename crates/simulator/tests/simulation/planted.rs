@@ -57,6 +57,16 @@ enum Bug {
     VouchesForItself,
     /// What one auditor rejects is struck out: no further audit of it is heard.
     OneRejectionStrikesOut,
+    /// Engines in quarantine get leases that count.
+    LeasesToTheQuarantined,
+    /// A restart forgets who was in quarantine.
+    ForgetsQuarantines,
+    /// A restart forgets what was answered to known tasks.
+    ForgetsTests,
+    /// Nobody is put in quarantine.
+    QuarantinesNobody,
+    /// Whoever is in quarantine is let back at once.
+    LetsBackAtOnce,
 }
 
 /// Who rejected whose outcome of which task.
@@ -94,7 +104,10 @@ impl Planted {
     fn new(bug: Bug, config: Config, seed: [u8; 32]) -> Self {
         Self {
             bug,
-            machine: Machine::new(config, seed),
+            machine: Machine::new(
+                Config { quarantines: config.quarantines && bug != Bug::QuarantinesNobody, ..config },
+                seed,
+            ),
             policies: BTreeMap::new(),
             counted: BTreeMap::new(),
             decided: BTreeSet::new(),
@@ -199,7 +212,15 @@ impl Planted {
             (Bug::LeasesToTheSilent, Output::Note { worker, liveness: Liveness::Standby }) => {
                 self.standby = Some(*worker);
             }
-            (Bug::LeasesToTheSilent, Output::Lease { replica, engine, formula, .. }) => {
+            (Bug::LeasesToTheQuarantined, Output::Quarantine { worker, .. }) => self.standby = Some(*worker),
+            (Bug::LetsBackAtOnce, Output::Quarantine { worker, engine, .. }) => {
+                let record = Record::Readmitted { worker: *worker, engine: *engine };
+                self.outputs.push_back(Output::Record(Box::new(record)));
+            }
+            (
+                Bug::LeasesToTheSilent | Bug::LeasesToTheQuarantined,
+                Output::Lease { replica, engine, formula, .. },
+            ) => {
                 if let Some(worker) = self.standby.take() {
                     let (replica, engine, formula) = (*replica, *engine, *formula);
                     let (lease_ms, quorum, sealed) = (1000, 1, false);
@@ -316,6 +337,15 @@ impl Decider for Planted {
             _ => false,
         };
         if self.bug == Bug::ForgetsVerdicts && is_of_first_task {
+            return Ok(());
+        }
+        let is_forgotten = match (self.bug, &entry.record) {
+            (Bug::ForgetsQuarantines, Record::Quarantined(_)) | (Bug::ForgetsTests, Record::Tested(_)) => {
+                true
+            }
+            _ => false,
+        };
+        if is_forgotten {
             return Ok(());
         }
         self.machine.replay(entry, tasks, holds)
@@ -508,4 +538,39 @@ fn a_prover_that_vouches_for_itself_is_found() {
 fn a_rejection_by_one_auditor_that_strikes_a_prover_out_is_found_once_it_leaves_tasks_open() {
     let options = Options { faults: Faults::None, ..Options::default() };
     assert_found(Bug::OneRejectionStrikesOut, options, "every task is decided", "");
+}
+
+#[test]
+fn a_lease_for_whoever_is_in_quarantine_is_found() {
+    for faults in [Faults::None, Faults::All] {
+        let options = Options { faults, ..Options::default() };
+        let invariant = "who is in quarantine gets no lease that counts";
+        assert_found(Bug::LeasesToTheQuarantined, options, invariant, "is in quarantine with its");
+    }
+}
+
+#[test]
+fn a_quarantine_that_a_restart_forgets_is_found() {
+    let invariant = "standing follows from the ledger";
+    assert_found(Bug::ForgetsQuarantines, Options::default(), invariant, "");
+}
+
+#[test]
+fn tests_that_a_restart_forgets_are_found() {
+    let invariant = "standing follows from the ledger";
+    let options = Options { nodes: Some(5), faulty: Some(2), ..Options::default() };
+    assert_found(Bug::ForgetsTests, options, invariant, "the machine knows");
+}
+
+#[test]
+fn a_machine_that_puts_nobody_in_quarantine_is_found() {
+    let options = Options { faults: Faults::None, ..Options::default() };
+    assert_found(Bug::QuarantinesNobody, options, "standing follows from the ledger", "quarantine: None");
+}
+
+#[test]
+fn a_way_back_without_right_answers_is_found() {
+    let options = Options { faults: Faults::None, ..Options::default() };
+    let invariant = "standing follows from the ledger";
+    assert_found(Bug::LetsBackAtOnce, options, invariant, "is let back after 0 right answers in a row");
 }

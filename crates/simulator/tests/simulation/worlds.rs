@@ -35,7 +35,7 @@ proptest! {
         faults in faults(),
         seed in any::<u64>(),
     ) {
-        let options = Options { nodes, faulty, tolerate, replicas, everybody, faults, collude: None };
+        let options = Options { nodes, faulty, tolerate, replicas, everybody, faults, collude: None, quarantine: false };
         prop_assume!(options.check().is_ok());
         let (report, _) = World::new(Scenario::draw(&options, seed, 8)).run();
         prop_assert_eq!(report.violation, None);

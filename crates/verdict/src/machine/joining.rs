@@ -17,13 +17,17 @@ impl Machine {
         // A worker that comes back with a new connection holds no lease of the old one.
         self.free_leases_of(id, now_ms);
         if let Some(worker) = self.workers.get_mut(&id) {
-            self.live -= u32::from(worker.is_alive());
+            self.live -= u32::from(worker.is_elector());
             worker.rejoin(operator, engines, slots);
         } else {
             self.forget_absent_workers();
             self.workers.insert(id, Worker::new(operator, engines, slots));
         }
-        self.live += 1;
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.shut = self.standings.shut(&id);
+            self.live += u32::from(worker.is_elector());
+        }
+        self.begin_tests(id);
         self.watch(id, now_ms);
         self.settle_debts(id, now_ms);
         self.look_anew(id);
@@ -45,7 +49,7 @@ impl Machine {
 
     pub(super) fn worker_lost(&mut self, id: NodeId, now_ms: u64) -> Result<(), Rejected> {
         let worker = self.workers.get_mut(&id).ok_or(Rejected::UnknownWorker(id))?;
-        self.live -= u32::from(worker.is_alive());
+        self.live -= u32::from(worker.is_elector());
         worker.connected = false;
         worker.liveness = Liveness::Standby;
         self.crowds.remove(&id);

@@ -271,11 +271,13 @@ impl Machine {
     /// A worker that came back keeps the leases that nobody took over meanwhile; the others are cancelled.
     pub(super) fn resume_leases(&mut self, id: NodeId, resumes: &[ReplicaId], now_ms: u64) {
         for replica in resumes {
+            let shut = self.standings.shut(&id);
             let Ok(tally) = self.leased_tally(id, *replica) else {
                 self.outputs.push_back(Output::Cancel { worker: id, replica: *replica });
                 continue;
             };
-            if tally.vacant_seats() == 0 || !tally.may_ask(&id) {
+            let is_shut = tally.replica(replica.number).is_some_and(|issued| shut.has(issued.engine));
+            if is_shut || tally.vacant_seats() == 0 || !tally.may_ask(&id) {
                 if !tally.ballots().contains_key(&id) {
                     tally.dismiss(replica.number);
                     self.outputs.push_back(Output::Cancel { worker: id, replica: *replica });

@@ -6,16 +6,19 @@
 //! again from what it had recorded.
 
 mod auditing;
+mod casting;
 mod joining;
 mod lease_end;
 mod leasing;
 mod pardon;
 mod parting;
 mod presence;
+mod probing;
 mod replay;
 mod sealing;
 mod settling;
 mod sizes;
+mod standing;
 mod stragglers;
 mod vote;
 mod waiting;
@@ -24,13 +27,8 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use protocol::{
-    ballot::{AuthenticBallot, ReplicaId},
-    commitment::Commitment,
-    identity::NodeId,
-    job::JobId,
-    ledger::{CountedBallot, Record},
-    limits::WORKERS_MAX,
-    report::JobProgress,
+    ballot::ReplicaId, commitment::Commitment, domain::Engine, identity::NodeId, job::JobId,
+    limits::WORKERS_MAX, report::JobProgress,
 };
 
 use crate::{
@@ -39,12 +37,15 @@ use crate::{
     job::Job,
     liveness::Rhythm,
     lots::Lots,
-    tally::{Effect, Tally},
+    standing::Standings,
+    tally::Tally,
     worker::{Worker, WorkerRecord},
 };
 
 use lease_end::LeaseEnd;
 use leasing::Offer;
+pub use probing::TEST_NUMBERS;
+use probing::{KnownAnswer, Testing};
 pub use replay::ReplayError;
 pub use sizes::Sizes;
 pub(crate) use stragglers::smoothed;
@@ -64,6 +65,8 @@ pub struct Config {
     pub liveness: Option<Rhythm>,
     /// Whether the last tasks of a job are taken from workers that are far slower than the others.
     pub relets_late: bool,
+    /// Whether engines that are often wrong get no more leases that count.
+    pub quarantines: bool,
 }
 
 impl Default for Config {
@@ -74,6 +77,7 @@ impl Default for Config {
             workers_known_max: 4 * WORKERS_MAX,
             liveness: None,
             relets_late: true,
+            quarantines: true,
         }
     }
 }
@@ -90,6 +94,8 @@ enum Timer {
     Tail(JobId),
     /// Whoever was asked about a decided task has had time to answer.
     Close(JobId, u64),
+    /// An engine in quarantine has had time to answer, or its pause is over.
+    Test(NodeId, Engine),
 }
 
 /// Who is heard by an input. (A join begins its own watch.)
@@ -167,6 +173,20 @@ pub struct Machine {
     timers: BTreeSet<(u64, Timer)>,
     lease_ends: BTreeSet<LeaseEnd>,
     outputs: VecDeque<Output>,
+    /// How often each worker was right.
+    standings: Standings,
+    /// Of whom something was noted, in which job.
+    to_judge: BTreeSet<(NodeId, JobId)>,
+    /// How many tasks were ever decided.
+    decided_count: u64,
+    /// The answers of the tasks that were accepted last.
+    known_answers: VecDeque<KnownAnswer>,
+    /// The engines in quarantine whose workers were here, on their way back.
+    testing: BTreeMap<(NodeId, Engine), Testing>,
+    /// Those of them that may be given a test now.
+    to_test: BTreeSet<(NodeId, Engine)>,
+    /// Those for which there was none.
+    starved: BTreeSet<(NodeId, Engine)>,
     /// The number of every task's first replica.
     first_number: u32,
     /// Who is asked next, and for which of the open tasks.
@@ -208,6 +228,13 @@ impl Machine {
             timers: BTreeSet::new(),
             lease_ends: BTreeSet::new(),
             outputs: VecDeque::new(),
+            standings: Standings::default(),
+            to_judge: BTreeSet::new(),
+            decided_count: 0,
+            known_answers: VecDeque::new(),
+            testing: BTreeMap::new(),
+            to_test: BTreeSet::new(),
+            starved: BTreeSet::new(),
             first_number: 0,
             lots: Lots::new(seed),
         }
@@ -220,7 +247,7 @@ impl Machine {
     pub fn handle(&mut self, input: Input, now_ms: u64) -> Result<(), Rejected> {
         self.part(now_ms);
         let speaker = speaker(&input);
-        if self.is_about_settled(&input)? {
+        if self.is_about_test(&input, now_ms)? || self.is_about_settled(&input)? {
             self.heard_from(speaker, now_ms);
             return Ok(());
         }
@@ -280,8 +307,10 @@ impl Machine {
     /// Does what follows for the other workers and tasks: a bounded part of it at a time, the rest at the next wake-up.
     fn follow_up(&mut self, now_ms: u64) {
         self.behind_ms = None;
+        self.judge_noted(now_ms);
         self.lease_out(now_ms);
         self.reveal_ripe(now_ms);
+        self.give_tests(now_ms);
     }
 
     fn add_job(&mut self, id: JobId, mut job: Job) {
@@ -310,6 +339,7 @@ impl Machine {
                 Timer::Tail(job) => self.tail_due(job, now_ms),
                 Timer::Close(job, index) => self.close(job, index),
                 Timer::Liveness(worker) => self.liveness_due(worker, at_ms, now_ms),
+                Timer::Test(worker, engine) => self.test_due(worker, engine, now_ms),
             }
         }
         self.follow_up(now_ms);
@@ -387,73 +417,6 @@ impl Machine {
             return Err(Rejected::NotLeased { worker, index, number });
         }
         Ok(tally)
-    }
-
-    fn ballot_cast(
-        &mut self,
-        ballot: AuthenticBallot,
-        outcome_held: bool,
-        compute_us: u64,
-        now_ms: u64,
-    ) -> Result<(), Rejected> {
-        let said = ballot.ballot();
-        let (worker, replica, digest) = (said.worker, said.replica, said.digest);
-        let tally = self.jobs.get(&replica.job).and_then(|job| job.tally(replica.index));
-        let leased = tally.and_then(|tally| tally.replica(replica.number));
-        let age_ms = leased.map(|issued| issued.age_ms(now_ms));
-        let order = leased.and_then(|issued| issued.audit);
-        let leased = leased.map(|issued| issued.formula);
-        let record = self.workers.get(&worker).ok_or(Rejected::UnknownWorker(worker))?;
-        let domain = &said.domain;
-        let has_engine = record
-            .engines
-            .iter()
-            .any(|(engine, device)| *engine == domain.engine && **device == *domain.device);
-        if *domain.operator != *record.operator
-            || leased != Some(domain.formula)
-            || !has_engine
-            || !Self::keeps_to(said, order)
-        {
-            let claim = format!(
-                "operator `{}`, engine {} on `{}`, formula {}",
-                domain.operator, domain.engine, domain.device, domain.formula
-            );
-            return Err(Rejected::Domain { worker, claim });
-        }
-        self.end_lease(replica, worker);
-        let Some(tally) = self.tally_mut(replica.job, replica.index) else { return Ok(()) };
-        let (was_open, was_disputed) = (tally.is_open(), tally.was_disputed());
-        let weight = tally.terms().weight;
-        let late = (!was_open).then(|| CountedBallot { ballot: ballot.signed().clone(), compute_us });
-        let effect = tally.cast(ballot, outcome_held, compute_us);
-        let newly_disputed = tally.was_disputed() && !was_disputed;
-        if newly_disputed && let Some(job) = self.jobs.get_mut(&replica.job) {
-            job.disputes += 1;
-        }
-        self.note_ballot(worker, effect);
-        self.note_pace(worker, weight, compute_us);
-        self.note_age(replica.job, age_ms, now_ms);
-        if let Some(late) = late {
-            if effect != Effect::Repeated {
-                self.outputs.push_back(Output::Record(Box::new(Record::Late(late))));
-            }
-            self.outputs.push_back(Output::Counted { worker, replica });
-        }
-        if effect == Effect::Counted && !was_open && order.is_none() {
-            self.late_ballot(worker, replica, digest, outcome_held, now_ms);
-        }
-        self.evaluate(replica.job, replica.index, now_ms);
-        Ok(())
-    }
-
-    fn note_ballot(&mut self, worker: NodeId, effect: Effect) {
-        if let Some(record) = self.workers.get_mut(&worker) {
-            match effect {
-                Effect::Counted => record.ballots += 1,
-                Effect::Equivocated => record.equivocations += 1,
-                Effect::Repeated => {}
-            }
-        }
     }
 
     fn replica_failed(

@@ -40,9 +40,9 @@ impl Machine {
 
     fn set_liveness(&mut self, id: NodeId, liveness: Liveness) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        self.live -= u32::from(worker.is_alive());
+        self.live -= u32::from(worker.is_elector());
         worker.liveness = liveness;
-        self.live += u32::from(worker.is_alive());
+        self.live += u32::from(worker.is_elector());
         self.outputs.push_back(Output::Note { worker: id, liveness });
         if liveness != Liveness::Alive {
             self.crowds.remove(&id);
@@ -67,6 +67,7 @@ impl Machine {
         if before == Liveness::Standby {
             self.settle_debts(id, now_ms);
         }
+        self.want_tests(id);
         self.wake(id);
     }
 
@@ -104,6 +105,7 @@ impl Machine {
             worker.owes_inventory = true;
         }
         self.look_at_seals();
+        self.drop_tests(id);
         self.free_leases_of(id, now_ms);
         self.lost_while_settling(id, now_ms);
         self.pardon_where_nobody_is_left();

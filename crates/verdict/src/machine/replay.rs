@@ -94,6 +94,19 @@ impl Machine {
                 self.replay_corrected(*job, *index, *worker, entry.at_ms)
             }
             Record::Over { job, state } => self.replay_over(*job, *state, entry.at_ms),
+            Record::Quarantined(quarantined) => {
+                self.shut_out(quarantined.worker, quarantined.engine, quarantined.reason);
+                Ok(())
+            }
+            Record::Tested(tested) => {
+                let said = &tested.counted.ballot.ballot;
+                self.standings.tested(said.worker, said.domain.engine, tested.is_right());
+                Ok(())
+            }
+            Record::Readmitted { worker, engine } => {
+                self.let_back(*worker, *engine);
+                Ok(())
+            }
         }
     }
 
@@ -103,6 +116,7 @@ impl Machine {
             self.workers.entry(*id).or_insert_with(|| Worker::new(operator.clone(), engines.clone(), 1));
         worker.rejoin(operator.clone(), engines.clone(), 1);
         worker.connected = false;
+        worker.shut = self.standings.shut(id);
     }
 
     fn replay_decided(&mut self, decided: &Decided, is_held: bool, at_ms: u64) -> Result<(), ReplayError> {
@@ -128,6 +142,7 @@ impl Machine {
         let voters: Vec<NodeId> = tally.ballots().keys().copied().collect();
         let equivocators: Vec<NodeId> = tally.equivocations().keys().copied().collect();
         job.restore(index, tally);
+        self.note_verdict(id, index);
         self.close_later(id, index);
         for worker in voters {
             self.note_ballot(worker, Effect::Counted);
@@ -186,6 +201,9 @@ impl Machine {
         let effect = tally.cast(ballot, false, counted.compute_us);
         let accepted = tally.decision().map(|decision| decision.accepted);
         self.note_ballot(worker, effect);
+        if said.audit.is_none() || effect == Effect::Equivocated {
+            self.note_late((id, index), (worker, said.domain.engine), said.digest, effect);
+        }
         // A rejection is no value: its auditor is no dissenter.
         if effect == Effect::Counted
             && said.audit.is_none()
@@ -255,6 +273,7 @@ impl Machine {
             }
             self.end_if_done(id, now_ms);
         }
+        self.judge_all(now_ms);
     }
 
     fn resume_decided(&mut self, id: JobId, index: u64, held: bool, is_over: bool, now_ms: u64) {

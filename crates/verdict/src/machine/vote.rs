@@ -121,6 +121,10 @@ impl Machine {
         let Some(tally) = self.jobs.get(&job).and_then(|job| job.tally(index)) else { return };
         let record = Record::Decided(tally.to_record(job, index, verdict));
         self.outputs.push_back(Output::Record(Box::new(record)));
+        let noted = self.note_verdict(job, index);
+        self.to_judge.extend(noted.into_iter().map(|worker| (worker, job)));
+        self.feed_starved();
+        let Some(tally) = self.jobs.get(&job).and_then(|job| job.tally(index)) else { return };
         // From here on the ballots are safe: their workers need not offer them again.
         self.outputs.extend(tally.voters().map(|(worker, replica)| Output::Counted { worker, replica }));
         self.close_later(job, index);

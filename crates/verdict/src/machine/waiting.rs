@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use protocol::domain::Axis;
+use protocol::{
+    domain::{Axis, Engine},
+    standing::QuarantineReason,
+};
 
 use super::Machine;
 use crate::{
@@ -31,20 +34,39 @@ impl Machine {
         }
         let index = job.hungry.first()?;
         let tally = job.tally(index)?;
-        let mut missing = None;
+        let (mut missing, mut shut) = (None, Vec::new());
         for (id, worker) in &alive {
             match dispatch::place(tally, id, worker) {
                 Ok(_) => return None,
                 Err(Unfit::NotDistinct(axis)) => missing = missing.or(Some(axis)),
+                Err(Unfit::Quarantined) => shut.push(**id),
                 Err(Unfit::Asked) => {}
             }
         }
         let workers: Vec<&Worker> = alive.into_iter().map(|(_, worker)| worker).collect();
-        Some(match missing {
-            Some(axis) => waits_for_another(index, axis, &workers),
-            None => waits_for_more(index, workers.len(), tally),
+        let first_shut = shut.first().and_then(|id| self.standings.get(id));
+        let reason = first_shut.and_then(|standing| {
+            let mut records = [Engine::Cpu, Engine::Gpu].into_iter().map(|engine| standing.with(engine));
+            records.find_map(|record| record.quarantine).map(|quarantine| quarantine.reason)
+        });
+        Some(match (reason, missing) {
+            (Some(reason), _) => waits_for_way_back(index, shut.len(), workers.len(), &reason),
+            (None, Some(axis)) => waits_for_another(index, axis, &workers),
+            (None, None) => waits_for_more(index, workers.len(), tally),
         })
     }
+}
+
+/// Some of those who could be asked are in quarantine.
+fn waits_for_way_back(index: u64, shut: usize, workers: usize, reason: &QuarantineReason) -> String {
+    let who = match (shut, workers) {
+        (1, 1) => "the one here is in quarantine".to_owned(),
+        (shut, workers) if shut == workers => format!("all {workers} here are in quarantine"),
+        (1, workers) => format!("1 of the {workers} here is in quarantine"),
+        (shut, workers) => format!("{shut} of the {workers} here are in quarantine"),
+    };
+    let why = if shut == 1 { format!("{reason}") } else { format!("of one of them, {reason}") };
+    format!("task {index} waits for another worker: {who} ({why}) until it has answered known tasks rightly")
 }
 
 /// No worker here would differ on an axis from those that have a seat.

@@ -202,6 +202,8 @@ pub struct Tally {
     pub(crate) closes_ms: Option<u64>,
     /// That was so, or there is nothing to wait for.
     pub(crate) is_closed: bool,
+    /// How many tasks were decided before and with it, of all jobs; 0 while its vote is open.
+    pub(crate) decided_number: u64,
     disputed: bool,
     opened_ms: u64,
     /// The audits, where the policy asks for any. Boxed: most tasks have none.
@@ -230,6 +232,7 @@ impl Tally {
             reveal_due_ms: None,
             closes_ms: None,
             is_closed: false,
+            decided_number: 0,
             disputed: false,
             opened_ms: now_ms,
             state: State::Collecting,

@@ -84,6 +84,7 @@ impl Tally {
             // Who was asked in the former life is not known: late ballots may follow in the ledger.
             closes_ms: Some(decided_ms),
             is_closed: false,
+            decided_number: 0,
             disputed: record.disputed,
             opened_ms: record.opened_ms,
             state,

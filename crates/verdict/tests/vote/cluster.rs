@@ -19,7 +19,9 @@ use protocol::{
     task::Task,
     verdict::{Certificate, Verdict},
 };
-use verdict::{Config, Input, Machine, Output, Rejected, SealFault, TaskTerms, Tasks, liveness::Rhythm};
+use verdict::{
+    Config, Input, Machine, Output, Rejected, SealFault, TEST_NUMBERS, TaskTerms, Tasks, liveness::Rhythm,
+};
 
 pub(crate) struct FakeWorker {
     pub(crate) key: SecretKey,
@@ -96,6 +98,8 @@ pub(crate) struct Cluster {
     pub(crate) certificates: BTreeMap<u64, Certificate>,
     pub(crate) over: Option<JobState>,
     pub(crate) leases: Vec<(NodeId, ReplicaId, Formula)>,
+    /// What engines in quarantine were given whose answer is known.
+    pub(crate) tests: Vec<(NodeId, ReplicaId)>,
     pub(crate) cancelled: Vec<ReplicaId>,
     /// Who was asked to audit whom.
     pub(crate) audits: Vec<(NodeId, NodeId)>,
@@ -137,6 +141,7 @@ impl Cluster {
             certificates: BTreeMap::new(),
             over: None,
             leases: Vec::new(),
+            tests: Vec::new(),
             cancelled: Vec::new(),
             audits: Vec::new(),
             records: Vec::new(),
@@ -354,6 +359,10 @@ impl Cluster {
     fn collect(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
+                Output::Lease { worker, replica, formula, .. } if replica.number >= TEST_NUMBERS => {
+                    self.tests.push((worker, replica));
+                    self.answer(worker, replica, formula, false);
+                }
                 Output::Lease { worker, replica, formula, sealed, audit, .. } => {
                     self.leases.push((worker, replica, formula));
                     self.told.push((worker, Told::Lease));
@@ -410,7 +419,7 @@ impl Cluster {
                 }
                 Output::Cancel { replica, .. } => self.cancelled.push(replica),
                 Output::Note { worker, liveness } => self.notes.push((self.now_ms, worker, liveness)),
-                Output::Counted { .. } => {}
+                Output::Counted { .. } | Output::Quarantine { .. } | Output::Readmit { .. } => {}
                 Output::Record(record) => self.records.push(Entry { at_ms: self.now_ms, record: *record }),
             }
         }

@@ -14,3 +14,4 @@ mod properties;
 mod restarts;
 mod sealed;
 mod spread;
+mod standing;
