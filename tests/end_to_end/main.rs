@@ -4,6 +4,7 @@ mod audits;
 mod bad_input;
 mod bundles;
 mod certificates;
+mod checkpoints;
 mod crashes;
 mod failures;
 mod gpu;

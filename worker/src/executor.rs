@@ -36,6 +36,7 @@ use transport::{Connection, blob};
 use line::Line;
 
 use crate::{
+    checkpoints::CheckpointStore,
     config::WorkerConfig,
     gpus::{Gpus, OnGpu},
     misbehave::{self, Misbehaviour},
@@ -114,6 +115,7 @@ pub struct Executor {
     pool: Arc<rayon::ThreadPool>,
     slots: Arc<Semaphore>,
     store: Arc<OutcomeStore>,
+    checkpoints: Arc<CheckpointStore>,
     gpus: Arc<Gpus>,
     misbehaviour: Option<Misbehaviour>,
     completed: mpsc::Sender<Vec<Completed>>,
@@ -141,9 +143,15 @@ impl Executor {
             .build()?;
         let slots = Arc::new(Semaphore::new((config.slots() * LIGHT_PER_HEAVY) as usize));
         let gpus = Arc::clone(&config.gpus);
+        let checkpoints = CheckpointStore::open(&config.state_dir, config.checkpoint_every);
         let line = Arc::new(Line::new(config.threads));
         let (pool, misbehaviour) = (Arc::new(pool), config.misbehaviour);
-        Ok(Self { pool, slots, store, gpus, misbehaviour, completed, line, runtime })
+        Ok(Self { pool, slots, store, checkpoints, gpus, misbehaviour, completed, line, runtime })
+    }
+
+    /// From now on, what is cancelled was not given up: the worker stops, and its checkpoints wait for it.
+    pub fn keep_checkpoints(&self) {
+        self.checkpoints.keep_all();
     }
 
     /// Starts on leases; their ends arrive on the channel, but for those that are returned: a lone task that takes
@@ -272,6 +280,10 @@ impl Executor {
         let Work { replica, way: (engine, formula), witness: wants_witness, ref control } = *work;
         let id = replica.task;
         control.check().map_err(|_| NotComputed::Cancelled)?;
+        let is_long =
+            matches!(task, Task::Digits { .. } | Task::Series { .. }) && task.weight() == Weight::Heavy;
+        // They go when the outcome is stored, or nobody wants it any more.
+        let _keeper = is_long.then(|| self.checkpoints.lend(control, &id, formula));
         let start = Instant::now();
         let on_gpu = match engine {
             Engine::Gpu => self.gpus.run(task, control).map_err(|_| NotComputed::Cancelled)?,

@@ -9,6 +9,7 @@
 pub mod alone;
 mod answers;
 pub mod arguments;
+pub mod checkpoints;
 pub mod config;
 pub mod correction;
 pub mod envelope;
@@ -17,6 +18,7 @@ pub mod gpus;
 pub mod link;
 pub mod misbehave;
 pub mod program;
+mod quorums;
 mod range_survey;
 mod residue_rates;
 pub mod service;

@@ -3,13 +3,15 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use rug::Integer;
+
+use crate::checkpoint::Checkpoints;
 
 /// The computation was stopped on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -110,6 +112,7 @@ struct State {
     /// Results so far at the site of the drill.
     results: AtomicU64,
     failed_checks: AtomicU64,
+    checkpoints: OnceLock<Checkpoints>,
 }
 
 /// A named stretch of a computation.
@@ -125,6 +128,16 @@ impl Control {
     /// A control under which one result is spoilt.
     pub fn with_drill(drill: FaultDrill) -> Self {
         Self(Arc::new(State { drill: Some(drill), ..State::default() }))
+    }
+
+    /// Keeps what the computation has finished, and uses what an earlier run left, where the computation knows how. Said
+    /// twice, the first holds.
+    pub fn keep_checkpoints(&self, checkpoints: Checkpoints) {
+        let _ = self.0.checkpoints.set(checkpoints);
+    }
+
+    pub(crate) fn checkpoints(&self) -> Option<&Checkpoints> {
+        self.0.checkpoints.get()
     }
 
     /// Asks the computation to stop at its next check.

@@ -31,6 +31,11 @@ impl Long {
         &self.value
     }
 
+    /// Its residue, in Montgomery's form.
+    pub(super) fn form(&self) -> u64 {
+        self.form
+    }
+
     /// An upper bound of the magnitude's bits.
     pub(super) fn bits(&self) -> u64 {
         bits(&self.value)

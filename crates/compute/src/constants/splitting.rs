@@ -13,7 +13,12 @@
 //! unlike there, the primes of leaves are gathered a block at a time. Powers of two are kept apart, as a shift.
 //!
 //! Each leaf is compared with the same terms summed modulo a prime by the plain recurrence, and each merge with what
-//! the residues of its children make. Near the root, numbers are cut to the length that matters ([`Number`]).
+//! the residues of its children make. Near the root, numbers are cut to the length that matters ([`Number`]). What is
+//! merged may be kept for the case that the computation is interrupted (`kept.rs` below).
+
+mod kept;
+
+use std::time::{Duration, Instant};
 
 use protocol::series::{Convergence, Hypergeometric, SeriesFault};
 use rayon::join;
@@ -25,6 +30,7 @@ use crate::{
 
 use super::{
     factors::{Factors, Sieve},
+    keeping::{KEPT_TERMS_MIN, Keeping},
     long::{Checks, Long},
     number::Number,
     progress::Progress,
@@ -74,7 +80,9 @@ pub(super) fn sum(
             let control = checks.control();
             let progress = Progress::tree(control, count, permille.0, permille.1);
             let reduced = ReducedSeries::new(&HypergeometricSeries::from(series), checks.prime());
-            let tree = Tree { terms, sieve, reduced, checks, progress, keep };
+            let keeping =
+                Keeping::new(checks, "series", format_args!("{series:?}, {count} terms, {keep} bits"));
+            let tree = Tree { series, terms, sieve, reduced, checks, progress, keep, keeping };
             tree.split(Range { from, to, depth: 0 }, Wanted { p: false, factors: false })?
         };
         let Node { qb: denominator, b, t, p_bits, .. } = node;
@@ -156,23 +164,40 @@ struct Node {
     t: Number,
     p_factors: Factors,
     q_factors: Factors,
+    /// How long it took, without what is kept of it.
+    lost: Duration,
 }
 
 struct Tree<'t, 'c> {
+    series: &'t Hypergeometric,
     terms: Terms,
     sieve: Sieve,
     reduced: ReducedSeries<'t>,
     checks: &'t Checks<'c>,
     progress: Progress<'t>,
     keep: u64,
+    keeping: Keeping<'c>,
 }
 
 impl Tree<'_, '_> {
-    /// Sums a stretch. At least one term.
+    /// Sums a stretch, unless an earlier run has done so. At least one term.
     fn split(&self, range: Range, wanted: Wanted) -> Result<Node, Interrupted> {
         if range.terms() <= BLOCK_TERMS {
             return self.leaf(range, wanted);
         }
+        if range.terms() < KEPT_TERMS_MIN {
+            return self.split_anew(range, wanted);
+        }
+        if let Some(node) = self.take(range, wanted) {
+            self.progress.skipped(range.terms())?;
+            return Ok(node);
+        }
+        let mut node = self.split_anew(range, wanted)?;
+        self.keep(range, &mut node);
+        Ok(node)
+    }
+
+    fn split_anew(&self, range: Range, wanted: Wanted) -> Result<Node, Interrupted> {
         let (left, right) = range.halves();
         let cancels = range.depth >= CANCEL_DEPTH && self.terms.has_common_factors();
         let wants_left = Wanted { p: true, factors: cancels };
@@ -184,6 +209,7 @@ impl Tree<'_, '_> {
             (self.split(left, wants_left), self.split(right, wants_right))
         };
         let (mut left, mut right) = (left?, right?);
+        let started = Instant::now();
         self.progress.merged(range.terms())?;
         if cancels && left.p.is_exact() && right.qb.is_exact() {
             self.cancel(&mut left, &mut right, parallel)?;
@@ -198,6 +224,7 @@ impl Tree<'_, '_> {
         };
         let mut node = self.merge(&left, &right, wanted.p, parallel)?;
         (node.p_factors, node.q_factors) = (p_factors, q_factors);
+        node.lost = left.lost + right.lost + started.elapsed();
         Ok(node)
     }
 
@@ -243,7 +270,7 @@ impl Tree<'_, '_> {
         let t = first?.plus(&second?, self.checks, Site::Merge, self.keep)?;
         let p_bits = left.p_bits.min(left.p.bits_at_most()) + right.p_bits;
         let (p_factors, q_factors) = (Factors::default(), Factors::default());
-        Ok(Node { p, p_bits, qb: qb?, b, t, p_factors, q_factors })
+        Ok(Node { p, p_bits, qb: qb?, b, t, p_factors, q_factors, lost: Duration::ZERO })
     }
 
     fn one(&self) -> Number {
@@ -251,6 +278,7 @@ impl Tree<'_, '_> {
     }
 
     fn leaf(&self, Range { from, to, .. }: Range, wanted: Wanted) -> Result<Node, Interrupted> {
+        let started = Instant::now();
         let residues = self.reduced.stretch(from, to);
         let block = self.checks.judged_block(|| self.terms.block(from, to), &residues)?;
         let [p, qb, b, t] = block;
@@ -262,10 +290,12 @@ impl Tree<'_, '_> {
             t,
             p_factors: Factors::default(),
             q_factors: Factors::default(),
+            lost: Duration::ZERO,
         };
         if wanted.factors {
             (node.p_factors, node.q_factors) = self.terms.block_factors(from, to, &self.sieve);
         }
+        node.lost = started.elapsed();
         Ok(node)
     }
 }
