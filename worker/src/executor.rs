@@ -40,7 +40,7 @@ use crate::{
     config::WorkerConfig,
     gpus::{Gpus, OnGpu},
     misbehave::{self, Misbehaviour},
-    store::{OutcomeStore, Shelf, StoreError},
+    store::{OutcomeStore, Role, StoreError},
 };
 
 /// How many light tasks share the slot of a heavy one; coordinators lease by the same measure.
@@ -205,7 +205,7 @@ impl Executor {
         let engine = EngineIntroduction { engine: Engine::Cpu, device: engine::processor_name() };
         Some(Completed {
             replica,
-            result: self.keep(truth, (replica.task, Shelf::of(&task)), formula, engine, elapsed),
+            result: self.keep(truth, (replica.task, Role::of(&task)), formula, engine, elapsed),
         })
     }
 
@@ -297,7 +297,7 @@ impl Executor {
             (outcome, witness, EngineIntroduction { engine: Engine::Cpu, device })
         };
         let elapsed = start.elapsed();
-        let computed = self.keep(truth, (id, Shelf::of(task)), formula, engine, elapsed)?;
+        let computed = self.keep(truth, (id, Role::of(task)), formula, engine, elapsed)?;
         if let Some(witness) = witness {
             let kept = self.store.put_witness(computed.digest, &witness);
             kept.map_err(|error: StoreError| NotComputed::Failed(error.to_string()))?;
@@ -309,7 +309,7 @@ impl Executor {
     fn keep(
         &self,
         truth: Outcome,
-        (id, shelf): (TaskId, Shelf),
+        (id, role): (TaskId, Role),
         formula: Formula,
         engine: EngineIntroduction,
         elapsed: Duration,
@@ -320,7 +320,7 @@ impl Executor {
             .then(|| Outcome::digest_of_bytes(&misbehave::falsified(&outcome).to_bytes()));
         let bytes = outcome.to_bytes();
         let digest = Outcome::digest_of_bytes(&bytes);
-        let kept = self.store.put(id, shelf, digest, &bytes);
+        let kept = self.store.put(id, role, digest, &bytes);
         kept.map_err(|error| NotComputed::Failed(error.to_string()))?;
         Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed, audited: None })
     }

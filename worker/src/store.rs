@@ -41,14 +41,14 @@ pub struct OutcomeStore {
 
 /// What an outcome is to its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shelf {
+pub enum Role {
     /// One of many, and quickly computed again.
     OneOfMany,
     /// All of it, or a part that took long.
     Alone,
 }
 
-impl Shelf {
+impl Role {
     /// Where the outcome of `task` belongs.
     #[must_use]
     pub fn of(task: &Task) -> Self {
@@ -140,8 +140,8 @@ impl OutcomeStore {
     ///
     /// # Errors
     /// [`StoreError`] when the disk refuses; then the earlier one stands.
-    pub fn put(&self, task: TaskId, shelf: Shelf, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
-        self.put_in(bytes.len() <= shelf.memory_bytes_max(), task, digest, bytes)
+    pub fn put(&self, task: TaskId, role: Role, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put_in(bytes.len() <= role.memory_bytes_max(), task, digest, bytes)
     }
 
     /// Puts the accepted outcome of a task where another one is.
@@ -153,8 +153,8 @@ impl OutcomeStore {
         let was_in_memory =
             kept.by_task.get(&task).is_some_and(|entry| matches!(entry.place, Place::Memory(_)));
         drop(kept);
-        let shelf = if was_in_memory { Shelf::OneOfMany } else { Shelf::Alone };
-        self.put_in(bytes.len() <= shelf.memory_bytes_max(), task, accepted, bytes)
+        let role = if was_in_memory { Role::OneOfMany } else { Role::Alone };
+        self.put_in(bytes.len() <= role.memory_bytes_max(), task, accepted, bytes)
     }
 
     fn put_in(&self, in_memory: bool, task: TaskId, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
@@ -317,7 +317,7 @@ mod tests {
 
     fn put(store: &OutcomeStore, number: u8, bytes: &[u8]) -> Digest {
         let digest = Outcome::digest_of_bytes(bytes);
-        store.put(task(number), Shelf::OneOfMany, digest, bytes).expect("the folder is there");
+        store.put(task(number), Role::OneOfMany, digest, bytes).expect("the folder is there");
         digest
     }
 
@@ -340,7 +340,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
         let bytes = vec![1; INLINE_OUTCOME_BYTES_MAX + 1];
-        store.put(task(1), Shelf::Alone, Outcome::digest_of_bytes(&bytes), &bytes).expect("room");
+        store.put(task(1), Role::Alone, Outcome::digest_of_bytes(&bytes), &bytes).expect("room");
         let right = vec![2; INLINE_OUTCOME_BYTES_MAX + 2];
         let accepted = Outcome::digest_of_bytes(&right);
         store.correct(task(1), accepted, &right).expect("room");
@@ -363,7 +363,7 @@ mod tests {
             id[..8].copy_from_slice(&number.to_le_bytes());
             let bytes = [&id[..], &vec![9; length - id.len()]].concat();
             let digest = Outcome::digest_of_bytes(&bytes);
-            store.put(TaskId(Digest(id)), Shelf::OneOfMany, digest, &bytes).expect("room");
+            store.put(TaskId(Digest(id)), Role::OneOfMany, digest, &bytes).expect("room");
             digest
         };
         let oldest = put(0);

@@ -95,16 +95,12 @@ impl<W: Write> Builder<W> {
     /// [`BuildError`] when entries are missing, or nothing can be written.
     pub fn outcome(&mut self, outcome: Option<&[u8]>) -> Result<(), BuildError> {
         self.end_entries()?;
-        match outcome {
-            Some(bytes) => {
-                self.count_absent()?;
-                self.write_part(bytes)
-            }
-            None => {
-                self.absent += 1;
-                Ok(())
-            }
-        }
+        let Some(bytes) = outcome else {
+            self.absent += 1;
+            return Ok(());
+        };
+        self.count_absent()?;
+        self.write_part(bytes)
     }
 
     /// So many of the next tasks have no accepted outcome.
@@ -113,13 +109,12 @@ impl<W: Write> Builder<W> {
     }
 
     fn count_absent(&mut self) -> Result<(), BuildError> {
-        match std::mem::take(&mut self.absent) {
-            0 => Ok(()),
-            absent => {
-                self.write(&NO_OUTCOME.to_be_bytes())?;
-                self.write(&absent.to_be_bytes())
-            }
+        let absent = std::mem::take(&mut self.absent);
+        if absent == 0 {
+            return Ok(());
         }
+        self.write(&NO_OUTCOME.to_be_bytes())?;
+        self.write(&absent.to_be_bytes())
     }
 
     /// Signs everything with the key of the coordinator that the head names.

@@ -82,7 +82,9 @@ impl Machine {
         let Some(tally) = self.tally_mut(id, index) else { return BTreeSet::new() };
         tally.decided_number = decided_number;
         let found = findings(tally);
-        found.iter().for_each(|finding| note(&mut self.standings, *finding));
+        for finding in &found {
+            note(&mut self.standings, *finding);
+        }
         self.keep_answer(id, index);
         found.into_iter().map(|(worker, ..)| worker).collect()
     }
