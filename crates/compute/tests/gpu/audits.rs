@@ -49,10 +49,10 @@ fn an_audit_by_a_gpu_finds_what_one_by_the_processor_finds() {
                 let outcome = Outcome::Digits(text.clone()).to_bytes();
                 let evidence = (outcome.as_slice(), Some(witness.as_slice()));
                 let (seed, control) = ([9; 32], Control::default());
-                let by_gpu = audit_by(&OnGpu(&engine), &task, formula, evidence, &seed, &control);
-                let by_cpu = audit(&task, formula, evidence.0, evidence.1, &seed, &control);
-                assert_eq!(by_gpu, by_cpu, "{constant} by {formula}");
-                assert_eq!(matches!(by_gpu, Ok(Finding::Passed { .. })), is_right);
+                let on_gpu = audit_by(&OnGpu(&engine), &task, formula, evidence, &seed, &control);
+                let on_processor = audit(&task, formula, evidence.0, evidence.1, &seed, &control);
+                assert_eq!(on_gpu, on_processor, "{constant} by {formula}");
+                assert_eq!(matches!(on_gpu, Ok(Finding::Passed { .. })), is_right);
             }
         }
     }
