@@ -171,6 +171,7 @@ impl BlobSource for ForWorkers {
                 Ok(long.get(&digest).map(|bytes| Blob::Memory(bytes.clone().into())))
             }
             BlobName::Outcome(digest) => self.0.outcomes.open_blob(&digest).await,
+            BlobName::Trace(..) => Ok(None),
             BlobName::Witness(outcome, prover) => self.0.witnesses.open_blob(outcome, prover).await,
             BlobName::Certificate(job, index) => {
                 let (reply, certificate) = oneshot::channel();

@@ -151,6 +151,7 @@ impl Core {
             over_ms: job.over_ms().unwrap_or_else(|| self.now_ms()),
             known: Arc::clone(&self.known),
             places: record.places.clone(),
+            faults: record.faults.clone(),
             broken_seals: job.broken_seals(),
             lost: job.lost().collect(),
             past: None,

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use super::{
     Known,
+    locating::FaultSearch,
     past::{PastTask, Source, past_tasks},
     report::ReportSums,
 };
@@ -49,6 +50,8 @@ pub struct JobResult {
     pub(super) known: Arc<BTreeMap<NodeId, Known>>,
     /// Where dissenters' outcomes part from the accepted ones, for the first few of each.
     pub(super) places: BTreeMap<(NodeId, u64), String>,
+    /// Where dissenters' computations went wrong, likewise.
+    pub(super) faults: BTreeMap<(NodeId, u64), FaultSearch>,
     /// On how many tasks each worker broke its seal.
     pub(super) broken_seals: BTreeMap<NodeId, u64>,
     /// Accepted tasks whose outcome was lost.

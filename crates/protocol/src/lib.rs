@@ -32,4 +32,5 @@ pub mod series;
 pub mod task;
 pub mod texts;
 pub mod token;
+pub mod trace;
 pub mod verdict;

@@ -95,6 +95,7 @@ impl Executor {
             formula: Formula::Audit,
             engine: EngineIntroduction { engine: Engine::Cpu, device: compute::engine::processor_name() },
             elapsed,
+            trace: None,
             audited: Some(audited),
         })
     }
