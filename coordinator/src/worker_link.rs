@@ -169,6 +169,7 @@ impl BlobSource for ForWorkers {
         match name {
             BlobName::Task(digest) => Ok(self.0.long_tasks.get(&TaskId(digest)).map(Blob::Memory)),
             BlobName::Outcome(digest) => self.0.outcomes.open_blob(&digest).await,
+            BlobName::Trace(..) => Ok(None),
             BlobName::Witness(outcome, prover) => self.0.witnesses.open_blob(outcome, prover).await,
             BlobName::Certificate(job, index) => {
                 let (reply, certificate) = oneshot::channel();

@@ -62,7 +62,14 @@ impl Intruder {
             device: "a CPU".to_owned(),
             build: "1".to_owned(),
         };
-        Ballot { replica, worker: self.key.node_id(), digest: Digest([7; 32]), domain, audit: None }
+        Ballot {
+            replica,
+            worker: self.key.node_id(),
+            digest: Digest([7; 32]),
+            domain,
+            audit: None,
+            trace: None,
+        }
     }
 
     async fn ask(&self, request: Request) -> Response {

@@ -10,6 +10,7 @@ mod failures;
 mod gpu;
 mod hostile;
 mod jobs;
+mod locating;
 mod questions;
 mod ranges;
 mod sealed;

@@ -15,6 +15,7 @@ use std::{
 use compute::{
     control::{Control, HardwareFault},
     engine::{self, EngineError},
+    trace::Trace,
 };
 use protocol::{
     audit::Audited,
@@ -73,6 +74,8 @@ pub struct Computed {
     pub engine: EngineIntroduction,
     /// How long the computation took.
     pub elapsed: Duration,
+    /// The commitment to the way on which it was computed, where that can be asked for.
+    pub trace: Option<Digest>,
     /// What was tested, where nothing was computed: then there are no bytes, and the digest says what was found.
     pub audited: Option<Audited>,
 }
@@ -146,6 +149,7 @@ impl Executor {
         let checkpoints = CheckpointStore::open(&config.state_dir, config.checkpoint_every);
         let line = Arc::new(Line::new(config.threads));
         let (pool, misbehaviour) = (Arc::new(pool), config.misbehaviour);
+        store.traces().compute_on(Arc::clone(&pool), misbehaviour);
         Ok(Self { pool, slots, store, checkpoints, gpus, misbehaviour, completed, line, runtime })
     }
 
@@ -284,6 +288,10 @@ impl Executor {
             matches!(task, Task::Digits { .. } | Task::Series { .. }) && task.weight() == Weight::Heavy;
         // They go when the outcome is stored, or nobody wants it any more.
         let _keeper = is_long.then(|| self.checkpoints.lend(control, &id, formula));
+        let trace = Trace::default();
+        if is_long {
+            control.keep_trace(trace.clone());
+        }
         let start = Instant::now();
         let on_gpu = match engine {
             Engine::Gpu => self.gpus.run(task, control).map_err(|_| NotComputed::Cancelled)?,
@@ -297,7 +305,8 @@ impl Executor {
             (outcome, witness, EngineIntroduction { engine: Engine::Cpu, device })
         };
         let elapsed = start.elapsed();
-        let computed = self.keep(truth, (id, Role::of(task)), formula, engine, elapsed)?;
+        let mut computed = self.keep(truth, (id, Role::of(task)), formula, engine, elapsed)?;
+        computed.trace = self.store.traces().keep(computed.digest, trace);
         if let Some(witness) = witness {
             let kept = self.store.put_witness(computed.digest, &witness);
             kept.map_err(|error: StoreError| NotComputed::Failed(error.to_string()))?;
@@ -322,7 +331,7 @@ impl Executor {
         let digest = Outcome::digest_of_bytes(&bytes);
         let kept = self.store.put(id, role, digest, &bytes);
         kept.map_err(|error| NotComputed::Failed(error.to_string()))?;
-        Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed, audited: None })
+        Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed, trace: None, audited: None })
     }
 
     fn compute_on_cpu(

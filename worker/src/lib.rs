@@ -24,4 +24,5 @@ mod residue_rates;
 pub mod service;
 pub mod store;
 pub mod survey;
+pub mod traces;
 mod voice;

@@ -416,7 +416,7 @@ impl Service {
     }
 
     fn ballots(&self, replica: ReplicaId, computed: Computed) -> Vec<Said<Ballot>> {
-        let Computed { bytes, digest, contradiction, formula, engine, elapsed, audited } = computed;
+        let Computed { bytes, digest, contradiction, formula, engine, elapsed, trace, audited } = computed;
         let FailureDomain { operator, build, .. } = self.domain.clone();
         let domain = FailureDomain { operator, engine: engine.engine, formula, device: engine.device, build };
         let compute_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
@@ -427,6 +427,7 @@ impl Service {
                 digest,
                 domain: domain.clone(),
                 audit: audited,
+                trace: trace.map(Box::new),
             };
             Said { ballot, salt: None, outcome, compute_us }
         };

@@ -21,6 +21,8 @@ use protocol::{
 };
 use transport::blob::{Blob, BlobSource};
 
+use crate::traces::Traces;
+
 /// How many long outcomes are kept.
 const FILES_MAX: usize = 256;
 /// How many outcomes are kept in memory.
@@ -37,6 +39,7 @@ pub struct OutcomeStore {
     /// What audits of outcomes need, in files named by the outcome's digest.
     witnesses: PathBuf,
     kept: Mutex<Kept>,
+    traces: Traces,
 }
 
 /// What an outcome is to its job.
@@ -133,7 +136,7 @@ impl OutcomeStore {
             Ok(()) | Err(_) => {}
         }
         fs::create_dir_all(&witnesses).map_err(failed)?;
-        Ok(Self { folder, witnesses, kept: Mutex::new(kept) })
+        Ok(Self { folder, witnesses, kept: Mutex::new(kept), traces: Traces::default() })
     }
 
     /// Keeps the outcome of a task in place of any earlier one.
@@ -204,6 +207,11 @@ impl OutcomeStore {
         self.witnesses.join(outcome.to_string())
     }
 
+    /// On which way its outcomes were computed.
+    pub fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
     /// The digest that is kept for a task.
     pub fn digest_of(&self, task: &TaskId) -> Option<Digest> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -236,6 +244,10 @@ impl BlobSource for OutcomeStore {
         let digest = match name {
             BlobName::Outcome(digest) => digest,
             BlobName::Witness(outcome, _) => return Blob::from_file(&self.witness_path(&outcome)).await,
+            BlobName::Trace(outcome, question) => {
+                let answer = self.traces.answer(outcome, question).await?;
+                return Ok(answer.map(|bytes| Blob::Memory(bytes.into())));
+            }
             BlobName::Task(_) | BlobName::Certificate(..) => return Ok(None),
         };
         match self.locate(&digest) {

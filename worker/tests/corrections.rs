@@ -34,7 +34,9 @@ impl BlobSource for Hands {
     async fn open(&self, name: BlobName) -> io::Result<Option<Blob>> {
         Ok(Some(Blob::Memory(match name {
             BlobName::Certificate(..) => self.certificate.clone().into(),
-            BlobName::Outcome(_) | BlobName::Task(_) | BlobName::Witness(..) => self.outcome.clone().into(),
+            BlobName::Outcome(_) | BlobName::Task(_) | BlobName::Witness(..) | BlobName::Trace(..) => {
+                self.outcome.clone().into()
+            }
         })))
     }
 }
@@ -56,7 +58,8 @@ fn ballot(number: u8, replica: ReplicaId, digest: Digest) -> SignedBallot {
         device: "d".to_owned(),
         build: "b".to_owned(),
     };
-    Ballot { replica, worker: key(number).node_id(), digest, domain, audit: None }.sign(&key(number))
+    Ballot { replica, worker: key(number).node_id(), digest, domain, audit: None, trace: None }
+        .sign(&key(number))
 }
 
 fn certificate(accepted: Digest, winning: Vec<SignedBallot>) -> Certificate {

@@ -10,6 +10,7 @@ mod durable;
 mod errands;
 mod event;
 mod gate;
+mod locating;
 mod noting;
 mod orders;
 mod outbox;
@@ -44,6 +45,7 @@ use verdict::{Config, Input, Machine, Output, Rejected};
 
 pub use auditing::Obtained;
 pub use event::{Asked, Event, Submission, Taken, Word, WorkerIn};
+pub use locating::LocatedFault;
 pub use restore::RestoreError;
 pub use result::{AcceptedDigests, JobResult, Part, ResultError, TaskBallots, WrittenResult};
 
@@ -205,6 +207,7 @@ impl Core {
             Event::Heard { worker, word } => self.heard(worker, word),
             Event::Fetched { job, index, worker, result } => self.fetched(job, index, worker, result),
             Event::Obtained(obtained) => self.obtained(obtained),
+            Event::Located(found) => self.located(found),
             Event::Compared { worker, replica, accepted, place } => {
                 if let (Some(record), Some(place)) = (self.jobs.get_mut(&replica.job), place) {
                     record.places.insert((worker, replica.index), place);
@@ -376,7 +379,10 @@ impl Core {
             Output::Announce { job, index, verdict } => self.announce(job, index, &verdict),
             Output::Fetch { worker, job, index, digest } => self.fetch(worker, job, index, digest),
             Output::Obtain { job, index, order, witness } => self.obtain(job, index, order, witness),
-            Output::Correct { worker, replica, accepted } => self.compare(worker, replica, accepted),
+            Output::Correct { worker, replica, accepted } => {
+                self.locate(worker, replica, accepted);
+                self.compare(worker, replica, accepted);
+            }
             Output::Note { worker, liveness } => self.note(worker, liveness),
             Output::Quarantine { worker, engine, reason } => self.note_quarantine(worker, engine, &reason),
             Output::Readmit { worker, engine } => self.note_readmission(worker, engine),
@@ -427,6 +433,8 @@ impl Core {
             };
             if let Some(progress) = machine.progress(*job)
                 && record.progress_queued.as_ref() != Some(&progress)
+                // The report says what was located.
+                && !(progress.state.is_over() && record.is_locating())
             {
                 record.progress_queued = Some(progress.clone());
                 news.push((*job, progress));

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use super::{
     Known,
+    locating::FaultSearch,
     past::{PastTask, Source, past_tasks},
     report::ReportSums,
 };
@@ -51,6 +52,8 @@ pub struct JobResult {
     pub(super) places: BTreeMap<(NodeId, u64), String>,
     /// Who was put in quarantine after a verdict of this job, with which engine, and why.
     pub(super) quarantines: BTreeMap<NodeId, String>,
+    /// Where dissenters' computations went wrong, likewise.
+    pub(super) faults: BTreeMap<(NodeId, u64), FaultSearch>,
     /// On how many tasks each worker broke its seal.
     pub(super) broken_seals: BTreeMap<NodeId, u64>,
     /// Accepted tasks whose outcome was lost.

@@ -14,3 +14,4 @@ pub mod engine;
 pub mod expression;
 pub mod range_check;
 pub mod residues;
+pub mod trace;

@@ -33,6 +33,12 @@ pub const OUTCOME_BYTES_MAX: u64 = DECIMALS_MAX + OUTCOME_OVERHEAD_BYTES_MAX;
 pub const WITNESS_BYTES_PER_DIGIT_MAX: u64 = 64;
 /// And beyond those of its digits.
 pub const WITNESS_OVERHEAD_BYTES_MAX: u64 = 256 * 1024;
+/// Most series whose sums are traced in one computation.
+pub const TRACE_TREES_MAX: usize = 32;
+/// Longest answer to a question about a trace in bytes.
+pub const TRACE_ANSWER_BYTES_MAX: u64 = 16 * 1024;
+/// Most questions about one trace: the deepest tree, and what is asked before and after it.
+pub const TRACE_QUESTIONS_MAX: u32 = 64;
 /// Most ballots under one signature.
 pub const BUNDLE_BALLOTS_MAX: u64 = 1 << 16;
 /// Most ballots, leases or replicas in one frame, so that a frame has room for them whatever they name.

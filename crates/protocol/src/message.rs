@@ -17,6 +17,7 @@ use crate::{
     job::JobId,
     report::{JobProgress, JobStatus, WorkerStatus},
     token::Credential,
+    trace::TraceQuestion,
 };
 
 /// The first frame of a connection's first stream: who comes, and what it wants to be.
@@ -201,6 +202,8 @@ pub enum BlobName {
     Certificate(JobId, u64),
     /// What a worker kept for audits of the outcome with this digest, as it came from this worker.
     Witness(Digest, NodeId),
+    /// An answer about the way on which a worker came to the outcome with this digest ([`crate::trace`]).
+    Trace(Digest, TraceQuestion),
 }
 
 /// The answer to a [`BlobRequest`]; the bytes follow.

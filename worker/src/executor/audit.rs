@@ -107,6 +107,7 @@ impl Executor {
             formula: Formula::Audit,
             engine: sums.engine(),
             elapsed,
+            trace: None,
             audited: Some(audited),
         })
     }

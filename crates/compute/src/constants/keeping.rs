@@ -37,6 +37,9 @@ pub(super) struct Kept<'n> {
 }
 
 impl<'c> Keeping<'c> {
+    /// Nothing is kept, and nothing is taken.
+    pub(super) const NONE: Self = Self(None);
+
     /// For the work of a kind with these parameters, which say all that its numbers depend on.
     pub(super) fn new(checks: &Checks<'c>, kind: &'static str, parameters: std::fmt::Arguments<'_>) -> Self {
         let work = checks.control().checkpoints().map(|checkpoints| {

@@ -62,6 +62,11 @@ impl<'c> Checks<'c> {
         Self { control, reducer: WordReducer::new(random_primes(seed, 1)[0]) }
     }
 
+    /// Checks modulo this prime, of at most 61 bits.
+    pub(super) fn modulo(control: &'c Control, prime: u64) -> Self {
+        Self { control, reducer: WordReducer::new(Modulus::of_odd(prime)) }
+    }
+
     pub(super) fn control(&self) -> &'c Control {
         self.control
     }

@@ -49,6 +49,7 @@ use protocol::{
 
 use crate::control::{Cancelled, Control, HardwareFault, Interrupted};
 
+pub(crate) use self::splitting::fingerprint_again;
 use self::{
     decimal::{Decimals, Wanted},
     fixed::{Fixed, Guards, Reals},

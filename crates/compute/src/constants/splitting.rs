@@ -17,6 +17,7 @@
 //! merged may be kept for the case that the computation is interrupted (`kept.rs` below).
 
 mod kept;
+mod traced;
 
 use std::time::{Duration, Instant};
 
@@ -24,9 +25,12 @@ use protocol::series::{Convergence, Hypergeometric, SeriesFault};
 use rayon::join;
 
 use crate::{
-    control::{Interrupted, Site},
+    control::{Interrupted, Site, turn_over},
     residues::{HypergeometricSeries, ReducedSeries},
+    trace::{Noting, SumTerms},
 };
+
+pub(crate) use traced::fingerprint_again;
 
 use super::{
     factors::{Factors, Sieve},
@@ -76,14 +80,18 @@ pub(super) fn sum(
         let (from, to) = (series.first, series.first + count);
         let terms = Terms::new(series, to);
         let sieve = Sieve::new(terms.sieve_limit());
-        let node = {
+        let (node, noting) = {
             let control = checks.control();
             let progress = Progress::tree(control, count, permille.0, permille.1);
             let reduced = ReducedSeries::new(&HypergeometricSeries::from(series), checks.prime());
             let keeping =
                 Keeping::new(checks, "series", format_args!("{series:?}, {count} terms, {keep} bits"));
-            let tree = Tree { series, terms, sieve, reduced, checks, progress, keep, keeping };
-            tree.split(Range { from, to, depth: 0 }, Wanted { p: false, factors: false })?
+            let noting = control.trace().map(|trace| {
+                let series = series.clone();
+                trace.sum(SumTerms { series, count, keep, prime: checks.prime().value() })
+            });
+            let tree = Tree { series, count, terms, sieve, reduced, checks, progress, keep, keeping, noting };
+            (tree.split(Range { from, to, depth: 0 }, Wanted::NOTHING)?, tree.noting)
         };
         let Node { qb: denominator, b, t, p_bits, .. } = node;
         let tail = q_below(&denominator, &b)
@@ -91,6 +99,9 @@ pub(super) fn sum(
         if tail.is_none_or(|tail| tail > -signed(bits)) {
             more = more * 2 + 64 + bits / 1024;
             continue;
+        }
+        if let Some(noting) = noting {
+            noting.finish();
         }
         let left_out = denominator.bits_at_most().saturating_sub(bits);
         let mut numerator = if series.plus == 1 {
@@ -152,6 +163,11 @@ struct Wanted {
     factors: bool,
 }
 
+impl Wanted {
+    /// At the root.
+    const NOTHING: Self = Self { p: false, factors: false };
+}
+
 /// A stretch of the series; see the head of this file.
 struct Node {
     /// 1 where nobody wants it.
@@ -170,6 +186,7 @@ struct Node {
 
 struct Tree<'t, 'c> {
     series: &'t Hypergeometric,
+    count: u64,
     terms: Terms,
     sieve: Sieve,
     reduced: ReducedSeries<'t>,
@@ -177,6 +194,7 @@ struct Tree<'t, 'c> {
     progress: Progress<'t>,
     keep: u64,
     keeping: Keeping<'c>,
+    noting: Option<Noting>,
 }
 
 impl Tree<'_, '_> {
@@ -190,18 +208,19 @@ impl Tree<'_, '_> {
         }
         if let Some(node) = self.take(range, wanted) {
             self.progress.skipped(range.terms())?;
+            self.note(range, &node);
             return Ok(node);
         }
         let mut node = self.split_anew(range, wanted)?;
         self.keep(range, &mut node);
+        self.note(range, &node);
         Ok(node)
     }
 
     fn split_anew(&self, range: Range, wanted: Wanted) -> Result<Node, Interrupted> {
         let (left, right) = range.halves();
-        let cancels = range.depth >= CANCEL_DEPTH && self.terms.has_common_factors();
-        let wants_left = Wanted { p: true, factors: cancels };
-        let wants_right = Wanted { p: wanted.p, factors: cancels };
+        let cancels = self.cancels(range);
+        let (wants_left, wants_right) = self.wanted_of_halves(range, wanted);
         let parallel = range.terms() >= PARALLEL_TERMS;
         let (left, right) = if parallel {
             join(|| self.split(left, wants_left), || self.split(right, wants_right))
@@ -226,6 +245,15 @@ impl Tree<'_, '_> {
         (node.p_factors, node.q_factors) = (p_factors, q_factors);
         node.lost = left.lost + right.lost + started.elapsed();
         Ok(node)
+    }
+
+    fn cancels(&self, range: Range) -> bool {
+        range.depth >= CANCEL_DEPTH && self.terms.has_common_factors()
+    }
+
+    fn wanted_of_halves(&self, range: Range, wanted: Wanted) -> (Wanted, Wanted) {
+        let factors = self.cancels(range);
+        (Wanted { p: true, factors }, Wanted { p: wanted.p, factors })
     }
 
     /// Takes the greatest known common divisor out of the numerator on the left and the denominator on the right.
@@ -281,7 +309,12 @@ impl Tree<'_, '_> {
         let started = Instant::now();
         let residues = self.reduced.stretch(from, to);
         let block = self.checks.judged_block(|| self.terms.block(from, to), &residues)?;
-        let [p, qb, b, t] = block;
+        let [p, qb, b, mut t] = block;
+        if let Some(bit) = self.checks.control().spoils_terms(from, to) {
+            let mut spoilt = t.mantissa.value().clone();
+            turn_over(bit, &mut spoilt);
+            t.mantissa = self.checks.short(spoilt);
+        }
         let mut node = Node {
             p_bits: p.bits_at_most(),
             p,

@@ -300,7 +300,8 @@ class Job:
 
     def ballot(self, ballot, index, task):
         """The worker, the replica's number, the digest and the domain of a ballot that is signed and about a task."""
-        (replica, worker, digest, domain), bundle, signature = ballot
+        (replica, worker, digest, domain, *trace), bundle, signature = ballot
+        demand(not trace or (len(trace) == 2 and trace[0] is None), f"task {index}: an audit is counted as a ballot")
         demand(replica[:3] == [self.job, index, task], f"task {index}: a ballot of another job or task")
         to_sign = derive("ballot", encode(ballot[0]))
         if bundle is not None:
