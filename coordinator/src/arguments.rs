@@ -383,6 +383,7 @@ pub enum BenchPart {
 }
 
 /// `simulate`.
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, Clone, Args)]
 pub struct Simulate {
     /// How many workers [default: 7 for rounds, drawn for each world of a campaign]

@@ -55,6 +55,15 @@ pub enum Mishap {
     CutOff(Option<crate::network::Direction>, u64),
 }
 
+/// Whether engines that are often wrong are put in quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quarantines {
+    /// They are, as everywhere.
+    Kept,
+    /// They are not, so that votes can be looked at.
+    LeftOut,
+}
+
 /// A crash of the coordinator, planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CoordinatorCrash {
@@ -112,8 +121,8 @@ pub struct Scenario {
     pub clock_jumps: Vec<(u64, u64)>,
     /// When nothing goes wrong any more.
     pub calm_us: u64,
-    /// Whether engines that are often wrong are put in quarantine.
-    pub quarantines: bool,
+    /// What becomes of engines that are often wrong.
+    pub quarantines: Quarantines,
 }
 
 impl Scenario {
@@ -150,7 +159,11 @@ impl Scenario {
             rhythm: None,
             clock_jumps: Vec::new(),
             calm_us: if troubled { TROUBLE_US } else { 0 },
-            quarantines: options.collude.is_none() || options.quarantine,
+            quarantines: if options.collude.is_none() || options.quarantine {
+                Quarantines::Kept
+            } else {
+                Quarantines::LeftOut
+            },
             members,
         };
         scenario.draw_weather(options.faults, chance);
@@ -183,7 +196,7 @@ impl Scenario {
         self.jobs = (0..tasks).map(|_| PlannedJob { at_us: 0, tasks: 1 }).collect();
         self.in_turn = true;
         // Rounds are for looking at votes, so everybody stays in them.
-        self.quarantines = false;
+        self.quarantines = Quarantines::LeftOut;
         self
     }
 

@@ -31,7 +31,7 @@ use crate::{
     gate::Gate,
     invariants::{Invariants, Members, TaskKey, Violation},
     network::Network,
-    scenario::{CoordinatorCrash, Scenario},
+    scenario::{CoordinatorCrash, Quarantines, Scenario},
     story::Story,
     values::{job_number, worker_number},
 };
@@ -400,7 +400,11 @@ impl<D: Decider> World<D> {
 }
 
 fn config(scenario: &Scenario) -> Config {
-    Config { liveness: scenario.rhythm, quarantines: scenario.quarantines, ..Config::default() }
+    Config {
+        liveness: scenario.rhythm,
+        quarantines: scenario.quarantines == Quarantines::Kept,
+        ..Config::default()
+    }
 }
 
 /// The workers, for the invariants.

@@ -339,12 +339,10 @@ impl Decider for Planted {
         if self.bug == Bug::ForgetsVerdicts && is_of_first_task {
             return Ok(());
         }
-        let is_forgotten = match (self.bug, &entry.record) {
-            (Bug::ForgetsQuarantines, Record::Quarantined(_)) | (Bug::ForgetsTests, Record::Tested(_)) => {
-                true
-            }
-            _ => false,
-        };
+        let is_forgotten = matches!(
+            (self.bug, &entry.record),
+            (Bug::ForgetsQuarantines, Record::Quarantined(_)) | (Bug::ForgetsTests, Record::Tested(_))
+        );
         if is_forgotten {
             return Ok(());
         }

@@ -86,7 +86,7 @@ fn an_equivocation_ends_them_at_once_for_every_engine() {
 fn a_worker_whose_fault_has_passed_answers_known_tasks_and_is_let_back_as_a_new_one() {
     let mut cluster = cluster(&FOUR_AND_A_LIAR, 5);
     let worker = id(&cluster, 0);
-    cluster.submit(Policy::default(), 1500);
+    cluster.submit(Policy::default(), 3000);
     // What it answers from then on is right, and what is under way is not.
     while record_of(&cluster, worker).wrong_in_a_row + 1 < WRONG_IN_A_ROW_MAX {
         assert!(cluster.deliver_one(), "it is found out");
