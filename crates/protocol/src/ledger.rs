@@ -36,10 +36,6 @@ pub struct Entry {
 }
 
 /// Something that happened and must not be forgotten.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "few are in memory at a time, and most are the largest or boxed"
-)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
     /// The log begins. Always the first entry, and no other.
