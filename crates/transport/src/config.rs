@@ -80,7 +80,7 @@ pub struct ListenerConfig {
 }
 
 /// How many streams a peer of a listener may have open at a time. It has many peers, and each takes memory for so many.
-const LISTENER_STREAMS_MAX: u32 = 16;
+const LISTENER_STREAMS_MAX: u32 = 48;
 
 impl Default for ListenerConfig {
     fn default() -> Self {
