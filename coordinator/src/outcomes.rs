@@ -173,7 +173,7 @@ impl AcceptedOutcomes {
     pub fn get(&self, digest: &Digest) -> Option<Bytes> {
         match self.find(digest)? {
             Found::Memory(bytes) => Some(bytes),
-            Found::Row(jobs) => self.row(&jobs, digest),
+            Found::Row(jobs) => row(&self.ledger, &jobs, digest),
             Found::File => fs::read(self.path(digest)).ok().map(Bytes::from),
         }
     }
@@ -186,8 +186,7 @@ impl AcceptedOutcomes {
         }
     }
 
-    /// The outcome with this digest as a blob, without holding a long one in memory. Blocks on the disk for those that are
-    /// rows.
+    /// The outcome with this digest as a blob, without holding a long one in memory.
     ///
     /// # Errors
     /// When the disk fails.
@@ -195,7 +194,11 @@ impl AcceptedOutcomes {
         match self.find(digest) {
             None => Ok(None),
             Some(Found::Memory(bytes)) => Ok(Some(Blob::Memory(bytes))),
-            Some(Found::Row(jobs)) => Ok(self.row(&jobs, digest).map(Blob::Memory)),
+            Some(Found::Row(jobs)) => {
+                let (ledger, digest) = (self.ledger.clone(), *digest);
+                let read = tokio::task::spawn_blocking(move || row(&ledger, &jobs, &digest)).await;
+                Ok(read.map_err(io::Error::other)?.map(Blob::Memory))
+            }
             Some(Found::File) => Blob::from_file(&self.path(digest)).await,
         }
     }
@@ -207,18 +210,6 @@ impl AcceptedOutcomes {
             Place::Row { rows, bytes: None } => Found::Row(rows.clone()),
             Place::File => Found::File,
         })
-    }
-
-    /// What the ledger has for one of these jobs.
-    fn row(&self, jobs: &[JobId], digest: &Digest) -> Option<Bytes> {
-        let read = |job: &JobId| match self.ledger.short_outcome(*job, *digest) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                warn!(%error, "an accepted outcome cannot be read");
-                None
-            }
-        };
-        jobs.iter().find_map(read).map(Bytes::from)
     }
 
     /// One holder needs an outcome no longer; with the last one it is gone. `job` is the holder if the ledger has, or will
@@ -242,6 +233,18 @@ impl AcceptedOutcomes {
     fn path(&self, digest: &Digest) -> PathBuf {
         self.folder.join(digest.to_string())
     }
+}
+
+/// What the ledger has for one of these jobs. Blocks on the disk.
+fn row(ledger: &Reader, jobs: &[JobId], digest: &Digest) -> Option<Bytes> {
+    let read = |job: &JobId| match ledger.short_outcome(*job, *digest) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            warn!(%error, "an accepted outcome cannot be read");
+            None
+        }
+    };
+    jobs.iter().find_map(read).map(Bytes::from)
 }
 
 /// Where an outcome is.
