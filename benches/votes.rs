@@ -68,7 +68,8 @@ fn answer(key: &SecretKey, replica: ReplicaId) -> Result<Input, Box<dyn Error>> 
         device: "processor".to_owned(),
         build: "0.1.0".to_owned(),
     };
-    let ballot = Ballot { replica, worker: key.node_id(), digest: replica.task.0, domain, audit: None };
+    let ballot =
+        Ballot { replica, worker: key.node_id(), digest: replica.task.0, domain, audit: None, trace: None };
     let ballot = ballot.sign(key).authenticate()?;
     Ok(Input::BallotCast { ballot, outcome_held: true, compute_us: 10 })
 }

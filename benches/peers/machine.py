@@ -75,7 +75,8 @@ def describe(scratch: Path) -> dict[str, object]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(memory_bytes / 2**30),
         "system": system,
-        "kernel": platform.release(),
+        # What follows the numbers names a build, not a version.
+        "kernel": ".".join(platform.release().split(".")[:2]),
         "python": platform.python_version(),
         "load_before": os.getloadavg()[0],
         "fdatasync_ms": _sync_ms(scratch),

@@ -71,10 +71,14 @@ pub fn write<W: Write>(
         }
         builder.entry(entry.to_bytes(), &path)?;
     }
-    for index in 0..outcomes(&submitted, file).ok_or(CertificateError::Unreadable(job))? {
-        let bytes = accepted.get(&index).and_then(&outcome);
-        builder.outcome(bytes.as_deref())?;
+    let outcomes = outcomes(&submitted, file).ok_or(CertificateError::Unreadable(job))?;
+    let mut next = 0;
+    for (index, digest) in accepted.range(..outcomes) {
+        builder.absent(index - next);
+        builder.outcome(outcome(digest).as_deref())?;
+        next = index + 1;
     }
+    builder.absent(outcomes - next);
     Ok(builder.finish(key)?)
 }
 

@@ -233,12 +233,12 @@ impl Client {
         progress_to_the_end(&mut stream, show).await
     }
 
-    /// Starts to collect the results of a job.
+    /// Starts to collect the results of a job, with its expression file where `file`.
     ///
     /// # Errors
     /// As [`Client::ask`].
-    pub async fn result(&self, job: JobId) -> Result<ResultStream, CommandError> {
-        ResultStream::begin(self.open(Request::Result(job)).await?).await
+    pub async fn result(&self, job: JobId, file: bool) -> Result<ResultStream, CommandError> {
+        ResultStream::begin(self.open(Request::Result { job, file }).await?).await
     }
 
     /// Starts to collect the certificate of a job.
@@ -275,11 +275,13 @@ pub struct ResultStream {
     pub ballots: Vec<u8>,
     /// The job file's text.
     pub text: String,
-    /// The expression file's text, where the job names one.
+    /// The expression file's text, where the job names one and it was asked for.
     pub file: Option<String>,
     /// How many tasks' outcomes follow.
     pub tasks: u64,
     stream: Stream,
+    /// How many tasks without an outcome are next.
+    absent: u64,
 }
 
 impl ResultStream {
@@ -300,7 +302,7 @@ impl ResultStream {
             String::from_utf8(bytes).map_err(|_| CommandError::Broken("the job's text is damaged".to_owned()))
         };
         let (text, file) = (utf8(text)?, file.map(utf8).transpose()?);
-        Ok(Self { report, ballots, text, file, tasks, stream })
+        Ok(Self { report, ballots, text, file, tasks, stream, absent: 0 })
     }
 
     /// The next task's accepted outcome, if it has one.
@@ -308,13 +310,25 @@ impl ResultStream {
     /// # Errors
     /// [`CommandError`] when the connection breaks.
     pub async fn next_outcome(&mut self, limit_bytes: u64) -> Result<Option<Vec<u8>>, CommandError> {
-        let reader = &mut self.stream.reader;
-        let length = reader.exact_bytes(8, 8, ANSWER_TIMEOUT).await?;
-        let length = length.try_into().map_or(NO_OUTCOME, u64::from_be_bytes);
-        if length == NO_OUTCOME {
-            return Ok(None);
+        if self.absent == 0 {
+            let length = self.number().await?;
+            if length != NO_OUTCOME {
+                return Ok(Some(self.stream.reader.exact_bytes(length, limit_bytes, ANSWER_TIMEOUT).await?));
+            }
+            self.absent = self.number().await?.max(1);
         }
-        Ok(Some(reader.exact_bytes(length, limit_bytes, ANSWER_TIMEOUT).await?))
+        self.absent -= 1;
+        Ok(None)
+    }
+
+    /// How many of the next tasks are known to have no outcome; they are passed over.
+    pub fn pass_absent(&mut self) -> u64 {
+        std::mem::take(&mut self.absent)
+    }
+
+    async fn number(&mut self) -> Result<u64, CommandError> {
+        let bytes = self.stream.reader.exact_bytes(8, 8, ANSWER_TIMEOUT).await?;
+        Ok(bytes.try_into().map_or(0, u64::from_be_bytes))
     }
 }
 

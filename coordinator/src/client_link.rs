@@ -1,5 +1,7 @@
 //! One client's connection: each stream is one request, answered in a task of its own.
 
+mod outcomes;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -9,10 +11,8 @@ use protocol::{
     identity::NodeId,
     job::{JobId, JobSpec},
     ledger::Submitted,
-    limits::{
-        EXPRESSION_FILE_BYTES_MAX, FRAME_GATHERED_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, JOB_FILE_BYTES_MAX,
-    },
-    message::{NO_OUTCOME, Request, Response},
+    limits::{EXPRESSION_FILE_BYTES_MAX, FRAME_GATHERED_BYTES_MAX, JOB_FILE_BYTES_MAX},
+    message::{Request, Response},
     plan::Plan,
     report::JobProgress,
 };
@@ -26,7 +26,7 @@ use transport::{Connection, FrameError, Opening, Stream, StreamError};
 
 use crate::{
     certificate,
-    core::{AcceptedDigests, Asked, Event, JobResult, Part, ResultError, Submission, Taken, WrittenResult},
+    core::{Asked, Event, JobResult, Part, ResultError, Submission, Taken, WrittenResult},
     server::Shared,
 };
 
@@ -105,8 +105,13 @@ async fn answer(
             watch_job(stream, job, shared).await?;
             return Ok(stream.writer.finish().await?);
         }
-        Request::Result(job) => {
-            let result = ask(shared, |reply| Asked::Result { job, reply }).await?;
+        Request::Result { job, file } => {
+            let mut result = ask(shared, |reply| Asked::Result { job, reply }).await?;
+            if let Ok(result) = &mut result
+                && !file
+            {
+                result.file = None;
+            }
             send_result(stream, job, result, shared).await?;
             return Ok(stream.writer.finish().await?);
         }
@@ -322,7 +327,9 @@ async fn send_certificate(stream: &mut Stream, job: JobId, shared: &Shared) -> R
     let (ledger, admission) = (shared.ledger.clone(), Arc::clone(&shared.admission));
     let outcomes = Arc::clone(&shared.outcomes);
     let written = tokio::task::spawn_blocking(move || {
-        certificate::write_to_file(&ledger, admission.key(), job, |digest| outcomes.get(digest))
+        certificate::write_to_file(&ledger, admission.key(), job, |digest| {
+            outcomes.get(digest).map(Vec::from)
+        })
     });
     let (file, length_bytes) = match written.await.map_err(|_| Unanswered::Stopping)? {
         Ok(written) => written,
@@ -377,16 +384,12 @@ async fn send_written(
             return Ok(stream.writer.send(&Response::Error(reason)).await?);
         }
     };
-    let tasks = match &outcomes {
-        AcceptedDigests::Short(digests) => digests.len() as u64,
-        AcceptedDigests::Long { tasks, .. } => *tasks,
-    };
     let header = Response::Result {
         report_bytes: report.iter().map(Part::length_bytes).sum(),
         ballots_bytes: ballots.iter().map(Part::length_bytes).sum(),
         job_bytes: result.text.len() as u64,
         file_bytes: result.file.as_ref().map(|file| file.len() as u64),
-        tasks,
+        tasks: outcomes.tasks(),
     };
     stream.writer.feed(&header).await?;
     for part in report.into_iter().chain(ballots) {
@@ -396,7 +399,7 @@ async fn send_written(
     if let Some(file) = &result.file {
         stream.writer.send_bytes(Bytes::copy_from_slice(file.as_bytes())).await?;
     }
-    send_outcomes(stream, outcomes, shared).await
+    outcomes::send(stream, outcomes, shared).await
 }
 
 async fn send_part(stream: &mut Stream, part: Part) -> Result<(), Unanswered> {
@@ -418,56 +421,4 @@ async fn send_file(stream: &mut Stream, file: std::fs::File) -> Result<(), Unans
         }
         stream.writer.send_bytes(Bytes::from(piece)).await?;
     }
-}
-
-async fn send_outcomes(
-    stream: &mut Stream,
-    outcomes: AcceptedDigests,
-    shared: &Shared,
-) -> Result<(), Unanswered> {
-    let mut together = Vec::new();
-    match outcomes {
-        AcceptedDigests::Short(digests) => {
-            for digest in digests {
-                send_outcome(stream, digest, &mut together, shared).await?;
-            }
-        }
-        AcceptedDigests::Long { file, tasks, .. } => {
-            let file = file.into_inner().map_err(|error| Unanswered::Temporary(error.into_error()))?;
-            let mut file = tokio::io::BufReader::new(tokio::fs::File::from_std(file));
-            for _ in 0..tasks {
-                let mut row = [0; AcceptedDigests::ROW_BYTES];
-                file.read_exact(&mut row).await.map_err(Unanswered::Temporary)?;
-                send_outcome(stream, AcceptedDigests::in_row(&row), &mut together, shared).await?;
-            }
-        }
-    }
-    Ok(stream.writer.feed_bytes(&together).await?)
-}
-
-/// Sends an outcome and its length. Outcomes are many and short, or few and long: short ones gather in `together`.
-async fn send_outcome(
-    stream: &mut Stream,
-    digest: Option<Digest>,
-    together: &mut Vec<u8>,
-    shared: &Shared,
-) -> Result<(), Unanswered> {
-    let mut bytes = digest.and_then(|digest| shared.outcomes.short(&digest));
-    if bytes.is_none() && digest.is_some() {
-        let store = Arc::clone(&shared.outcomes);
-        bytes = tokio::task::spawn_blocking(move || store.get(&digest?)).await.ok().flatten();
-    }
-    let length = bytes.as_ref().map_or(NO_OUTCOME, |bytes| bytes.len() as u64);
-    together.extend_from_slice(&length.to_be_bytes());
-    match bytes {
-        Some(bytes) if bytes.len() > INLINE_OUTCOME_BYTES_MAX => {
-            stream.writer.send_bytes(Bytes::from(std::mem::take(together))).await?;
-            stream.writer.send_bytes(Bytes::from(bytes)).await?;
-        }
-        bytes => together.extend_from_slice(&bytes.unwrap_or_default()),
-    }
-    if together.len() >= SEND_TOGETHER_BYTES {
-        stream.writer.send_bytes(Bytes::from(std::mem::take(together))).await?;
-    }
-    Ok(())
 }

@@ -14,7 +14,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use transport::{ConnectionConfig, identity};
 use verdict::{Config, liveness::Rhythm};
-use worker::{config::WorkerConfig, gpus::Gpus, misbehave::Misbehaviour};
+use worker::{
+    checkpoints::CHECKPOINT_EVERY_DEFAULT, config::WorkerConfig, gpus::Gpus, misbehave::Misbehaviour,
+};
 
 use crate::{
     admission::unix_now_s,
@@ -117,6 +119,7 @@ impl EmbeddedCluster {
             threads,
             name,
             gpus,
+            checkpoint_every: CHECKPOINT_EVERY_DEFAULT,
             misbehaviour,
             connection: ConnectionConfig::default(),
         };

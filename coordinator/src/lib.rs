@@ -17,6 +17,7 @@ pub mod display;
 pub mod embedded;
 pub mod exit;
 pub mod ledger;
+pub mod long_tasks;
 pub mod outcomes;
 pub mod results;
 pub mod server;

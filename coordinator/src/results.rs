@@ -7,12 +7,10 @@ use std::{
     fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use protocol::{
     certificate::CERTIFICATE_FILE,
-    job::JobSpec,
     outcome::Outcome,
     plan::{AnswerCounts, Plan, ResultAssembler},
     report::JobReport,
@@ -62,23 +60,22 @@ pub fn check_folder(folder: &Path) -> Result<(), CommandError> {
 /// [`CommandError`] when the connection breaks or the disk refuses; then `folder` is as it was.
 pub async fn collect(
     mut stream: ResultStream,
+    plan: &Plan,
     certificate: Option<CertificateStream>,
     folder: &Path,
 ) -> Result<Written, CommandError> {
     check_folder(folder)?;
     let damaged = |what: &str| CommandError::Broken(format!("the {what} is damaged"));
     let report: JobReport = serde_json::from_slice(&stream.report).map_err(|_| damaged("report"))?;
-    let spec = JobSpec::parse(&stream.text).map_err(|_| damaged("job file"))?;
-    let file: Option<Arc<str>> = stream.file.take().map(Into::into);
-    let plan = Plan::new(&spec, file.clone()).map_err(|_| damaged("job file"))?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |source| CommandError::File { action: "write", path: folder.to_owned(), source };
     fs::create_dir_all(parent).map_err(failed)?;
     let partial = make_partial(parent).map_err(failed)?;
     let mut value = BufWriter::new(File::create(partial.path().join("value.txt")).map_err(failed)?);
-    let mut assembler = ResultAssembler::new(&plan);
-    for index in 0..stream.tasks {
-        let limit_bytes = plan.task(index).map_or(0, |task| task.outcome_bytes_max());
+    let mut assembler = ResultAssembler::new(plan);
+    while assembler.next_task() < stream.tasks {
+        let index = assembler.next_task();
+        let limit_bytes = plan.outcome_bytes_max(index);
         let bytes = stream.next_outcome(limit_bytes).await?;
         let outcome = match bytes {
             Some(bytes) => {
@@ -87,6 +84,7 @@ pub async fn collect(
             None => None,
         };
         assembler.push(outcome.as_ref(), &mut value).map_err(failed)?;
+        assembler.skip(stream.pass_absent(), &mut value).map_err(failed)?;
     }
     let counts = assembler.finish(&mut value).map_err(failed)?;
     let counts = plan.expressions().map_or_else(AnswerCounts::default, |_| counts);

@@ -24,8 +24,9 @@ use verdict::Config;
 use crate::{
     admission::Admission,
     client_link,
-    core::{Core, Event, LongTasks, RestoreError},
+    core::{Core, Event, RestoreError},
     ledger::{Durability, Ledger, LedgerError, Reader},
+    long_tasks::LongTasks,
     outcomes::AcceptedOutcomes,
     witnesses::Witnesses,
     worker_link,
@@ -71,7 +72,7 @@ pub struct Shared {
     /// What provers gave for audits.
     pub witnesses: Arc<Witnesses>,
     /// The tasks that are too long for a lease.
-    pub long_tasks: LongTasks,
+    pub long_tasks: Arc<LongTasks>,
     /// What was written down.
     pub ledger: Reader,
     /// Permits to send a long expression file.
@@ -107,15 +108,15 @@ pub fn start(
     stop: &CancellationToken,
 ) -> Result<Server, ServeError> {
     let state = |source| ServeError::State { path: state_dir.display().to_string(), source };
-    let outcomes = Arc::new(AcceptedOutcomes::open(state_dir).map_err(state)?);
     let admission = Arc::new(Admission::open(key.clone(), state_dir).map_err(state)?);
     let listener = Listener::bind(key, listen, ListenerConfig::default())?;
     let address = listener.local_address();
-    let long_tasks = LongTasks::default();
+    let long_tasks = Arc::<LongTasks>::default();
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| ServeError::Random(error.to_string()))?;
     let ledger = Ledger::open(state_dir, key, durability)?;
     let reader = ledger.reader().clone();
+    let outcomes = Arc::new(AcceptedOutcomes::open(state_dir, reader.clone()).map_err(state)?);
     let witnesses = Arc::new(Witnesses::open(state_dir).map_err(state)?);
     let shelves = (Arc::clone(&outcomes), Arc::clone(&witnesses));
     let (core, events) = Core::new(config, seed, ledger, shelves, Arc::clone(&long_tasks))?;

@@ -7,6 +7,7 @@ use protocol::{
     limits::{FRAME_BYTES_MAX, INLINE_OUTCOME_BYTES_MAX, PEER_QUEUE_MAX, TEXT_BYTES_MAX},
     message::{BlobName, CoordinatorMessage, WorkerIntroduction, WorkerMessage},
     outcome::Outcome,
+    task::TaskId,
 };
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
@@ -118,7 +119,7 @@ fn checked_ballots(worker: NodeId, bundle: BallotBundle) -> Result<Vec<Said<Auth
     Ok(said)
 }
 
-async fn write(mut writer: FrameWriter, mut messages: mpsc::Receiver<CoordinatorMessage>) -> End {
+async fn write(mut writer: FrameWriter, mut messages: mpsc::Receiver<Box<CoordinatorMessage>>) -> End {
     while let Some(message) = messages.recv().await {
         let mut result = writer.feed(&message).await;
         while result.is_ok()
@@ -166,11 +167,9 @@ struct ForWorkers(Shared);
 impl BlobSource for ForWorkers {
     async fn open(&self, name: BlobName) -> std::io::Result<Option<Blob>> {
         match name {
-            BlobName::Task(digest) => {
-                let long = self.0.long_tasks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-                Ok(long.get(&digest).map(|bytes| Blob::Memory(bytes.clone().into())))
-            }
+            BlobName::Task(digest) => Ok(self.0.long_tasks.get(&TaskId(digest)).map(Blob::Memory)),
             BlobName::Outcome(digest) => self.0.outcomes.open_blob(&digest).await,
+            BlobName::Trace(..) => Ok(None),
             BlobName::Witness(outcome, prover) => self.0.witnesses.open_blob(outcome, prover).await,
             BlobName::Certificate(job, index) => {
                 let (reply, certificate) = oneshot::channel();

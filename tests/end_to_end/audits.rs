@@ -9,6 +9,8 @@ use quorate_tests::{
 };
 use serde_json::Value;
 
+use crate::gpu::{gpu_worker, no_adapter};
+
 /// 400 decimals of e; the policy's lines follow.
 fn job_text(policy: &str) -> String {
     format!(
@@ -65,6 +67,26 @@ fn one_worker_computes_two_audit_it_and_the_certificate_says_so() {
     let seeds: Vec<&str> = seeds.filter_map(|ballot| ballot["audit"]["seed"].as_str()).collect();
     assert_eq!(seeds.len(), 2, "each challenge is told");
     assert_ne!(seeds[0], seeds[1], "each auditor drew its own");
+    assert_verified(&cluster.folder().join("out"), "passed at least 2 audits");
+}
+
+#[test]
+fn a_gpu_audits_beside_processors_and_its_ballot_says_so() {
+    if no_adapter() {
+        return;
+    }
+    let mut cluster = Cluster::start();
+    let _gpus = ["ada", "bea"].map(|name| gpu_worker(&mut cluster, name, None));
+    let _cpu = cluster.honest_workers(&["cai"]);
+    let job = cluster.job_file("e", &job_text("mode = \"audited\"\naudit = 2\n"));
+    let (code, printed) = cluster.submit(&job).wait();
+    assert_eq!(code, Some(0), "{printed}");
+    let results = cluster.results();
+    let ballots = results.report["verdicts"][0]["ballots"].as_array().expect("a list");
+    let audits = ballots.iter().filter(|ballot| ballot["standing"] == "passes");
+    let mut engines: Vec<&str> = audits.filter_map(|ballot| ballot["domain"]["engine"].as_str()).collect();
+    engines.sort_unstable();
+    assert_eq!(engines, ["cpu", "gpu"]);
     assert_verified(&cluster.folder().join("out"), "passed at least 2 audits");
 }
 

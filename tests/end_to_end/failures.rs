@@ -105,6 +105,7 @@ fn a_connection_cut_for_ten_seconds_delays_the_job_and_changes_nothing_else() {
         operator: "cai",
         misbehave: Some("slow=3s"),
         through: Some(relay.address()),
+        ..WorkerSpec::default()
     });
     let job = cluster.job_file("e", E);
     let submitted = cluster.submit(&job);

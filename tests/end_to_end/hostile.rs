@@ -62,7 +62,14 @@ impl Intruder {
             device: "a CPU".to_owned(),
             build: "1".to_owned(),
         };
-        Ballot { replica, worker: self.key.node_id(), digest: Digest([7; 32]), domain, audit: None }
+        Ballot {
+            replica,
+            worker: self.key.node_id(),
+            digest: Digest([7; 32]),
+            domain,
+            audit: None,
+            trace: None,
+        }
     }
 
     async fn ask(&self, request: Request) -> Response {
@@ -208,7 +215,7 @@ fn a_client_that_claims_what_is_not_there_is_answered_in_words() {
             (Request::Submit { job_bytes: 1 << 60, file_bytes: None, follow: false }, "job file: "),
             (Request::Submit { job_bytes: 0, file_bytes: Some(1 << 60), follow: true }, "expression file: "),
             (Request::Watch(nowhere), "is not known here"),
-            (Request::Result(nowhere), "is not known here"),
+            (Request::Result { job: nowhere, file: true }, "is not known here"),
             (Request::Abandon(nowhere), "is not known here"),
         ];
         for (request, answer) in claims {

@@ -113,3 +113,27 @@ fn a_turned_bit_in_the_checksum_of_a_range_is_outvoted() {
     assert_eq!(results.report["dissenters"][0]["name"], "mallory");
     assert_eq!(results.report["dissenters"][0]["where_first"][0]["domain"]["engine"], "gpu");
 }
+
+#[test]
+fn a_job_of_a_billion_tasks_starts_at_once_and_what_was_decided_of_it_is_told() {
+    let mut cluster = Cluster::start();
+    let _workers = cluster.honest_workers(&["ada", "bea", "cai"]);
+    let before_kib = cluster.coordinator().resident_kib();
+    let text = "name = \"billion\"\nkind = \"expressions\"\n[expressions]\n\
+                check = [\"for n in 1..=4194304 * (10^9 - 1): n < 2 or n > 1\"]\n";
+    let job = cluster.job_file("billion", text);
+    let mut client = Process::start(&mut cluster.client(&["submit", job.to_str().expect("UTF-8")]));
+    while client.wait_for("of 999999999 tasks decided").starts_with("0 of") {}
+    let more_kib = cluster.coordinator().resident_kib().saturating_sub(before_kib);
+    assert!(more_kib < 64 * 1024, "{more_kib} KiB");
+    client.interrupt();
+    assert_eq!(client.wait().0, Some(130));
+    let out = cluster.folder().join("told");
+    let status = cluster.ask(&["status", "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let id = status[0]["job"].as_str().expect("an id");
+    let told = cluster.ask(&["result", id, "--out", out.to_str().expect("UTF-8")]);
+    assert_eq!(told.status.code(), Some(3), "{}", String::from_utf8_lossy(&told.stderr));
+    let value = std::fs::read_to_string(out.join("value.txt")).expect("the value");
+    assert!(value.starts_with("undecided\t"), "{value}");
+}

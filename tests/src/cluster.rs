@@ -29,6 +29,8 @@ pub struct WorkerSpec<'a> {
     pub misbehave: Option<&'a str>,
     /// Whether it computes on this machine's GPU.
     pub gpu: bool,
+    /// How much computing may be lost in a crash, if not what is usual.
+    pub checkpoint_every: Option<&'a str>,
     /// Where it finds the coordinator, if not where that listens.
     pub through: Option<String>,
 }
@@ -123,6 +125,7 @@ impl Cluster {
         ]);
         worker.arg(self.worker_dir(spec.name));
         worker.args(spec.misbehave.iter().flat_map(|kind| ["--misbehave", kind]));
+        worker.args(spec.checkpoint_every.iter().flat_map(|every| ["--checkpoint-every", every]));
         worker.args(spec.gpu.then_some("--gpu"));
         Process::start(&mut worker)
     }

@@ -17,11 +17,11 @@ use protocol::{
     job::{ExpressionSource, JobSpec, Work},
     outcome::Outcome,
     plan::{AnswerCounts, Plan, ResultAssembler},
-    task::Task,
+    task::{Task, TaskId},
 };
 use serde_json::json;
 
-use crate::{arguments::Compute, config};
+use crate::{arguments::Compute, checkpoints::CheckpointStore, config};
 
 /// Why nothing was computed.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +137,10 @@ fn compute_all(plan: &Plan, arguments: &Compute, pool: &rayon::ThreadPool) -> Re
         Some(path) => Box::new(BufWriter::new(File::create_new(path).map_err(failed)?)),
         None => Box::new(std::io::sink()),
     };
+    let checkpoints = arguments
+        .checkpoints
+        .as_ref()
+        .map(|folder| CheckpointStore::open(folder, arguments.checkpoint_every));
     let started = Instant::now();
     let mut assembler = ResultAssembler::new(plan);
     let mut phases: Vec<(&'static str, Duration)> = Vec::new();
@@ -150,6 +154,7 @@ fn compute_all(plan: &Plan, arguments: &Compute, pool: &rayon::ThreadPool) -> Re
             return Err(AloneError::Formula { formula, known: known.join(" or ") });
         }
         let control = Control::default();
+        let _keeper = checkpoints.as_ref().map(|store| store.lend(&control, &TaskId::of(&task), formula));
         let outcome = pool.install(|| engine::run_on_cpu(&task, formula, &control));
         let outcome = outcome.map_err(|error| AloneError::Engine { index, reason: error.to_string() })?;
         for phase in control.phases() {

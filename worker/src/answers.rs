@@ -82,8 +82,14 @@ mod tests {
             build: "1".to_owned(),
         };
         let digest = Digest::of(Domain::Outcome, &index.to_le_bytes());
-        let ballot =
-            Ballot { replica: replica(index, 0), worker: key.node_id(), digest, domain, audit: None };
+        let ballot = Ballot {
+            replica: replica(index, 0),
+            worker: key.node_id(),
+            digest,
+            domain,
+            audit: None,
+            trace: None,
+        };
         Said { ballot, salt: None, outcome: Some(vec![7]), compute_us: 5 }
     }
 

@@ -1,6 +1,6 @@
 //! The command line, as plain data: nothing happens here.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use compute::engine::gpu::GpuChoice;
@@ -48,11 +48,16 @@ pub struct Join {
     /// How many threads compute [default: all]
     #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// How much computing a crash may cost: a long computation keeps what it has finished after each such time. 0s: as
+    /// often as there is something to keep
+    #[arg(long, env = "QUORATE_CHECKPOINT_EVERY", default_value = "10s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub checkpoint_every: Duration,
     /// The worker's name for people [default: the host's name]
     #[arg(long, env = "QUORATE_WORKER_NAME", value_parser = parse_name)]
     pub name: Option<String>,
     /// A drill: misbehave on purpose, to watch the cluster outvote and correct this worker (wrong-always,
-    /// wrong-sometimes=P, wrong-formula=NAME, silent, slow=DURATION, equivocate, replay, gpu-bit-flip, gpu-lost)
+    /// wrong-sometimes=P, wrong-formula=NAME, silent, slow=DURATION, equivocate, replay, gpu-bit-flip, gpu-lost, lying-auditor,
+    /// series-bit-flip, series-bit-flip=lasting, broken-memory)
     #[arg(long, value_name = "KIND")]
     pub misbehave: Option<Misbehaviour>,
     /// A load for the coordinator: so many workers in this process, each with a key and a connection of its own
@@ -71,6 +76,12 @@ pub struct Compute {
     /// How many threads compute [default: all]
     #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// Where to keep what is finished of a long computation, and to look for what an earlier run left there [default: nowhere]
+    #[arg(long, value_name = "DIR")]
+    pub checkpoints: Option<PathBuf>,
+    /// How much computing a crash may cost, with --checkpoints
+    #[arg(long, env = "QUORATE_CHECKPOINT_EVERY", default_value = "10s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub checkpoint_every: Duration,
     /// Where to write the value [default: nowhere]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! What a worker needs to know before it starts.
 
-use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use protocol::{
     domain::Engine,
@@ -25,6 +25,8 @@ pub struct WorkerConfig {
     pub name: String,
     /// The GPUs that it opened.
     pub gpus: Arc<Gpus>,
+    /// How much computing may be lost in a crash; with zero, checkpoints are kept as often as there is something to keep.
+    pub checkpoint_every: Duration,
     /// A drill, if any.
     pub misbehaviour: Option<Misbehaviour>,
     /// How its connection behaves.

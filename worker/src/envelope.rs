@@ -99,7 +99,14 @@ mod tests {
             device: "d".to_owned(),
             build: "b".to_owned(),
         };
-        let ballot = Ballot { replica, worker: key.node_id(), digest: Digest([4; 32]), domain, audit: None };
+        let ballot = Ballot {
+            replica,
+            worker: key.node_id(),
+            digest: Digest([4; 32]),
+            domain,
+            audit: None,
+            trace: None,
+        };
         (replica, vec![Said { ballot, salt: None, outcome: None, compute_us: 1 }])
     }
 

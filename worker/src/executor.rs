@@ -15,6 +15,7 @@ use std::{
 use compute::{
     control::{Control, HardwareFault},
     engine::{self, EngineError},
+    trace::Trace,
 };
 use protocol::{
     audit::Audited,
@@ -36,10 +37,11 @@ use transport::{Connection, blob};
 use line::Line;
 
 use crate::{
+    checkpoints::CheckpointStore,
     config::WorkerConfig,
     gpus::{Gpus, OnGpu},
     misbehave::{self, Misbehaviour},
-    store::{OutcomeStore, StoreError},
+    store::{OutcomeStore, Role, StoreError},
 };
 
 /// How many light tasks share the slot of a heavy one; coordinators lease by the same measure.
@@ -72,6 +74,8 @@ pub struct Computed {
     pub engine: EngineIntroduction,
     /// How long the computation took.
     pub elapsed: Duration,
+    /// The commitment to the way on which it was computed, where that can be asked for.
+    pub trace: Option<Digest>,
     /// What was tested, where nothing was computed: then there are no bytes, and the digest says what was found.
     pub audited: Option<Audited>,
 }
@@ -114,6 +118,7 @@ pub struct Executor {
     pool: Arc<rayon::ThreadPool>,
     slots: Arc<Semaphore>,
     store: Arc<OutcomeStore>,
+    checkpoints: Arc<CheckpointStore>,
     gpus: Arc<Gpus>,
     misbehaviour: Option<Misbehaviour>,
     completed: mpsc::Sender<Vec<Completed>>,
@@ -141,9 +146,16 @@ impl Executor {
             .build()?;
         let slots = Arc::new(Semaphore::new((config.slots() * LIGHT_PER_HEAVY) as usize));
         let gpus = Arc::clone(&config.gpus);
+        let checkpoints = CheckpointStore::open(&config.state_dir, config.checkpoint_every);
         let line = Arc::new(Line::new(config.threads));
         let (pool, misbehaviour) = (Arc::new(pool), config.misbehaviour);
-        Ok(Self { pool, slots, store, gpus, misbehaviour, completed, line, runtime })
+        store.traces().compute_on(Arc::clone(&pool), misbehaviour);
+        Ok(Self { pool, slots, store, checkpoints, gpus, misbehaviour, completed, line, runtime })
+    }
+
+    /// From now on, what is cancelled was not given up: the worker stops, and its checkpoints wait for it.
+    pub fn keep_checkpoints(&self) {
+        self.checkpoints.keep_all();
     }
 
     /// Starts on leases; their ends arrive on the channel, but for those that are returned: a lone task that takes
@@ -195,7 +207,10 @@ impl Executor {
         let truth = engine::run_at_once(&task)?;
         let elapsed = start.elapsed();
         let engine = EngineIntroduction { engine: Engine::Cpu, device: engine::processor_name() };
-        Some(Completed { replica, result: self.keep(truth, replica.task, formula, engine, elapsed) })
+        Some(Completed {
+            replica,
+            result: self.keep(truth, (replica.task, Role::of(&task)), formula, engine, elapsed),
+        })
     }
 
     /// Hands on what one computation has ended with, once it has.
@@ -269,6 +284,14 @@ impl Executor {
         let Work { replica, way: (engine, formula), witness: wants_witness, ref control } = *work;
         let id = replica.task;
         control.check().map_err(|_| NotComputed::Cancelled)?;
+        let is_long =
+            matches!(task, Task::Digits { .. } | Task::Series { .. }) && task.weight() == Weight::Heavy;
+        // They go when the outcome is stored, or nobody wants it any more.
+        let _keeper = is_long.then(|| self.checkpoints.lend(control, &id, formula));
+        let trace = Trace::default();
+        if is_long {
+            control.keep_trace(trace.clone());
+        }
         let start = Instant::now();
         let on_gpu = match engine {
             Engine::Gpu => self.gpus.run(task, control).map_err(|_| NotComputed::Cancelled)?,
@@ -282,7 +305,8 @@ impl Executor {
             (outcome, witness, EngineIntroduction { engine: Engine::Cpu, device })
         };
         let elapsed = start.elapsed();
-        let computed = self.keep(truth, id, formula, engine, elapsed)?;
+        let mut computed = self.keep(truth, (id, Role::of(task)), formula, engine, elapsed)?;
+        computed.trace = self.store.traces().keep(computed.digest, trace);
         if let Some(witness) = witness {
             let kept = self.store.put_witness(computed.digest, &witness);
             kept.map_err(|error: StoreError| NotComputed::Failed(error.to_string()))?;
@@ -294,7 +318,7 @@ impl Executor {
     fn keep(
         &self,
         truth: Outcome,
-        id: TaskId,
+        (id, role): (TaskId, Role),
         formula: Formula,
         engine: EngineIntroduction,
         elapsed: Duration,
@@ -305,8 +329,9 @@ impl Executor {
             .then(|| Outcome::digest_of_bytes(&misbehave::falsified(&outcome).to_bytes()));
         let bytes = outcome.to_bytes();
         let digest = Outcome::digest_of_bytes(&bytes);
-        self.store.put(id, digest, &bytes).map_err(|error| NotComputed::Failed(error.to_string()))?;
-        Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed, audited: None })
+        let kept = self.store.put(id, role, digest, &bytes);
+        kept.map_err(|error| NotComputed::Failed(error.to_string()))?;
+        Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed, trace: None, audited: None })
     }
 
     fn compute_on_cpu(

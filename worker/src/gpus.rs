@@ -154,6 +154,18 @@ impl Gpus {
         if !GpuEngine::has_kernel(task) {
             return Ok(None);
         }
+        let done = self.on_a_gpu(|engine| engine.run(task, control))?;
+        Ok(done.map(|(outcome, device)| OnGpu { outcome, device }))
+    }
+
+    /// Does something on the GPU in service that has the least to do, and says which it was; none where no GPU can.
+    ///
+    /// # Errors
+    /// [`Cancelled`] when nobody waits for it any more.
+    pub fn on_a_gpu<T>(
+        &self,
+        work: impl Fn(&GpuEngine) -> Result<T, GpuError>,
+    ) -> Result<Option<(T, String)>, Cancelled> {
         // After a GPU that fails comes the next one.
         while let Some((seat, engine)) = self
             .seats
@@ -166,10 +178,10 @@ impl Gpus {
             if self.drill == Some(Misbehaviour::GpuLost) && !self.drilled.swap(true, Ordering::Relaxed) {
                 engine.destroy();
             }
-            let result = engine.run(task, control);
+            let result = work(&engine);
             seat.running.fetch_sub(1, Ordering::Relaxed);
             match result {
-                Ok(outcome) => return Ok(Some(OnGpu { outcome, device: seat.device.clone() })),
+                Ok(done) => return Ok(Some((done, seat.device.clone()))),
                 Err(GpuError::Cancelled(cancelled)) => return Err(cancelled),
                 Err(GpuError::NoKernel) => return Ok(None),
                 Err(error) => {

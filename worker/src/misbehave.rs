@@ -5,13 +5,16 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use compute::control::{Control, FaultDrill, Site};
+use compute::control::{Control, FaultDrill, SeriesDrill, Site};
 use protocol::{
     constant::Formula,
     digit_extraction::Fraction,
     outcome::{Answer, Checksum, Outcome, RangeAnswer},
     task::TaskId,
 };
+
+/// What [`Misbehaviour::SeriesBitFlip`] turns over.
+const SPOILT_TERMS: SeriesDrill = SeriesDrill { term: 1_000, bit: 17 };
 
 /// How a worker misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +41,12 @@ pub enum Misbehaviour {
     GpuLost,
     /// What it audits and finds right it calls wrong, and the other way round; what it computes is right.
     LyingAuditor,
+    /// One bit of the stretch with the thousandth term of each series is turned where the engine's checks do not see it: once, or each
+    /// time that these terms are computed.
+    SeriesBitFlip {
+        /// Whether each time.
+        lasting: bool,
+    },
     /// Its memory turns the same bit each time that a long computation merges two stretches of a series.
     BrokenMemory,
 }
@@ -46,7 +55,8 @@ pub enum Misbehaviour {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, wrong-formula=NAME, silent, \
-     slow=DURATION (slow=5s), equivocate, replay, gpu-bit-flip, gpu-lost, lying-auditor and broken-memory"
+     slow=DURATION (slow=5s), equivocate, replay, gpu-bit-flip, gpu-lost, lying-auditor, series-bit-flip, series-bit-flip=lasting and \
+     broken-memory"
 )]
 pub struct UnknownMisbehaviour(String);
 
@@ -64,6 +74,7 @@ impl FromStr for Misbehaviour {
                 "gpu-bit-flip" => Ok(Self::GpuBitFlip),
                 "gpu-lost" => Ok(Self::GpuLost),
                 "lying-auditor" => Ok(Self::LyingAuditor),
+                "series-bit-flip" => Ok(Self::SeriesBitFlip { lasting: false }),
                 "broken-memory" => Ok(Self::BrokenMemory),
                 _ => Err(unknown()),
             },
@@ -75,6 +86,7 @@ impl FromStr for Misbehaviour {
                 let known = Formula::ALL.into_iter().find(|formula| formula.name() == name);
                 known.map(Self::WrongFormula).ok_or_else(unknown)
             }
+            Some(("series-bit-flip", "lasting")) => Ok(Self::SeriesBitFlip { lasting: true }),
             Some(("slow", delay)) => humantime::parse_duration(delay).map(Self::Slow).map_err(|_| unknown()),
             Some(_) => Err(unknown()),
         }
@@ -94,6 +106,8 @@ impl fmt::Display for Misbehaviour {
             Self::GpuBitFlip => f.write_str("gpu-bit-flip"),
             Self::GpuLost => f.write_str("gpu-lost"),
             Self::LyingAuditor => f.write_str("lying-auditor"),
+            Self::SeriesBitFlip { lasting: false } => f.write_str("series-bit-flip"),
+            Self::SeriesBitFlip { lasting: true } => f.write_str("series-bit-flip=lasting"),
             Self::BrokenMemory => f.write_str("broken-memory"),
         }
     }
@@ -108,7 +122,16 @@ impl Misbehaviour {
     /// The control under which a computation runs, where it is not the usual one.
     pub fn control(self) -> Option<Control> {
         let spoilt = FaultDrill { site: Site::Merge, number: 0, bit: 7, repeats: true, noticed: true };
-        (self == Self::BrokenMemory).then(|| Control::with_drill(spoilt))
+        match self {
+            Self::BrokenMemory => Some(Control::with_drill(spoilt)),
+            Self::SeriesBitFlip { .. } => Some(Control::with_series_drill(SPOILT_TERMS)),
+            _ => None,
+        }
+    }
+
+    /// The control under which a part of a computation is made again, where it is not the usual one.
+    pub fn control_again(self) -> Option<Control> {
+        if self == (Self::SeriesBitFlip { lasting: false }) { None } else { self.control() }
     }
 
     /// Whether it lies about this task, computed by this formula.
@@ -127,6 +150,7 @@ impl Misbehaviour {
             | Self::GpuBitFlip
             | Self::GpuLost
             | Self::LyingAuditor
+            | Self::SeriesBitFlip { .. }
             | Self::BrokenMemory => false,
         }
     }
@@ -204,6 +228,8 @@ mod tests {
             "gpu-bit-flip",
             "gpu-lost",
             "lying-auditor",
+            "series-bit-flip",
+            "series-bit-flip=lasting",
             "broken-memory",
         ] {
             let kind: Misbehaviour = text.parse().expect("a known kind");
@@ -213,7 +239,14 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_is_refused_with_the_known_ones() {
-        for text in ["lazy", "wrong-formula=lazy", "wrong-sometimes=2", "slow=soon", "wrong-sometimes"] {
+        for text in [
+            "lazy",
+            "wrong-formula=lazy",
+            "wrong-sometimes=2",
+            "series-bit-flip=once",
+            "slow=soon",
+            "wrong-sometimes",
+        ] {
             let error = text.parse::<Misbehaviour>().expect_err("no such kind");
             assert!(error.to_string().contains("known are wrong-always"), "{error}");
         }

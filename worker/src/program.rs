@@ -138,6 +138,7 @@ fn join(arguments: Join) -> Result<ExitCode, ProgramError> {
         threads: arguments.threads.unwrap_or_else(config::threads_available),
         name: arguments.name.unwrap_or_else(config::host_name),
         gpus: Arc::new(gpus),
+        checkpoint_every: arguments.checkpoint_every,
         misbehaviour: arguments.misbehave,
         connection: ConnectionConfig::default(),
     };

@@ -3,11 +3,7 @@
 //! A broken connection stops nothing. What is under way goes on, finished ballots wait, and when the link is up again
 //! the worker says what it resumes and casts what was not counted.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use compute::control::{Control, HardwareFault};
 use protocol::{
@@ -34,14 +30,13 @@ use crate::{
     gpus::Gpus,
     link::{self, LinkEvent},
     misbehave::Misbehaviour,
+    quorums::Quorums,
     store::{OutcomeStore, StoreError},
     voice::Voice,
 };
 
 /// Most replicas that a coordinator may have under way here: what its leases may fill, and as much again.
 const UNDER_WAY_MAX: usize = (SLOTS_MAX * LIGHT_PER_HEAVY * 2) as usize;
-/// How many leases' quorums are remembered for corrections.
-const QUORUMS_MAX: usize = 64 * 1024;
 /// Most replicas that one heartbeat names, so that it fits a frame.
 const HEARTBEAT_REPLICAS_MAX: usize = 512;
 
@@ -158,31 +153,6 @@ struct Peer {
     heartbeat: Duration,
 }
 
-/// The quorum that each recent lease named.
-#[derive(Default)]
-struct Quorums {
-    by_replica: HashMap<ReplicaId, u32>,
-    order: VecDeque<ReplicaId>,
-}
-
-impl Quorums {
-    fn note(&mut self, replica: ReplicaId, quorum: u32) {
-        if self.by_replica.insert(replica, quorum).is_none() {
-            self.order.push_back(replica);
-        }
-        if self.order.len() > QUORUMS_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.by_replica.remove(&oldest);
-        }
-    }
-
-    /// The quorum of a lease; a lease from before a restart is not remembered, and one signature is the least.
-    fn of(&self, replica: &ReplicaId) -> u32 {
-        self.by_replica.get(replica).copied().unwrap_or(1)
-    }
-}
-
 impl Service {
     async fn own(
         mut self,
@@ -198,11 +168,13 @@ impl Service {
             tokio::select! {
                 () = stop.cancelled() => {
                     self.say(WorkerMessage::Goodbye).await;
+                    self.executor.keep_checkpoints();
                     self.stop_computing();
                     return Ok(());
                 }
                 event = link_events.recv() => match event {
                     Some(LinkEvent::Refused(reason)) => {
+                        self.executor.keep_checkpoints();
                         self.stop_computing();
                         return Err(WorkerError::Refused(reason));
                     }
@@ -444,7 +416,7 @@ impl Service {
     }
 
     fn ballots(&self, replica: ReplicaId, computed: Computed) -> Vec<Said<Ballot>> {
-        let Computed { bytes, digest, contradiction, formula, engine, elapsed, audited } = computed;
+        let Computed { bytes, digest, contradiction, formula, engine, elapsed, trace, audited } = computed;
         let FailureDomain { operator, build, .. } = self.domain.clone();
         let domain = FailureDomain { operator, engine: engine.engine, formula, device: engine.device, build };
         let compute_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
@@ -455,6 +427,7 @@ impl Service {
                 digest,
                 domain: domain.clone(),
                 audit: audited,
+                trace: trace.map(Box::new),
             };
             Said { ballot, salt: None, outcome, compute_us }
         };

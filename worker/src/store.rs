@@ -1,7 +1,8 @@
 //! What a worker keeps: the outcomes that it voted for, until they are corrected or old.
 //!
-//! Long outcomes are files named by their task, so that a correction replaces the very file that was wrong; short
-//! ones, which travel with their ballots, stay in memory. Both are bounded; the oldest go first.
+//! Long outcomes are files named by their task, so that a correction replaces the very file that was wrong. Short ones, and
+//! those of tasks that come by the thousand, stay in memory: a file for each would cost more than computing it. Both are
+//! bounded; the oldest go first.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,16 +11,24 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use bytes::Bytes;
 use protocol::{
-    digest::Digest, limits::INLINE_OUTCOME_BYTES_MAX, message::BlobName, outcome::Outcome, task::TaskId,
+    digest::Digest,
+    limits::{INLINE_OUTCOME_BYTES_MAX, ROW_OUTCOME_BYTES_MAX},
+    message::BlobName,
+    outcome::Outcome,
+    task::{Task, TaskId},
 };
 use transport::blob::{Blob, BlobSource};
 
+use crate::traces::Traces;
+
 /// How many long outcomes are kept.
 const FILES_MAX: usize = 256;
-/// How many short outcomes are kept.
-const SHORT_MAX: usize = 16 * 1024;
-
+/// How many outcomes are kept in memory.
+const MEMORY_MAX: usize = 16 * 1024;
+/// How many bytes they have together.
+const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many witnesses are kept: each is several times as long as its outcome, and asked for soon or never.
 const WITNESSES_MAX: usize = 8;
 
@@ -30,6 +39,35 @@ pub struct OutcomeStore {
     /// What audits of outcomes need, in files named by the outcome's digest.
     witnesses: PathBuf,
     kept: Mutex<Kept>,
+    traces: Traces,
+}
+
+/// What an outcome is to its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// One of many, and quickly computed again.
+    OneOfMany,
+    /// All of it, or a part that took long.
+    Alone,
+}
+
+impl Role {
+    /// Where the outcome of `task` belongs.
+    #[must_use]
+    pub fn of(task: &Task) -> Self {
+        match task {
+            Task::Expressions { .. } => Self::OneOfMany,
+            Task::Digits { .. } | Task::Series { .. } | Task::Range { .. } | Task::HexTerms(_) => Self::Alone,
+        }
+    }
+
+    /// What is longer is a file.
+    fn memory_bytes_max(self) -> usize {
+        match self {
+            Self::OneOfMany => ROW_OUTCOME_BYTES_MAX,
+            Self::Alone => INLINE_OUTCOME_BYTES_MAX,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +75,9 @@ struct Kept {
     by_task: HashMap<TaskId, Entry>,
     by_digest: HashMap<Digest, TaskId>,
     files: VecDeque<TaskId>,
-    short: VecDeque<TaskId>,
+    in_memory: VecDeque<TaskId>,
+    /// Of what is in memory.
+    bytes: usize,
     /// Of which outcomes there are witnesses, the oldest first.
     witnesses: VecDeque<Digest>,
 }
@@ -50,8 +90,18 @@ struct Entry {
 
 #[derive(Debug)]
 enum Place {
-    Memory(Vec<u8>),
+    Memory(Bytes),
     File,
+}
+
+impl Place {
+    /// What it takes in memory.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Memory(bytes) => bytes.len(),
+            Self::File => 0,
+        }
+    }
 }
 
 /// An outcome that could not be kept or read.
@@ -86,18 +136,34 @@ impl OutcomeStore {
             Ok(()) | Err(_) => {}
         }
         fs::create_dir_all(&witnesses).map_err(failed)?;
-        Ok(Self { folder, witnesses, kept: Mutex::new(kept) })
+        Ok(Self { folder, witnesses, kept: Mutex::new(kept), traces: Traces::default() })
     }
 
     /// Keeps the outcome of a task in place of any earlier one.
     ///
     /// # Errors
     /// [`StoreError`] when the disk refuses; then the earlier one stands.
-    pub fn put(&self, task: TaskId, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+    pub fn put(&self, task: TaskId, role: Role, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put_in(bytes.len() <= role.memory_bytes_max(), task, digest, bytes)
+    }
+
+    /// Puts the accepted outcome of a task where another one is.
+    ///
+    /// # Errors
+    /// As [`OutcomeStore::put`].
+    pub fn correct(&self, task: TaskId, accepted: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_in_memory =
+            kept.by_task.get(&task).is_some_and(|entry| matches!(entry.place, Place::Memory(_)));
+        drop(kept);
+        let role = if was_in_memory { Role::OneOfMany } else { Role::Alone };
+        self.put_in(bytes.len() <= role.memory_bytes_max(), task, accepted, bytes)
+    }
+
+    fn put_in(&self, in_memory: bool, task: TaskId, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
         let failed = |source| StoreError { folder: self.folder.clone(), source };
-        let in_memory = bytes.len() <= INLINE_OUTCOME_BYTES_MAX;
         let place = if in_memory {
-            Place::Memory(bytes.to_vec())
+            Place::Memory(Bytes::copy_from_slice(bytes))
         } else {
             let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
             io::Write::write_all(&mut file, bytes).map_err(failed)?;
@@ -141,6 +207,11 @@ impl OutcomeStore {
         self.witnesses.join(outcome.to_string())
     }
 
+    /// On which way its outcomes were computed.
+    pub fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
     /// The digest that is kept for a task.
     pub fn digest_of(&self, task: &TaskId) -> Option<Digest> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,7 +234,7 @@ impl OutcomeStore {
 }
 
 enum Located {
-    Memory(Vec<u8>),
+    Memory(Bytes),
     File(PathBuf),
 }
 
@@ -173,11 +244,15 @@ impl BlobSource for OutcomeStore {
         let digest = match name {
             BlobName::Outcome(digest) => digest,
             BlobName::Witness(outcome, _) => return Blob::from_file(&self.witness_path(&outcome)).await,
+            BlobName::Trace(outcome, question) => {
+                let answer = self.traces.answer(outcome, question).await?;
+                return Ok(answer.map(|bytes| Blob::Memory(bytes.into())));
+            }
             BlobName::Task(_) | BlobName::Certificate(..) => return Ok(None),
         };
         match self.locate(&digest) {
             None => Ok(None),
-            Some(Located::Memory(bytes)) => Ok(Some(Blob::Memory(bytes.into()))),
+            Some(Located::Memory(bytes)) => Ok(Some(Blob::Memory(bytes))),
             Some(Located::File(path)) => Blob::from_file(&path).await,
         }
     }
@@ -187,38 +262,41 @@ impl Kept {
     /// Notes an outcome; returns the tasks whose files are to be removed to stay within the bounds.
     fn note(&mut self, task: TaskId, digest: Digest, place: Place) -> Vec<TaskId> {
         let is_file = matches!(place, Place::File);
+        self.bytes += place.bytes();
         if let Some(before) = self.by_task.insert(task, Entry { digest, place }) {
+            self.bytes -= before.place.bytes();
             self.unname(&before.digest, &task);
             let was_file = matches!(before.place, Place::File);
             if was_file != is_file {
-                let queue = if was_file { &mut self.files } else { &mut self.short };
-                queue.retain(|kept| *kept != task);
-                if is_file {
-                    self.files.push_back(task);
-                } else {
-                    self.short.push_back(task);
-                }
+                self.queue(was_file).retain(|kept| *kept != task);
+                self.queue(is_file).push_back(task);
             }
-        } else if is_file {
-            self.files.push_back(task);
         } else {
-            self.short.push_back(task);
+            self.queue(is_file).push_back(task);
         }
         self.by_digest.insert(digest, task);
+        while self.in_memory.len() > MEMORY_MAX || self.bytes > MEMORY_BYTES_MAX {
+            let Some(oldest) = self.in_memory.pop_front() else { break };
+            self.forget(&oldest);
+        }
         let mut removed = Vec::new();
         while self.files.len() > FILES_MAX {
-            removed.extend(self.files.pop_front());
-        }
-        let mut forgotten = Vec::new();
-        while self.short.len() > SHORT_MAX {
-            forgotten.extend(self.short.pop_front());
-        }
-        for task in removed.iter().chain(&forgotten) {
-            if let Some(entry) = self.by_task.remove(task) {
-                self.unname(&entry.digest, task);
-            }
+            let Some(oldest) = self.files.pop_front() else { break };
+            self.forget(&oldest);
+            removed.push(oldest);
         }
         removed
+    }
+
+    fn queue(&mut self, of_files: bool) -> &mut VecDeque<TaskId> {
+        if of_files { &mut self.files } else { &mut self.in_memory }
+    }
+
+    fn forget(&mut self, task: &TaskId) {
+        if let Some(entry) = self.by_task.remove(task) {
+            self.bytes -= entry.place.bytes();
+            self.unname(&entry.digest, task);
+        }
     }
 
     /// A task has this outcome no longer; another one with the same outcome keeps the name.
@@ -239,14 +317,19 @@ mod tests {
 
     fn get(store: &OutcomeStore, digest: &Digest) -> Option<Vec<u8>> {
         match store.locate(digest)? {
-            Located::Memory(bytes) => Some(bytes),
+            Located::Memory(bytes) => Some(bytes.to_vec()),
             Located::File(path) => fs::read(path).ok(),
         }
     }
 
+    /// One that is kept as a file.
+    fn long(byte: u8) -> Vec<u8> {
+        vec![byte; ROW_OUTCOME_BYTES_MAX + 1]
+    }
+
     fn put(store: &OutcomeStore, number: u8, bytes: &[u8]) -> Digest {
         let digest = Outcome::digest_of_bytes(bytes);
-        store.put(task(number), digest, bytes).expect("the folder is there");
+        store.put(task(number), Role::OneOfMany, digest, bytes).expect("the folder is there");
         digest
     }
 
@@ -254,9 +337,7 @@ mod tests {
     fn an_outcome_is_found_by_its_digest_until_it_is_replaced() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
-        for (wrong, right) in
-            [(vec![1; 10], vec![2; 10]), (vec![1; 9000], vec![2; 9000]), (vec![3; 9000], vec![4; 5])]
-        {
+        for (wrong, right) in [(vec![1; 10], vec![2; 10]), (long(1), long(2)), (long(3), vec![4; 5])] {
             let before = put(&store, 7, &wrong);
             assert_eq!(get(&store, &before), Some(wrong));
             let after = put(&store, 7, &right);
@@ -267,25 +348,61 @@ mod tests {
     }
 
     #[test]
+    fn what_took_long_to_compute_is_a_file_and_so_is_what_replaces_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+        let bytes = vec![1; INLINE_OUTCOME_BYTES_MAX + 1];
+        store.put(task(1), Role::Alone, Outcome::digest_of_bytes(&bytes), &bytes).expect("room");
+        let right = vec![2; INLINE_OUTCOME_BYTES_MAX + 2];
+        let accepted = Outcome::digest_of_bytes(&right);
+        store.correct(task(1), accepted, &right).expect("room");
+        let again = OutcomeStore::open(folder.path()).expect("the same folder");
+        assert_eq!(get(&again, &accepted), Some(right));
+    }
+
+    #[test]
     fn long_outcomes_survive_a_restart() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let digest = put(&OutcomeStore::open(folder.path()).expect("a fresh folder"), 1, &[5; 9000]);
+        let digest = put(&OutcomeStore::open(folder.path()).expect("a fresh folder"), 1, &long(5));
         let store = OutcomeStore::open(folder.path()).expect("the same folder");
-        assert_eq!(get(&store, &digest), Some(vec![5; 9000]));
+        assert_eq!(get(&store, &digest), Some(long(5)));
+    }
+
+    /// Puts so many different outcomes of this length; the digest of the first.
+    fn fill(store: &OutcomeStore, count: usize, length: usize) -> Digest {
+        let put = |number: usize| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&number.to_le_bytes());
+            let bytes = [&id[..], &vec![9; length - id.len()]].concat();
+            let digest = Outcome::digest_of_bytes(&bytes);
+            store.put(TaskId(Digest(id)), Role::OneOfMany, digest, &bytes).expect("room");
+            digest
+        };
+        let oldest = put(0);
+        for number in 1..count {
+            put(number);
+        }
+        oldest
     }
 
     #[test]
     fn the_oldest_long_outcome_makes_room() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
-        let oldest = put(&store, 0, &[0; 5000]);
-        for number in 1..=FILES_MAX {
-            let mut id = [0; 32];
-            id[..8].copy_from_slice(&number.to_le_bytes());
-            let bytes = [id.to_vec(), vec![9; 5000]].concat();
-            store.put(TaskId(Digest(id)), Outcome::digest_of_bytes(&bytes), &bytes).expect("room");
-        }
+        let oldest = fill(&store, FILES_MAX + 1, ROW_OUTCOME_BYTES_MAX + 1);
         assert_eq!(get(&store, &oldest), None);
         assert_eq!(fs::read_dir(folder.path().join("outcomes")).expect("the folder").count(), FILES_MAX);
+    }
+
+    #[test]
+    fn what_is_kept_in_memory_is_bounded_by_its_bytes_and_makes_no_files() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+        let room = MEMORY_BYTES_MAX / ROW_OUTCOME_BYTES_MAX;
+        let oldest = fill(&store, room, ROW_OUTCOME_BYTES_MAX);
+        assert!(get(&store, &oldest).is_some());
+        put(&store, 255, &[1]);
+        assert_eq!(get(&store, &oldest), None);
+        assert_eq!(fs::read_dir(folder.path().join("outcomes")).expect("the folder").count(), 0);
     }
 }

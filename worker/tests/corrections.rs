@@ -19,7 +19,10 @@ use transport::{
     blob::{self, Blob, BlobSource},
     connect,
 };
-use worker::{correction, store::OutcomeStore};
+use worker::{
+    correction,
+    store::{OutcomeStore, Role},
+};
 
 /// A coordinator that hands out this certificate and this outcome, whatever is asked.
 struct Hands {
@@ -31,7 +34,9 @@ impl BlobSource for Hands {
     async fn open(&self, name: BlobName) -> io::Result<Option<Blob>> {
         Ok(Some(Blob::Memory(match name {
             BlobName::Certificate(..) => self.certificate.clone().into(),
-            BlobName::Outcome(_) | BlobName::Task(_) | BlobName::Witness(..) => self.outcome.clone().into(),
+            BlobName::Outcome(_) | BlobName::Task(_) | BlobName::Witness(..) | BlobName::Trace(..) => {
+                self.outcome.clone().into()
+            }
         })))
     }
 }
@@ -53,7 +58,8 @@ fn ballot(number: u8, replica: ReplicaId, digest: Digest) -> SignedBallot {
         device: "d".to_owned(),
         build: "b".to_owned(),
     };
-    Ballot { replica, worker: key(number).node_id(), digest, domain, audit: None }.sign(&key(number))
+    Ballot { replica, worker: key(number).node_id(), digest, domain, audit: None, trace: None }
+        .sign(&key(number))
 }
 
 fn certificate(accepted: Digest, winning: Vec<SignedBallot>) -> Certificate {
@@ -86,7 +92,7 @@ async fn obey(hands: Hands, accepted: Digest, quorum: u32) -> (Result<(), String
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
     let mine = Outcome::Digits("3.15".to_owned()).to_bytes();
-    store.put(replica().task, Outcome::digest_of_bytes(&mine), &mine).expect("room");
+    store.put(replica().task, Role::OneOfMany, Outcome::digest_of_bytes(&mine), &mine).expect("room");
     let connection = connect(&key(1), coordinator.node_id(), &address, Duration::from_secs(10)).await;
     let connection = connection.expect("the coordinator listens");
     let result = correction::obey(&connection, &store, replica(), accepted, quorum).await;

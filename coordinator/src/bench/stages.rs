@@ -210,6 +210,7 @@ impl Vote {
                 digest,
                 domain: domain.clone(),
                 audit: None,
+                trace: None,
             };
             Said { ballot, salt: None, outcome: Some(vec![0; 24]), compute_us: 1 }
         });

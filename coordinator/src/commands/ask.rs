@@ -74,7 +74,7 @@ async fn ask_on(target: &Target, arguments: &Ask) -> Result<u8, CommandError> {
     let mut assembler = ResultAssembler::new(&plan);
     let mut line = Vec::new();
     for index in 0..stream.tasks {
-        let limit_bytes = plan.task(index).map_or(0, |task| task.outcome_bytes_max());
+        let limit_bytes = plan.outcome_bytes_max(index);
         let bytes = stream.next_outcome(limit_bytes).await?;
         let outcome = bytes.and_then(|bytes| Outcome::from_bytes(&bytes, bytes.len()).ok());
         let pushed = assembler.push(outcome.as_ref(), &mut line);

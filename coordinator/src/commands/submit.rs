@@ -9,7 +9,7 @@ use std::{
 
 use program::interrupted;
 use protocol::{
-    job::{ExpressionSource, JobId, JobSpec, Work},
+    job::{ExpressionSource, JobFileErrors, JobId, JobSpec, Work},
     limits::{EXPRESSION_FILE_BYTES_MAX, JOB_FILE_BYTES_MAX},
     plan::Plan,
     report::{JobProgress, JobState},
@@ -153,7 +153,8 @@ async fn run_on(
     };
     display.finish();
     let (client, progress) = watched?;
-    let written = results::collect(client.result(id).await?, certificate(&client, id).await?, folder).await?;
+    let (stream, certificate) = (client.result(id, false).await?, certificate(&client, id).await?);
+    let written = results::collect(stream, &job.plan, certificate, folder).await?;
     client.close().await;
     summary::print(&written, started.elapsed(), arguments.json);
     Ok(exit_code(progress.state))
@@ -216,10 +217,12 @@ async fn watch(
 pub(super) async fn result(arguments: ResultOf) -> Result<ExitCode, CommandError> {
     let client = session::client(&arguments.reach).await?;
     let id = session::find_job(&client, &arguments.job).await?;
-    let stream = client.result(id).await?;
-    let spec = JobSpec::parse(&stream.text).map_err(|errors| CommandError::Broken(errors.to_string()))?;
+    let mut stream = client.result(id, true).await?;
+    let broken = |errors: JobFileErrors| CommandError::Broken(errors.to_string());
+    let spec = JobSpec::parse(&stream.text).map_err(broken)?;
+    let plan = Plan::new(&spec, stream.file.take().map(Into::into)).map_err(broken)?;
     let folder = arguments.out.unwrap_or_else(|| default_folder(&spec.name));
-    let written: Written = results::collect(stream, certificate(&client, id).await?, &folder).await?;
+    let written: Written = results::collect(stream, &plan, certificate(&client, id).await?, &folder).await?;
     client.close().await;
     let state = written.report.status;
     let elapsed = std::time::Duration::from_secs_f64(written.report.elapsed_s.max(0.0));

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use protocol::{
     job::JobId,
-    report::{AuditsReport, DissenterReport, JobState},
+    report::{AuditsReport, DissenterReport, FaultReport, JobState},
 };
 use serde_json::json;
 
@@ -138,6 +138,16 @@ fn audits_text(audits: &AuditsReport) -> String {
     text
 }
 
+/// Where the computation went wrong.
+fn write_fault(text: &mut String, fault: &FaultReport) {
+    let FaultReport { formula, place, class, meaning, compared_with, rounds, bytes } = fault;
+    let class = class.as_ref().map(|class| format!("{class}: ")).unwrap_or_default();
+    let _ = write!(
+        text,
+        "\n  its fault by {formula}: {place} ({class}{meaning}; compared with {compared_with}, {rounds} questions, {bytes} bytes)"
+    );
+}
+
 /// Who was outvoted, on how much, with what, and where first.
 fn write_dissenter(text: &mut String, dissenter: &DissenterReport) {
     let _ = write!(
@@ -164,6 +174,9 @@ fn write_dissenter(text: &mut String, dissenter: &DissenterReport) {
     }
     if let Some(reason) = &dissenter.quarantined {
         let _ = write!(text, "; in quarantine ({reason})");
+    }
+    if let Some(fault) = dissenter.where_first.iter().find_map(|dissent| dissent.fault.as_ref()) {
+        write_fault(text, fault);
     }
     text.push('\n');
 }

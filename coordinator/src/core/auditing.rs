@@ -14,7 +14,7 @@ use transport::{Connection, blob};
 use verdict::Input;
 
 use super::{Core, Event, errands::fetch_and_keep};
-use crate::{ledger::ShortOutcome, outcomes::AcceptedOutcomes, witnesses::Witnesses};
+use crate::{outcomes::AcceptedOutcomes, witnesses::Witnesses};
 
 /// What came of an errand for evidence.
 #[derive(Debug)]
@@ -62,13 +62,7 @@ impl Core {
         match result {
             Ok(was_fetched) => {
                 if was_fetched {
-                    let kept_first =
-                        self.jobs.get_mut(&job).is_some_and(|record| record.kept.insert(outcome));
-                    if !kept_first {
-                        self.outcomes.remove(&outcome);
-                    } else if let Some(bytes) = self.outcomes.short(&outcome) {
-                        self.gate.batch.outcomes.push(ShortOutcome { job, digest: outcome, bytes });
-                    }
+                    self.keep_fetched(job, outcome);
                 }
                 info!(prover = %prover.short(), index, "an outcome is audited");
                 self.tell_or_log(Input::EvidenceHeld { job, index, prover });

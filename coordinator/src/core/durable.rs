@@ -51,8 +51,9 @@ impl Core {
         if !self.gate.is_due() {
             return;
         }
+        let rows = self.gate.rows();
         match self.writer.try_submit(std::mem::take(&mut self.gate.batch)) {
-            Ok(number) => self.gate.taken(number),
+            Ok(number) => self.gate.taken(number, rows),
             // That it has stopped is seen where its progress is watched.
             Err(Refused::Full(batch) | Refused::Stopped(batch)) => self.gate.put_back(*batch),
         }
@@ -67,6 +68,7 @@ impl Core {
             return Err(Arc::clone(error));
         }
         self.gate.committed(progress.batches);
+        self.outcomes_written();
         while let Some(act) = self.gate.next() {
             self.perform(act);
         }
@@ -112,6 +114,25 @@ impl Core {
             Err(error) => {
                 warn!(%error, "an accepted outcome cannot be kept");
                 record.kept.remove(&accepted);
+            }
+        }
+    }
+
+    /// An errand has kept an outcome for a job, which may have had it already, or be gone.
+    pub(super) fn keep_fetched(&mut self, job: JobId, digest: Digest) {
+        let kept_first = self.jobs.get_mut(&job).is_some_and(|record| record.kept.insert(digest));
+        if !kept_first {
+            self.outcomes.remove(&digest, None);
+        } else if let Some(bytes) = self.outcomes.in_memory(&digest) {
+            self.gate.batch.outcomes.push(ShortOutcome { job, digest, bytes: bytes.to_vec() });
+        }
+    }
+
+    /// Outcomes that are rows of the ledger now need no memory.
+    fn outcomes_written(&mut self) {
+        for (job, digest) in self.gate.written_rows() {
+            if self.jobs.get(&job).is_some_and(|record| record.kept.contains(&digest)) {
+                self.outcomes.written(job, &digest);
             }
         }
     }

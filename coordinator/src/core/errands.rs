@@ -55,7 +55,7 @@ impl Core {
                 let other = match (inline, connection) {
                     (Some(bytes), _) => Some(bytes),
                     (None, Some(connection)) => {
-                        let limit_bytes = plan.task(index).map_or(0, |task| task.outcome_bytes_max());
+                        let limit_bytes = plan.outcome_bytes_max(index);
                         blob::fetch(&connection, BlobName::Outcome(said), limit_bytes).await.ok()
                     }
                     (None, None) => None,
@@ -76,7 +76,7 @@ pub(super) async fn fetch_and_keep(
     index: u64,
     digest: Digest,
 ) -> Result<(), String> {
-    let limit_bytes = plan.task(index).map_or(0, |task| task.outcome_bytes_max());
+    let limit_bytes = plan.outcome_bytes_max(index);
     let bytes = blob::fetch(connection, BlobName::Outcome(digest), limit_bytes)
         .await
         .map_err(|error| error.to_string())?;

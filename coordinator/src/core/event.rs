@@ -18,11 +18,13 @@ use protocol::{
 use tokio::sync::{mpsc, oneshot, watch};
 use transport::Connection;
 
-use super::{auditing::Obtained, result::JobResult};
+use super::{auditing::Obtained, locating::LocatedFault, result::JobResult};
 
 /// Something for the owner.
 #[derive(Debug)]
 pub enum Event {
+    /// A fault was located, or not.
+    Located(LocatedFault),
     /// An errand for what auditors need has ended.
     Obtained(Obtained),
     /// A worker was let in.
@@ -77,7 +79,7 @@ pub struct WorkerIn {
     /// What it said of itself.
     pub introduction: WorkerIntroduction,
     /// Takes what is to be said to it.
-    pub outbox: mpsc::Sender<CoordinatorMessage>,
+    pub outbox: mpsc::Sender<Box<CoordinatorMessage>>,
     /// For blobs.
     pub connection: Connection,
     /// Counts the connections of this coordinator.

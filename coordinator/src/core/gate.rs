@@ -9,10 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::{job::JobId, report::JobProgress};
+use protocol::{digest::Digest, job::JobId, limits::INLINE_OUTCOME_BYTES_MAX, report::JobProgress};
 use verdict::Output;
 
-use crate::ledger::Batch;
+use crate::ledger::{Batch, ShortOutcome};
+
+/// Outcomes that are rows of the ledger, and whose.
+type Rows = Vec<(JobId, Digest)>;
 
 /// Most acts that wait; beyond it the owner takes no more events until a commit has ended.
 const WAITING_MAX: usize = 64 * 1024;
@@ -42,6 +45,8 @@ pub(super) struct Gate {
     /// How many batches the writer has taken, and how many of them are durable.
     taken: u64,
     durable: u64,
+    /// The outcomes in batches that are not durable yet, that are in memory only until then.
+    rows: VecDeque<(u64, Rows)>,
     /// Whether somebody waits in a hurry for what has gathered.
     is_urgent: bool,
     /// Since when something has gathered.
@@ -69,9 +74,18 @@ impl Gate {
         self.is_urgent = true;
     }
 
-    /// The writer took the batch; another one begins.
-    pub(super) fn taken(&mut self, number: u64) {
+    /// The outcomes of what has gathered that are in memory only until it is durable.
+    pub(super) fn rows(&self) -> Rows {
+        let is_row = |outcome: &&ShortOutcome| outcome.bytes.len() > INLINE_OUTCOME_BYTES_MAX;
+        self.batch.outcomes.iter().filter(is_row).map(|outcome| (outcome.job, outcome.digest)).collect()
+    }
+
+    /// The writer took the batch, with these [`Gate::rows`]; another one begins.
+    pub(super) fn taken(&mut self, number: u64, rows: Rows) {
         self.taken = number;
+        if !rows.is_empty() {
+            self.rows.push_back((number, rows));
+        }
         (self.is_urgent, self.gathered_at) = (false, None);
     }
 
@@ -104,6 +118,12 @@ impl Gate {
     /// So many batches are durable now.
     pub(super) fn committed(&mut self, batches: u64) {
         self.durable = self.durable.max(batches);
+    }
+
+    /// The outcomes that have become durable since it was asked last.
+    pub(super) fn written_rows(&mut self) -> Rows {
+        let written = self.rows.partition_point(|(number, _)| *number <= self.durable);
+        self.rows.drain(..written).flat_map(|(_, rows)| rows).collect()
     }
 
     /// The next act that waits no longer.
@@ -143,7 +163,7 @@ mod tests {
         gate.hurry();
         assert!(gate.is_due());
         gate.batch = Batch::default();
-        gate.taken(1);
+        gate.taken(1, Vec::new());
         gate.batch.entries.push(entry());
         assert!(!gate.is_due(), "the next batch is patient again");
         gate.batch.entries.extend((1..PATIENT_ENTRIES_MAX).map(|_| entry()));
@@ -157,7 +177,7 @@ mod tests {
         gate.batch.entries.push(entry());
         assert!(gate.pass(reply()).is_none());
         gate.batch = Batch::default();
-        gate.taken(1);
+        gate.taken(1, Vec::new());
         gate.batch.entries.push(entry());
         assert!(gate.pass(reply()).is_none());
         gate.committed(1);
@@ -165,7 +185,7 @@ mod tests {
         assert!(gate.next().is_none());
         assert!(gate.pass(reply()).is_none());
         gate.batch = Batch::default();
-        gate.taken(2);
+        gate.taken(2, Vec::new());
         gate.committed(2);
         assert!(gate.next().is_some());
         assert!(gate.next().is_some());

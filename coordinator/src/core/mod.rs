@@ -10,6 +10,7 @@ mod durable;
 mod errands;
 mod event;
 mod gate;
+mod locating;
 mod noting;
 mod orders;
 mod outbox;
@@ -21,8 +22,8 @@ mod result;
 mod submission;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, PoisonError, RwLock},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Instant,
 };
 
@@ -34,7 +35,6 @@ use protocol::{
     job::JobId,
     ledger::{Enrolment, Record},
     message::{EngineIntroduction, Lease},
-    task::TaskId,
     verdict::Verdict,
 };
 use tokio::sync::mpsc;
@@ -45,11 +45,13 @@ use verdict::{Config, Input, Machine, Output, Rejected};
 
 pub use auditing::Obtained;
 pub use event::{Asked, Event, Submission, Taken, Word, WorkerIn};
+pub use locating::LocatedFault;
 pub use restore::RestoreError;
 pub use result::{AcceptedDigests, JobResult, Part, ResultError, TaskBallots, WrittenResult};
 
 use crate::{
-    ledger::{LedgerError, ShortOutcome, Writer},
+    ledger::{LedgerError, Writer},
+    long_tasks::LongTasks,
     outcomes::AcceptedOutcomes,
     witnesses::Witnesses,
 };
@@ -63,9 +65,6 @@ const EVENTS_PER_TURN: usize = 256;
 /// So many jobs come before it is asked again which of them the machine has forgotten.
 const SWEEP_JOBS: usize = 16;
 
-/// The tasks that are too long for a lease, for whoever serves blobs.
-pub type LongTasks = Arc<RwLock<HashMap<Digest, Vec<u8>>>>;
-
 /// The owner of the vote. [`Core::run`] ends when it is told to stop.
 pub struct Core {
     machine: Machine,
@@ -73,7 +72,7 @@ pub struct Core {
     writer: Writer,
     outcomes: Arc<AcceptedOutcomes>,
     witnesses: Arc<Witnesses>,
-    long_tasks: LongTasks,
+    long_tasks: Arc<LongTasks>,
     peers: BTreeMap<NodeId, Peer>,
     /// Those for whom orders have gathered in this turn.
     addressed: BTreeSet<NodeId>,
@@ -208,6 +207,7 @@ impl Core {
             Event::Heard { worker, word } => self.heard(worker, word),
             Event::Fetched { job, index, worker, result } => self.fetched(job, index, worker, result),
             Event::Obtained(obtained) => self.obtained(obtained),
+            Event::Located(found) => self.located(found),
             Event::Compared { worker, replica, accepted, place } => {
                 if let (Some(record), Some(place)) = (self.jobs.get_mut(&replica.job), place) {
                     record.places.insert((worker, replica.index), place);
@@ -222,12 +222,7 @@ impl Core {
         match result {
             Ok(digest) => {
                 // The errand kept it for the job, which may have had it already, or be gone.
-                let kept_first = self.jobs.get_mut(&job).is_some_and(|record| record.kept.insert(digest));
-                if !kept_first {
-                    self.outcomes.remove(&digest);
-                } else if let Some(bytes) = self.outcomes.short(&digest) {
-                    self.gate.batch.outcomes.push(ShortOutcome { job, digest, bytes });
-                }
+                self.keep_fetched(job, digest);
                 self.tell_or_log(Input::OutcomeHeld { job, index });
             }
             Err(reason) => {
@@ -384,7 +379,10 @@ impl Core {
             Output::Announce { job, index, verdict } => self.announce(job, index, &verdict),
             Output::Fetch { worker, job, index, digest } => self.fetch(worker, job, index, digest),
             Output::Obtain { job, index, order, witness } => self.obtain(job, index, order, witness),
-            Output::Correct { worker, replica, accepted } => self.compare(worker, replica, accepted),
+            Output::Correct { worker, replica, accepted } => {
+                self.locate(worker, replica, accepted);
+                self.compare(worker, replica, accepted);
+            }
             Output::Note { worker, liveness } => self.note(worker, liveness),
             Output::Quarantine { worker, engine, reason } => self.note_quarantine(worker, engine, &reason),
             Output::Readmit { worker, engine } => self.note_readmission(worker, engine),
@@ -393,6 +391,7 @@ impl Core {
                 if let Some(record) = self.jobs.get_mut(&job) {
                     record.inline.clear();
                 }
+                self.long_tasks.release_all(job);
                 self.forget_what_the_machine_forgot();
             }
         }
@@ -400,13 +399,7 @@ impl Core {
 
     fn announce(&mut self, job: JobId, index: u64, verdict: &Verdict) {
         debug!(%job, index, ?verdict, "decided");
-        let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
-        if !long.is_empty()
-            && let Some(task) = self.jobs.get(&job).and_then(|record| record.plan.task(index))
-        {
-            long.remove(&TaskId::of(&task).0);
-        }
-        drop(long);
+        self.long_tasks.release(job, index);
         self.forget_witnesses(job, index);
     }
 
@@ -420,7 +413,7 @@ impl Core {
         for job in gone {
             if let Some(record) = self.jobs.remove(&job) {
                 for digest in &record.kept {
-                    self.outcomes.remove(digest);
+                    self.outcomes.remove(digest, Some(job));
                 }
                 for (outcome, prover) in record.witnesses.into_values().flatten() {
                     self.witnesses.remove(outcome, prover);
@@ -440,6 +433,8 @@ impl Core {
             };
             if let Some(progress) = machine.progress(*job)
                 && record.progress_queued.as_ref() != Some(&progress)
+                // The report says what was located.
+                && !(progress.state.is_over() && record.is_locating())
             {
                 record.progress_queued = Some(progress.clone());
                 news.push((*job, progress));

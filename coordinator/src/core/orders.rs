@@ -1,7 +1,7 @@
 //! Orders for workers: they gather while events are handled, and leave at the end of the turn, or a little later where that
 //! makes fewer frames and nobody waits.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use protocol::{identity::NodeId, limits::INLINE_TASK_BYTES_MAX, message::Lease};
 use tracing::warn;
@@ -52,14 +52,15 @@ impl Core {
     pub(super) fn lease(&mut self, worker: NodeId, mut lease: Lease) {
         let replica = lease.replica;
         let Some(record) = self.jobs.get(&replica.job) else { return };
-        let Some(bytes) = record.plan.task(replica.index).map(|task| task.to_bytes()) else { return };
-        lease.task = if bytes.len() <= INLINE_TASK_BYTES_MAX {
-            Some(bytes)
-        } else {
-            let mut long = self.long_tasks.write().unwrap_or_else(PoisonError::into_inner);
-            long.insert(replica.task.0, bytes);
-            None
-        };
+        if !self.long_tasks.holds(replica.job, replica.index) {
+            let Some(task) = record.plan.task(replica.index) else { return };
+            let bytes = task.to_bytes();
+            if bytes.len() <= INLINE_TASK_BYTES_MAX {
+                lease.task = Some(bytes);
+            } else {
+                self.long_tasks.hold(replica.job, replica.index, replica.task, bytes);
+            }
+        }
         self.order(worker, Order::Lease(lease));
     }
 }

@@ -17,7 +17,8 @@ const COUNTED_WAITING_MAX: usize = 64;
 
 /// The way to a worker.
 pub(super) struct Outbox {
-    messages: mpsc::Sender<CoordinatorMessage>,
+    /// Boxed: a channel keeps room for 32, and most of the time nothing is in it.
+    messages: mpsc::Sender<Box<CoordinatorMessage>>,
     leases: Vec<Lease>,
     reveals: Vec<ReplicaId>,
     cancels: Vec<ReplicaId>,
@@ -45,7 +46,7 @@ impl Order {
 pub(super) struct Full;
 
 impl Outbox {
-    pub(super) fn new(messages: mpsc::Sender<CoordinatorMessage>) -> Self {
+    pub(super) fn new(messages: mpsc::Sender<Box<CoordinatorMessage>>) -> Self {
         let (leases, reveals, cancels) = (Vec::new(), Vec::new(), Vec::new());
         let (counted, corrections) = (Vec::new(), Vec::new());
         Self { messages, leases, reveals, cancels, counted, corrections }
@@ -89,7 +90,7 @@ impl Outbox {
         messages.extend(parts(&mut self.counted, |replicas| CoordinatorMessage::Counted { replicas }));
         messages.append(&mut self.corrections);
         for message in messages {
-            match self.messages.try_send(message) {
+            match self.messages.try_send(Box::new(message)) {
                 // A connection that is gone is noticed where it is read.
                 Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
                 Err(mpsc::error::TrySendError::Full(_)) => return Err(Full),

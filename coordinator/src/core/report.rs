@@ -10,7 +10,7 @@ use protocol::{
     verdict::Verdict,
 };
 
-use super::{JobResult, past::PastTask};
+use super::{JobResult, locating::FaultSearch, past::PastTask};
 
 /// How many places of a dissenter's errors a report names.
 pub(super) const PLACES_MAX: usize = 16;
@@ -102,6 +102,10 @@ impl ReportSums {
                 task_index: index,
                 domain: Some(cast.ballot.ballot.domain.clone()),
                 place: job.places.get(&(worker, index)).cloned(),
+                fault: match job.faults.get(&(worker, index)) {
+                    Some(FaultSearch::Found(fault)) => Some(fault.as_ref().clone()),
+                    Some(FaultSearch::UnderWay) | None => None,
+                },
                 corrected_after_s: acknowledged_ms
                     .map(|at_ms| seconds(at_ms.saturating_sub(job.submitted_ms))),
             });

@@ -174,6 +174,7 @@ impl Core {
             known: Arc::clone(&self.known),
             places: record.places.clone(),
             quarantines: record.quarantines.clone(),
+            faults: record.faults.clone(),
             broken_seals: job.broken_seals(),
             lost: job.lost().collect(),
             past: None,

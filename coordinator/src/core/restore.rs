@@ -19,11 +19,12 @@ use tracing::info;
 use verdict::{Config, Machine, ReplayError, Tasks};
 
 use super::{
-    Core, Event, Gate, Known, LongTasks,
+    Core, Event, Gate, Known,
     submission::{JobRecord, PlannedTasks},
 };
 use crate::{
     ledger::{Ledger, LedgerError, Reader, Writer, unix_now_ms},
+    long_tasks::LongTasks,
     outcomes::AcceptedOutcomes,
     witnesses::Witnesses,
 };
@@ -58,7 +59,7 @@ impl Core {
         seed: [u8; 32],
         ledger: Ledger,
         (outcomes, witnesses): (Arc<AcceptedOutcomes>, Arc<Witnesses>),
-        long_tasks: LongTasks,
+        long_tasks: Arc<LongTasks>,
     ) -> Result<(Self, mpsc::Sender<Event>), RestoreError> {
         let started_ms = unix_now_ms().max(ledger.head().head.at_ms);
         let (sender, events) = mpsc::channel(INPUT_QUEUE_MAX);
@@ -141,9 +142,8 @@ impl Core {
     ) -> Result<(), RestoreError> {
         for outcome in reader.short_outcomes(id)? {
             let outcome = outcome?;
-            if self.outcomes.put(outcome.digest, outcome.bytes).is_ok() {
-                record.kept.insert(outcome.digest);
-            }
+            record.kept.insert(outcome.digest);
+            self.outcomes.restore(outcome);
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use super::{
     Known,
+    locating::FaultSearch,
     past::{PastTask, Source, past_tasks},
     report::ReportSums,
 };
@@ -51,6 +52,8 @@ pub struct JobResult {
     pub(super) places: BTreeMap<(NodeId, u64), String>,
     /// Who was put in quarantine after a verdict of this job, with which engine, and why.
     pub(super) quarantines: BTreeMap<NodeId, String>,
+    /// Where dissenters' computations went wrong, likewise.
+    pub(super) faults: BTreeMap<(NodeId, u64), FaultSearch>,
     /// On how many tasks each worker broke its seal.
     pub(super) broken_seals: BTreeMap<NodeId, u64>,
     /// Accepted tasks whose outcome was lost.
@@ -149,7 +152,7 @@ impl JobResult {
     pub fn write(&self, ledger: &Reader) -> Result<WrittenResult, ResultError> {
         let tasks = self.plan.tasks();
         let mut sums = ReportSums::default();
-        let mut outcomes = AcceptedDigests::new(tasks)?;
+        let mut outcomes = AcceptedDigests::new(tasks);
         let mut verdicts = JsonList::new(tasks)?;
         let mut ballots = JsonList::new(tasks)?;
         let source = match &self.past {
@@ -232,13 +235,18 @@ fn file_part(file: BufWriter<File>) -> Result<Part, ResultError> {
     Ok(Part::File(file, length))
 }
 
-/// The accepted digest of each task, in order; long lists stand in a file.
+/// The accepted digests of the tasks; many stand in a file.
 #[derive(Debug)]
 pub enum AcceptedDigests {
-    /// All of them.
-    Short(Vec<Option<Digest>>),
-    /// A file with [`AcceptedDigests::ROW_BYTES`] for each.
-    Long {
+    /// By the task's number.
+    Few {
+        /// Of those that have one.
+        digests: BTreeMap<u64, Digest>,
+        /// How many tasks there are.
+        tasks: u64,
+    },
+    /// A file with [`AcceptedDigests::ROW_BYTES`] for each task.
+    Many {
         /// The file.
         file: BufWriter<File>,
         /// The row at which it is.
@@ -251,33 +259,41 @@ pub enum AcceptedDigests {
 impl AcceptedDigests {
     /// A byte that says whether there is a digest, and the digest.
     pub const ROW_BYTES: usize = 33;
+    /// So many are held in memory.
+    const FEW_MAX: usize = 16 * 1024;
 
-    fn new(tasks: u64) -> Result<Self, ResultError> {
-        if tasks <= SHORT_TASKS_MAX {
-            return Ok(Self::Short((0..tasks).map(|_| None).collect()));
+    fn new(tasks: u64) -> Self {
+        Self::Few { digests: BTreeMap::new(), tasks }
+    }
+
+    /// How many tasks there are.
+    #[must_use]
+    pub fn tasks(&self) -> u64 {
+        match self {
+            Self::Few { tasks, .. } | Self::Many { tasks, .. } => *tasks,
         }
-        let file = tempfile::tempfile()?;
-        file.set_len(tasks.saturating_mul(Self::ROW_BYTES as u64))?;
-        Ok(Self::Long { file: BufWriter::new(file), next: 0, tasks })
     }
 
     fn set(&mut self, index: u64, accepted: Option<Digest>) -> Result<(), ResultError> {
+        let Some(accepted) = accepted.filter(|_| index < self.tasks()) else { return Ok(()) };
         match self {
-            Self::Short(digests) => {
-                let place = usize::try_from(index).ok().and_then(|index| digests.get_mut(index));
-                if let Some(place) = place {
-                    *place = accepted;
+            Self::Few { digests, tasks } => {
+                digests.insert(index, accepted);
+                if digests.len() > Self::FEW_MAX {
+                    let (few, tasks) = (std::mem::take(digests), *tasks);
+                    let file = tempfile::tempfile()?;
+                    file.set_len(tasks.saturating_mul(Self::ROW_BYTES as u64))?;
+                    *self = Self::Many { file: BufWriter::new(file), next: 0, tasks };
+                    few.into_iter().try_for_each(|(index, digest)| self.set(index, Some(digest)))?;
                 }
             }
-            Self::Long { file, next, .. } => {
+            Self::Many { file, next, .. } => {
                 if *next != index {
                     file.seek(io::SeekFrom::Start(index * Self::ROW_BYTES as u64))?;
                 }
                 let mut row = [0; Self::ROW_BYTES];
-                if let Some(accepted) = accepted {
-                    row[0] = 1;
-                    row[1..].copy_from_slice(&accepted.0);
-                }
+                row[0] = 1;
+                row[1..].copy_from_slice(&accepted.0);
                 file.write_all(&row)?;
                 *next = index + 1;
             }
@@ -286,7 +302,7 @@ impl AcceptedDigests {
     }
 
     fn finish(mut self) -> Result<Self, ResultError> {
-        if let Self::Long { file, .. } = &mut self {
+        if let Self::Many { file, .. } = &mut self {
             file.flush()?;
             file.rewind()?;
         }
@@ -301,5 +317,34 @@ impl AcceptedDigests {
             return None;
         }
         Some(Digest(digest.try_into().ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_digests_stand_in_a_file_as_they_would_in_memory() {
+        let digest = |index: u64| Digest([u8::try_from(index % 251).expect("small"); 32]);
+        let count = 2 * AcceptedDigests::FEW_MAX as u64;
+        let mut digests = AcceptedDigests::new(10 * count);
+        for number in 0..count {
+            // Out of order, and one of ten.
+            let index = 10 * (number * 7 % count) + 3;
+            digests.set(index, Some(digest(index))).expect("room");
+            digests.set(index + 1, None).expect("nothing");
+        }
+        digests.set(10 * count, Some(digest(0))).expect("nothing: it is beyond the last");
+        let AcceptedDigests::Many { file, tasks, .. } = digests.finish().expect("room") else {
+            panic!("they are many");
+        };
+        let mut file = file.into_inner().expect("flushed");
+        assert_eq!(file.metadata().expect("a file").len(), tasks * AcceptedDigests::ROW_BYTES as u64);
+        for index in 0..tasks {
+            let mut row = [0; AcceptedDigests::ROW_BYTES];
+            io::Read::read_exact(&mut file, &mut row).expect("a row for each task");
+            assert_eq!(AcceptedDigests::in_row(&row), (index % 10 == 3).then(|| digest(index)));
+        }
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::info;
 use verdict::{Input, Rejected, TaskTerms, Tasks, job::Job};
 
-use super::{Act, Core, JobResult, Submission, event::Taken, result::SHORT_TASKS_MAX};
+use super::{Act, Core, JobResult, Submission, event::Taken, locating::FaultSearch, result::SHORT_TASKS_MAX};
 
 /// A job, beside what the machine knows of it.
 pub(super) struct JobRecord {
@@ -36,6 +36,8 @@ pub(super) struct JobRecord {
     pub(super) places: BTreeMap<(NodeId, u64), String>,
     /// Who was put in quarantine after a verdict of this job, with which engine, and why.
     pub(super) quarantines: BTreeMap<NodeId, String>,
+    /// Where dissenters' computations went wrong, likewise.
+    pub(super) faults: BTreeMap<(NodeId, u64), FaultSearch>,
     /// The accepted digests that are kept, and those that are or were audited.
     pub(super) kept: BTreeSet<Digest>,
     /// What was obtained for audits, by task number: of which outcome, and from whom.
@@ -108,6 +110,11 @@ impl Core {
 }
 
 impl JobRecord {
+    /// Whether it is not known yet where some dissenter's computation went wrong.
+    pub(super) fn is_locating(&self) -> bool {
+        self.faults.values().any(|search| matches!(search, FaultSearch::UnderWay))
+    }
+
     pub(super) fn new(submitted: &Submitted, file: Option<Arc<str>>, spec: JobSpec, plan: Arc<Plan>) -> Self {
         Self {
             submitter: submitted.submitter,
@@ -120,6 +127,7 @@ impl JobRecord {
             inline: BTreeMap::new(),
             places: BTreeMap::new(),
             quarantines: BTreeMap::new(),
+            faults: BTreeMap::new(),
             kept: BTreeSet::new(),
             witnesses: BTreeMap::new(),
             past: None,

@@ -12,7 +12,7 @@ use protocol::{
     identity::SecretKey,
     job::JobId,
     ledger::{Entry, Head, Record, SignedHead},
-    limits::{INLINE_OUTCOME_BYTES_MAX, LEDGER_ENTRY_BYTES_MAX},
+    limits::{LEDGER_ENTRY_BYTES_MAX, ROW_OUTCOME_BYTES_MAX},
     merkle::{Frontier, leaf_digest},
     outcome::Outcome,
 };
@@ -50,8 +50,8 @@ impl Prepared {
     /// When something in it is too long, or is not what it is said to be.
     pub(super) fn new(batch: &Batch, frontier: &Frontier, last_ms: u64) -> Result<Self, LedgerError> {
         for ShortOutcome { digest, bytes, .. } in &batch.outcomes {
-            if bytes.len() > INLINE_OUTCOME_BYTES_MAX {
-                return Err(too_long("a short outcome", bytes.len(), INLINE_OUTCOME_BYTES_MAX));
+            if bytes.len() > ROW_OUTCOME_BYTES_MAX {
+                return Err(too_long("a short outcome", bytes.len(), ROW_OUTCOME_BYTES_MAX));
             }
             if Outcome::digest_of_bytes(bytes) != *digest {
                 return Err(LedgerError::WrongDigest { what: "outcome" });

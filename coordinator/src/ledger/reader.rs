@@ -213,15 +213,21 @@ impl Reader {
         let mut next = move || {
             let Some(row) = rows.next() else { return Ok(None) };
             let (key, value) = row.map_err(LedgerError::database("read", &path))?;
-            let (digest, bytes) = (Digest(*key.value().1), value.value().to_vec());
-            if Outcome::digest_of_bytes(&bytes) == digest {
-                return Ok(Some(ShortOutcome { job, digest, bytes }));
-            }
-            let what = format!("the outcome {} of job {job} does not have its digest", digest.short());
-            Err(LedgerError::damaged(&path, what))
+            let digest = Digest(*key.value().1);
+            let bytes = checked_outcome(&path, job, digest, value.value().to_vec())?;
+            Ok(Some(ShortOutcome { job, digest, bytes }))
         };
         let path = Arc::clone(&self.path);
         Ok(std::iter::from_fn(move || guarded(&path, &mut next).transpose()))
+    }
+
+    /// A short accepted outcome of a job, checked against its digest; none where the job has no such row.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged.
+    pub fn short_outcome(&self, job: JobId, digest: Digest) -> Result<Option<Vec<u8>>, LedgerError> {
+        let bytes = self.snapshot()?.outcome_row(job, digest)?;
+        bytes.map(|bytes| checked_outcome(&self.path, job, digest, bytes)).transpose()
     }
 
     /// The path of an entry to the root of the first `size` entries, which leads there.
@@ -295,6 +301,14 @@ impl Reader {
             Snapshot::new(&transaction, &self.path)
         })
     }
+}
+
+fn checked_outcome(path: &Path, job: JobId, digest: Digest, bytes: Vec<u8>) -> Result<Vec<u8>, LedgerError> {
+    if Outcome::digest_of_bytes(&bytes) == digest {
+        return Ok(bytes);
+    }
+    let what = format!("the outcome {} of job {job} does not have its digest", digest.short());
+    Err(LedgerError::damaged(path, what))
 }
 
 fn astray(path: &Path) -> LedgerError {

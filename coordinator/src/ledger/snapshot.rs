@@ -165,6 +165,11 @@ impl Snapshot {
         self.read(|| self.outcomes.range((&job.0, &[0; 32])..=(&job.0, &[u8::MAX; 32])))
     }
 
+    /// A short outcome of a job as it is stored.
+    pub(super) fn outcome_row(&self, job: JobId, digest: Digest) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.read(|| Ok(self.outcomes.get((&job.0, &digest.0))?.map(|row| row.value().to_vec())))
+    }
+
     /// All short outcomes.
     pub(super) fn all_outcome_rows(&self) -> Result<OutcomeRows, LedgerError> {
         self.read(|| self.outcomes.range::<(&[u8; 16], &[u8; 32])>(..))

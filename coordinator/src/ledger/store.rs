@@ -61,7 +61,7 @@ pub struct Batch {
     pub forget: Vec<JobId>,
 }
 
-/// An accepted outcome of at most [`INLINE_OUTCOME_BYTES_MAX`](protocol::limits::INLINE_OUTCOME_BYTES_MAX) bytes, kept beside the log.
+/// An accepted outcome of at most [`ROW_OUTCOME_BYTES_MAX`](protocol::limits::ROW_OUTCOME_BYTES_MAX) bytes, kept beside the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShortOutcome {
     /// The job that holds it.

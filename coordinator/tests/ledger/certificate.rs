@@ -52,7 +52,8 @@ fn job() -> (JobId, Vec<Record>, Vec<u8>) {
                 device: "a processor".to_owned(),
                 build: "0.1.0".to_owned(),
             };
-            let ballot = Ballot { replica, worker: worker(by).node_id(), digest, domain, audit: None };
+            let ballot =
+                Ballot { replica, worker: worker(by).node_id(), digest, domain, audit: None, trace: None };
             CountedBallot { ballot: ballot.sign(&worker(by)), compute_us: 1 }
         };
         let mut ballots = vec![cast(1), cast(2)];

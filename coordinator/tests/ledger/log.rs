@@ -79,7 +79,7 @@ pub(crate) fn ballot(job: JobId, index: u64, by: u8, digest: Digest) -> Ballot {
         device: "a processor".to_owned(),
         build: "0.1.0".to_owned(),
     };
-    Ballot { replica, worker: worker(by).node_id(), digest, domain, audit: None }
+    Ballot { replica, worker: worker(by).node_id(), digest, domain, audit: None, trace: None }
 }
 
 /// The end of a task on which these workers agreed and those did not.

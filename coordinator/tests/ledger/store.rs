@@ -7,7 +7,7 @@ use protocol::{
     digest::{Digest, Domain},
     identity::SecretKey,
     ledger::{Entry, LEDGER_VERSION, Record},
-    limits::{INLINE_OUTCOME_BYTES_MAX, LEDGER_ENTRY_BYTES_MAX},
+    limits::{LEDGER_ENTRY_BYTES_MAX, ROW_OUTCOME_BYTES_MAX},
 };
 
 use crate::log::{entry, key, outcome, submitted, whole_job};
@@ -197,11 +197,11 @@ fn what_may_not_be_written_is_refused_and_the_ledger_goes_on() {
     let founded = Record::Founded { coordinator: key().node_id(), version: LEDGER_VERSION };
     let outcome =
         |digest, bytes| Batch { outcomes: vec![ShortOutcome { job, digest, bytes }], ..Batch::default() };
-    let (digest, _) = outcome_of(&vec![0; INLINE_OUTCOME_BYTES_MAX + 1]);
+    let (digest, _) = outcome_of(&vec![0; ROW_OUTCOME_BYTES_MAX + 1]);
     for (refused, says) in [
         (batch(vec![entry(Record::Submitted(long))]), "an entry of 8388"),
         (batch(vec![entry(founded)]), "founded once"),
-        (outcome(digest, vec![0; INLINE_OUTCOME_BYTES_MAX + 1]), "a short outcome of 4097 bytes"),
+        (outcome(digest, vec![0; ROW_OUTCOME_BYTES_MAX + 1]), "a short outcome of 262145 bytes"),
         (outcome(digest, b"something else".to_vec()), "the outcome does not have the digest"),
     ] {
         let error = ledger.append(&refused).expect_err("refused").to_string();

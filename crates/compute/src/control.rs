@@ -3,13 +3,15 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use rug::Integer;
+
+use crate::{checkpoint::Checkpoints, trace::Trace};
 
 /// The computation was stopped on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +99,16 @@ pub struct FaultDrill {
     pub noticed: bool,
 }
 
+/// A drill: one bit of the T of the stretch with a certain term is turned over where no check of the engine sees it, in
+/// whatever series has that term. It is for what lies beyond the engine's checks: a vote, an audit, the search for the fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesDrill {
+    /// The index of the term.
+    pub term: u64,
+    /// The bit, counted from the lowest; beyond the length of T, the length is taken off as often as it fits.
+    pub bit: u64,
+}
+
 /// Shared between the computation and its owner; clones are the same thing.
 #[derive(Debug, Clone, Default)]
 pub struct Control(Arc<State>);
@@ -110,6 +122,9 @@ struct State {
     /// Results so far at the site of the drill.
     results: AtomicU64,
     failed_checks: AtomicU64,
+    checkpoints: OnceLock<Checkpoints>,
+    trace: OnceLock<Trace>,
+    series_drill: Option<SeriesDrill>,
 }
 
 /// A named stretch of a computation.
@@ -125,6 +140,36 @@ impl Control {
     /// A control under which one result is spoilt.
     pub fn with_drill(drill: FaultDrill) -> Self {
         Self(Arc::new(State { drill: Some(drill), ..State::default() }))
+    }
+
+    /// A control under which a stretch of each series is spoilt.
+    pub fn with_series_drill(drill: SeriesDrill) -> Self {
+        Self(Arc::new(State { series_drill: Some(drill), ..State::default() }))
+    }
+
+    /// Notes on which way series are summed. Said twice, the first holds.
+    pub fn keep_trace(&self, trace: Trace) {
+        let _ = self.0.trace.set(trace);
+    }
+
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        self.0.trace.get()
+    }
+
+    /// The bit of T to be turned over, if the terms `from <= k < to` have the term of a drill.
+    pub(crate) fn spoils_terms(&self, from: u64, to: u64) -> Option<u64> {
+        let drill = self.0.series_drill.as_ref()?;
+        (from <= drill.term && drill.term < to).then_some(drill.bit)
+    }
+
+    /// Keeps what the computation has finished, and uses what an earlier run left, where the computation knows how. Said
+    /// twice, the first holds.
+    pub fn keep_checkpoints(&self, checkpoints: Checkpoints) {
+        let _ = self.0.checkpoints.set(checkpoints);
+    }
+
+    pub(crate) fn checkpoints(&self) -> Option<&Checkpoints> {
+        self.0.checkpoints.get()
     }
 
     /// Asks the computation to stop at its next check.
@@ -195,10 +240,15 @@ impl Control {
     pub(crate) fn spoil(&self, bit: Option<u64>, is_repetition: bool, result: &mut Integer) {
         let (Some(bit), Some(drill)) = (bit, &self.0.drill) else { return };
         if !is_repetition || drill.repeats {
-            let length = u64::from(result.significant_bits()).max(1);
-            let place = u32::try_from(bit % length).unwrap_or(0);
-            let is_set = result.get_bit(place);
-            result.set_bit(place, !is_set);
+            turn_over(bit, result);
         }
     }
+}
+
+/// Turns a bit over, within the number's length.
+pub(crate) fn turn_over(bit: u64, number: &mut Integer) {
+    let length = u64::from(number.significant_bits()).max(1);
+    let place = u32::try_from(bit % length).unwrap_or(0);
+    let is_set = number.get_bit(place);
+    number.set_bit(place, !is_set);
 }

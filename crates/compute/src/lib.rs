@@ -2,10 +2,11 @@
 //!
 //! [`constants`] proves decimal digits by two independent formulas each, [`expression`] answers expressions exactly or
 //! by enclosures, [`residues`] looks at large numbers through small primes, [`engine`] runs whole tasks with them, and
-//! [`audit`] tests what came of it. Everything runs on the rayon pool of whoever calls, can be stopped between steps and
-//! tells its progress ([`control::Control`]).
+//! [`audit`] tests what came of it. Everything runs on the rayon pool of whoever calls, can be stopped between steps, tells
+//! its progress ([`control::Control`]), and where it is long leaves what it takes to go on after a crash ([`checkpoint`]).
 
 pub mod audit;
+pub mod checkpoint;
 pub mod constants;
 pub mod control;
 pub mod digit_extraction;
@@ -13,3 +14,4 @@ pub mod engine;
 pub mod expression;
 pub mod range_check;
 pub mod residues;
+pub mod trace;

@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
     audit::Audited,
@@ -54,7 +54,7 @@ impl PartialOrd for ReplicaId {
 }
 
 /// What a worker says that a task yields.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Ballot {
     /// The execution that it speaks of.
     pub replica: ReplicaId,
@@ -64,9 +64,35 @@ pub struct Ballot {
     pub digest: Digest,
     /// What the answer depends on.
     pub domain: FailureDomain,
-    /// What was tested, where nothing was computed. (Left out of the canonical bytes where there is none.)
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What was tested, where nothing was computed. (Left out of the canonical bytes where there is neither this nor a
+    /// trace.)
+    #[serde(default)]
     pub audit: Option<Audited>,
+    /// The commitment to the way on which the outcome was computed, where that can be asked for ([`crate::trace`]). (Left
+    /// out of the canonical bytes where there is none. Boxed: few have one.)
+    #[serde(default)]
+    pub trace: Option<Box<Digest>>,
+}
+
+/// In canonical bytes fields are known by their places, so that one may be left out only if none follows.
+impl Serialize for Ballot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { replica, worker, digest, domain, audit, trace } = self;
+        let with_audit = audit.is_some() || trace.is_some();
+        let fields = 4 + usize::from(with_audit) + usize::from(trace.is_some());
+        let mut ballot = serializer.serialize_struct("Ballot", fields)?;
+        ballot.serialize_field("replica", replica)?;
+        ballot.serialize_field("worker", worker)?;
+        ballot.serialize_field("digest", digest)?;
+        ballot.serialize_field("domain", domain)?;
+        if with_audit {
+            ballot.serialize_field("audit", audit)?;
+        }
+        if trace.is_some() {
+            ballot.serialize_field("trace", trace)?;
+        }
+        ballot.end()
+    }
 }
 
 impl Ballot {

@@ -48,8 +48,9 @@ struct Packed {
     #[serde(with = "serde_bytes")]
     outcome: Option<Vec<u8>>,
     compute_us: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     audit: Option<Audited>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<Box<Digest>>,
 }
 
 /// Why a bundle says nothing.
@@ -95,14 +96,14 @@ impl BallotBundle {
         let mut domains: Vec<FailureDomain> = Vec::new();
         let pack = |said: Said<Ballot>| {
             let Said { ballot, salt, outcome, compute_us } = said;
-            let Ballot { replica, digest, domain, audit, .. } = ballot;
+            let Ballot { replica, digest, domain, audit, trace, .. } = ballot;
             // Almost always the last one.
             let place = domains.iter().rposition(|known| *known == domain).unwrap_or_else(|| {
                 domains.push(domain);
                 domains.len() - 1
             });
             let domain = u32::try_from(place).unwrap_or(u32::MAX);
-            Packed { replica, digest, domain, salt, outcome, compute_us, audit }
+            Packed { replica, digest, domain, salt, outcome, compute_us, audit, trace }
         };
         let ballots = said.into_iter().map(pack).collect();
         Self { domains, ballots, signature }
@@ -138,10 +139,10 @@ impl BallotBundle {
         }
         let mut unpacked = Vec::with_capacity(ballots.len());
         let mut rest = Vec::with_capacity(ballots.len());
-        for Packed { replica, digest, domain, salt, outcome, compute_us, audit } in ballots {
+        for Packed { replica, digest, domain, salt, outcome, compute_us, audit, trace } in ballots {
             let known = domains.get(domain as usize);
             let domain = known.ok_or(BundleError::NoDomain { domain, domains: domains.len() })?.clone();
-            unpacked.push(Ballot { replica, worker, digest, domain, audit });
+            unpacked.push(Ballot { replica, worker, digest, domain, audit, trace });
             rest.push((salt, outcome, compute_us));
         }
         let authentic = authenticate_together(unpacked, worker, signature)?;

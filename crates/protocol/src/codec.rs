@@ -100,6 +100,16 @@ impl io::Write for Same<'_> {
         Ok(bytes.len())
     }
 
+    // Most pieces are a marker of one byte.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0 = match (bytes, self.0.split_first()) {
+            ([byte], Some((first, rest))) if byte == first => rest,
+            _ => self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?,
+        };
+        Ok(())
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

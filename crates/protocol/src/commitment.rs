@@ -64,6 +64,7 @@ mod tests {
             digest: Digest([6; 32]),
             domain,
             audit: None,
+            trace: None,
         }
     }
 

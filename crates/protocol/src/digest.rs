@@ -37,6 +37,10 @@ pub enum Domain {
     Commitment,
     /// The outcome that an audit rejects, and whose it is.
     Rejection,
+    /// What a long computation has finished so far, kept for the case that it is interrupted.
+    Checkpoint,
+    /// A part of the way on which a series was summed.
+    Trace,
 }
 
 /// The key that BLAKE3 makes of each context: half the work of the digest of a few bytes, done once.
@@ -45,7 +49,7 @@ static CONTEXT_KEYS: LazyLock<[ContextKey; Domain::ALL.len()]> =
 
 impl Domain {
     /// Every domain, in the order of their declaration.
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Task,
         Self::Outcome,
         Self::Ballot,
@@ -60,6 +64,8 @@ impl Domain {
         Self::Primes,
         Self::Commitment,
         Self::Rejection,
+        Self::Checkpoint,
+        Self::Trace,
     ];
 
     const fn context(self) -> &'static str {
@@ -78,6 +84,8 @@ impl Domain {
             Self::Primes => "quorate 2026 primes",
             Self::Commitment => "quorate 2026 commitment",
             Self::Rejection => "quorate 2026 rejection",
+            Self::Checkpoint => "quorate 2026 checkpoint",
+            Self::Trace => "quorate 2026 trace",
         }
     }
 }

@@ -34,4 +34,5 @@ pub mod standing;
 pub mod task;
 pub mod texts;
 pub mod token;
+pub mod trace;
 pub mod verdict;

@@ -18,6 +18,9 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const TEXT_BYTES_MAX: usize = 1024;
 /// Longest outcome in bytes that travels inside the ballot's frame.
 pub const INLINE_OUTCOME_BYTES_MAX: usize = 4 * 1024;
+/// Largest outcome in bytes that is kept beside others: by a worker in memory, by a coordinator as a row of its database. A
+/// larger one is a file of its own.
+pub const ROW_OUTCOME_BYTES_MAX: usize = 256 * 1024;
 /// Longest task in bytes that travels inside the lease's frame.
 pub const INLINE_TASK_BYTES_MAX: usize = 60 * 1024;
 /// Largest canonical encoding of a task in bytes.
@@ -30,6 +33,12 @@ pub const OUTCOME_BYTES_MAX: u64 = DECIMALS_MAX + OUTCOME_OVERHEAD_BYTES_MAX;
 pub const WITNESS_BYTES_PER_DIGIT_MAX: u64 = 64;
 /// And beyond those of its digits.
 pub const WITNESS_OVERHEAD_BYTES_MAX: u64 = 256 * 1024;
+/// Most series whose sums are traced in one computation.
+pub const TRACE_TREES_MAX: usize = 32;
+/// Longest answer to a question about a trace in bytes.
+pub const TRACE_ANSWER_BYTES_MAX: u64 = 16 * 1024;
+/// Most questions about one trace: the deepest tree, and what is asked before and after it.
+pub const TRACE_QUESTIONS_MAX: u32 = 64;
 /// Most ballots under one signature.
 pub const BUNDLE_BALLOTS_MAX: u64 = 1 << 16;
 /// Most ballots, leases or replicas in one frame, so that a frame has room for them whatever they name.
@@ -56,7 +65,7 @@ pub const EXPRESSION_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most expressions in one job.
 pub const EXPRESSIONS_MAX: usize = 10_000_000;
 /// Most tasks in one job.
-pub const TASKS_MAX: u64 = 10_000_000;
+pub const TASKS_MAX: u64 = 1_000_000_000;
 /// Most expressions in one task.
 pub const TASK_EXPRESSIONS_MAX: u16 = 1024;
 /// Most bytes of expression text gathered into one task (a longer expression is a task of its own).

@@ -17,6 +17,7 @@ use crate::{
     job::JobId,
     report::{JobProgress, JobStatus, WorkerStatus},
     token::Credential,
+    trace::TraceQuestion,
 };
 
 /// The first frame of a connection's first stream: who comes, and what it wants to be.
@@ -201,6 +202,8 @@ pub enum BlobName {
     Certificate(JobId, u64),
     /// What a worker kept for audits of the outcome with this digest, as it came from this worker.
     Witness(Digest, NodeId),
+    /// An answer about the way on which a worker came to the outcome with this digest ([`crate::trace`]).
+    Trace(Digest, TraceQuestion),
 }
 
 /// The answer to a [`BlobRequest`]; the bytes follow.
@@ -238,7 +241,12 @@ pub enum Request {
     /// All workers.
     Workers,
     /// The results of a job: a [`Response::Result`], then the bytes that it names.
-    Result(JobId),
+    Result {
+        /// Of which.
+        job: JobId,
+        /// Whether the expression file is wanted too; whoever submitted it has it.
+        file: bool,
+    },
     /// The certificate of a job, as far as it is decided: a [`Response::Certificate`], then its bytes.
     Certificate(JobId),
     /// Never again let this key in; drop its connection now.
@@ -257,7 +265,8 @@ pub enum Response {
     /// All workers.
     Workers(Vec<WorkerStatus>),
     /// The report (JSON), the signed ballots (JSON) and, for each task in order, a length and the outcome's bytes
-    /// follow; a task without an accepted outcome has the length [`NO_OUTCOME`].
+    /// follow; a task without an accepted outcome has the length [`NO_OUTCOME`], and after it stands how many tasks from it
+    /// on have none, in as many bytes.
     Result {
         /// Length of the report.
         report_bytes: u64,
@@ -265,7 +274,7 @@ pub enum Response {
         ballots_bytes: u64,
         /// Length of the job file's text, which follows the ballots.
         job_bytes: u64,
-        /// Length of the expression file, which follows the job file where the job names one.
+        /// Length of the expression file, which follows the job file where the job names one and it is wanted.
         file_bytes: Option<u64>,
         /// How many outcomes follow.
         tasks: u64,

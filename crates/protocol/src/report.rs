@@ -212,8 +212,30 @@ pub struct Dissent {
     pub domain: Option<FailureDomain>,
     /// Where its outcome parts from the accepted one, in words ("decimal 317", "expression 4: …").
     pub place: Option<String>,
+    /// Where its computation went wrong, where that could be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultReport>,
     /// When it acknowledged the correction, in seconds after submission.
     pub corrected_after_s: Option<f64>,
+}
+
+/// Where a dissenter's sum of series parts from that of a winner by the same formula, and what kind of fault it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultReport {
+    /// The formula.
+    pub formula: String,
+    /// Where, in words ("terms 1,048,576 to 1,048,831").
+    pub place: String,
+    /// `transient`, `deterministic`, `dishonest` or `unanswered`, where it was looked for.
+    pub class: Option<String>,
+    /// What that means, in words.
+    pub meaning: String,
+    /// The name of the winner.
+    pub compared_with: String,
+    /// How many questions were asked.
+    pub rounds: u32,
+    /// How many bytes questions and answers had.
+    pub bytes: u64,
 }
 
 /// One task's verdict.

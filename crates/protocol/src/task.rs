@@ -130,7 +130,7 @@ impl Task {
             Self::Digits { decimals, .. } | Self::Series { decimals, .. } => {
                 decimals.saturating_add(overhead)
             }
-            Self::Expressions { expressions, .. } => overhead * (1 + expressions.len() as u64),
+            Self::Expressions { expressions, .. } => answers_bytes_max(expressions.len() as u64),
             Self::Range { .. } => 2 * overhead,
             Self::HexTerms(_) => overhead,
         }
@@ -202,6 +202,11 @@ pub enum Weight {
 /// The name of a task: the digest of its canonical encoding.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskId(pub Digest);
+
+/// The most bytes that correct answers to so many expressions can have.
+pub(crate) fn answers_bytes_max(expressions: u64) -> u64 {
+    OUTCOME_OVERHEAD_BYTES_MAX * (1 + expressions)
+}
 
 impl TaskId {
     /// The name of the task with this canonical encoding.

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use protocol::{
+    audit::Audited,
     ballot::{Ballot, ReplicaId, SignedBallot},
     bundle::{BallotBundle, BundleError, Said},
     codec,
@@ -35,6 +36,7 @@ fn ballot(key: &SecretKey, index: u64) -> Ballot {
             build: "1".to_owned(),
         },
         audit: None,
+        trace: index.is_multiple_of(3).then(|| Box::new(Digest::of(Domain::Trace, &index.to_le_bytes()))),
     }
 }
 
@@ -51,6 +53,24 @@ fn each_ballot_of_a_bundle_is_authentic_alone() {
         assert!(signed.iter().all(SignedBallot::is_authentic));
         assert!(signed.windows(2).all(|pair| pair[0].signature == pair[1].signature));
     }
+}
+
+#[test]
+fn what_a_ballot_does_not_have_takes_no_bytes_and_each_has_one_encoding() {
+    let (plain, traced) = (ballot(&key(1), 1), ballot(&key(1), 3));
+    let audited = Audited { outcome: plain.digest, prover: key(2).node_id(), seed: [5; 32] };
+    let audit = Ballot { audit: Some(audited), ..plain.clone() };
+    // An array of so many elements.
+    for (ballot, first) in [(&plain, 0x94), (&audit, 0x95), (&traced, 0x96)] {
+        let bytes = codec::encode(ballot);
+        assert_eq!(bytes.first(), Some(&first));
+        assert_eq!(codec::decode_canonical::<Ballot>("ballot", &bytes, bytes.len()).as_ref(), Ok(ballot));
+    }
+    let mut longer = codec::encode(&plain);
+    longer[0] = 0x95;
+    longer.push(0xc0);
+    assert_eq!(codec::decode::<Ballot>("ballot", &longer, longer.len()), Ok(plain));
+    assert!(codec::decode_canonical::<Ballot>("ballot", &longer, longer.len()).is_err());
 }
 
 #[test]

@@ -149,12 +149,12 @@ const EXPRESSIONS: &[Case] = &[
         "j:4:8: `file` is `/etc/passwd`; write a path relative to the job file's folder, with `/` between names and without `..`, of at most 1024 bytes",
     ),
     (
-        "check = [\"for n in 1..=10^14: n == n\"]\n",
-        "j:4:11: the range has 100000000000000 values, which is more than 10000000 tasks of 4194304 values; split it into several jobs",
+        "check = [\"for n in 1..=10^16: n == n\"]\n",
+        "j:4:11: the range has 10000000000000000 values, which is more than 1000000000 tasks of 4194304 values; split it into several jobs",
     ),
     (
-        "check = [\"for n in 1..=10^13: sqrt(n) > 0\"]\n",
-        "j:4:11: the range has 10000000000000 values, which is more than 10000000 tasks of 262144 values; split it into several jobs",
+        "check = [\"for n in 1..=10^15: sqrt(n) > 0\"]\n",
+        "j:4:11: the range has 1000000000000000 values, which is more than 1000000000 tasks of 262144 values; split it into several jobs",
     ),
     (
         "check = [\"1\"]\n[policy]\ndistinct = [\"formula\"]\n",

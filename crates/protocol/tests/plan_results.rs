@@ -257,4 +257,37 @@ proptest! {
         prop_assert_eq!(counts.total(), 1);
         prop_assert_eq!(text.contains("smallest"), kinds.iter().find(|kind| **kind < 4) == Some(&1));
     }
+
+    #[test]
+    fn tasks_without_an_outcome_are_skipped_as_if_they_came_one_after_the_other(
+        kinds in prop::collection::vec(0..3_u8, 10),
+    ) {
+        let pieces = 4;
+        let range = format!("for n in 1..={}: n > 0", pieces * TASK_KERNEL_RANGE_VALUES_MAX);
+        let plan = plan_of_lines(&format!("1 < 2\n{range}\n3 < 4\n{range}\n"));
+        prop_assert_eq!(plan.tasks(), kinds.len() as u64);
+        let outcomes: Vec<Option<Outcome>> = (0..).zip(&kinds).map(|(index, kind)| match (kind, index) {
+            (0, _) => None,
+            (_, 0 | 5) => Some(Outcome::Answers(vec![true_answer()])),
+            _ => all_true(),
+        }).collect();
+        let mut text = Vec::new();
+        let mut assembler = ResultAssembler::new(&plan);
+        for together in outcomes.chunk_by(|one, next| one.is_none() && next.is_none()) {
+            match &together[0] {
+                None => assembler.skip(together.len() as u64, &mut text),
+                outcome => assembler.push(outcome.as_ref(), &mut text),
+            }.expect("memory takes everything");
+        }
+        let counts = assembler.finish(&mut text).expect("memory takes everything");
+        prop_assert_eq!((String::from_utf8(text).expect("text"), counts), result(&plan, &outcomes));
+    }
+}
+
+#[test]
+fn a_billion_tasks_without_outcomes_make_a_result_at_once() {
+    let plan = plan_of_range(protocol::limits::TASKS_MAX);
+    let (text, counts) = result(&plan, &[all_true()]);
+    assert!(text.starts_with("undecided\t"), "{text}");
+    assert_eq!(counts.undecided, 1);
 }

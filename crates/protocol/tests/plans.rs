@@ -227,16 +227,16 @@ fn a_file_without_expressions_and_a_file_that_is_not_there_are_errors() {
 
 #[test]
 fn too_many_tasks_are_an_error_before_they_are_made() {
-    let range = "for n in 1..=16 * 10^12: n == n\n";
-    let errors = plan_of_file(&range.repeat(4)).expect_err("4 * 3.8 million tasks");
-    let expected = "sub/lines.txt:3:1: the job has more than 10000000 tasks; split it into several jobs";
+    let range = "for n in 1..=16 * 10^14: n == n\n";
+    let errors = plan_of_file(&range.repeat(4)).expect_err("4 * 380 million tasks");
+    let expected = "sub/lines.txt:3:1: the job has more than 1000000000 tasks; split it into several jobs";
     assert_eq!(errors.render("x.toml"), expected);
     let inline = format!(
         "name='x'\nkind='expressions'\n[expressions]\ncheck=['''{range}''','{r}','{r}']",
         r = range.trim()
     );
     let errors = JobSpec::parse(&inline).expect_err("too many tasks");
-    assert!(errors.to_string().contains("the job has more than 10000000 tasks"), "{errors}");
+    assert!(errors.to_string().contains("the job has more than 1000000000 tasks"), "{errors}");
 }
 
 #[test]

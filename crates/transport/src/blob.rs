@@ -27,6 +27,7 @@ pub(crate) fn describe(name: &BlobName) -> String {
         BlobName::Witness(digest, prover) => {
             format!("witness of outcome {} from {}", digest.short(), prover.short())
         }
+        BlobName::Trace(digest, _) => format!("trace of outcome {}", digest.short()),
         BlobName::Certificate(_, task) => format!("certificate of task {task}"),
     }
 }

@@ -79,10 +79,13 @@ pub struct ListenerConfig {
     pub connections_max: usize,
 }
 
+/// How many streams a peer of a listener may have open at a time. It has many peers, and each takes memory for so many.
+const LISTENER_STREAMS_MAX: u32 = 48;
+
 impl Default for ListenerConfig {
     fn default() -> Self {
         Self {
-            connection: ConnectionConfig::default(),
+            connection: ConnectionConfig { streams_max: LISTENER_STREAMS_MAX, ..ConnectionConfig::default() },
             handshake_timeout: Duration::from_secs(10),
             handshakes_max: 256,
             connections_max: WORKERS_MAX + CLIENTS_MAX,

@@ -15,6 +15,9 @@ use crate::{
 
 /// How long [`Connection::close_and_tell`] waits for the peer to have been told.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
+/// So often it looks again at once whether the farewell is on its way, and then after a pause each time.
+const FAREWELL_YIELDS: u32 = 256;
+const FAREWELL_PAUSE: Duration = Duration::from_millis(1);
 /// How long it waits where it cannot see whether the peer has been told.
 const FAREWELL_MARGIN: Duration = Duration::from_millis(5);
 
@@ -128,8 +131,15 @@ impl Connection {
             return;
         }
         let told = async {
-            while self.sent_datagrams() == at_close {
+            for _ in 0..FAREWELL_YIELDS {
+                if self.sent_datagrams() != at_close {
+                    return;
+                }
                 tokio::task::yield_now().await;
+            }
+            // Whoever is to send it may be waiting for this very processor.
+            while self.sent_datagrams() == at_close {
+                tokio::time::sleep(FAREWELL_PAUSE).await;
             }
         };
         // The peer notices by its idle timeout if this runs out.

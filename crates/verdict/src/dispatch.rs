@@ -92,7 +92,8 @@ pub fn place(tally: &Tally, id: &NodeId, worker: &Worker) -> Result<Placement, U
     Ok(placement)
 }
 
-/// Whether `worker` may test what is on trial. An audit is work for the processor, whatever computed.
+/// Whether `worker` may test what is on trial, and by which engine: of those that it has, one of the kind that the fewest
+/// auditors were asked for.
 pub(crate) fn place_auditor(
     tally: &Tally,
     trial: &Trial,
@@ -102,20 +103,23 @@ pub(crate) fn place_auditor(
     if !tally.may_audit(id, trial, trial.insiders) {
         return Err(Unfit::Asked);
     }
-    let engine = worker.engines.iter().find(|(engine, _)| *engine == Engine::Cpu).ok_or(Unfit::Asked)?;
-    if worker.shut.has(Engine::Cpu) {
-        return Err(Unfit::Quarantined);
+    let is_named = |axis: Axis| tally.rules().spread.iter().any(|(named, _)| *named == axis);
+    if is_named(Axis::Operator) && tally.anyone_in_trial_on(trial, Axis::Operator, &worker.operator) {
+        return Err(Unfit::NotDistinct(Axis::Operator));
     }
-    for (axis, _) in &tally.rules().spread {
-        let value: &str = match axis {
-            Axis::Operator => &worker.operator,
-            Axis::Device => &engine.1,
-            Axis::Engine | Axis::Formula => continue,
-        };
-        if tally.anyone_in_trial_on(trial, *axis, value) {
-            return Err(Unfit::NotDistinct(*axis));
-        }
+    let is_able = |engine: &Engine| tally.engines_wanted().contains(engine);
+    let able = worker.engines.iter().filter(|(engine, _)| is_able(engine)).count();
+    let open: Vec<_> = worker.open_engines().filter(|(engine, _)| is_able(engine)).collect();
+    if open.is_empty() {
+        return Err(if able > 0 { Unfit::Quarantined } else { Unfit::Asked });
     }
+    let engine = open
+        .into_iter()
+        .filter(|(_, device)| {
+            !is_named(Axis::Device) || !tally.anyone_in_trial_on(trial, Axis::Device, device)
+        })
+        .min_by_key(|(engine, _)| (tally.auditors_on(trial, *engine), *engine == Engine::Cpu))
+        .ok_or(Unfit::NotDistinct(Axis::Device))?;
     let (engine, device) = (engine.0, Arc::clone(&engine.1));
     Ok(Placement { engine, device, formula: Formula::Audit, audit: Some(trial.order) })
 }

@@ -16,6 +16,7 @@ mod hungry;
 pub mod input;
 pub mod job;
 pub mod liveness;
+pub mod locating;
 pub mod lots;
 pub mod machine;
 mod settled;

@@ -89,6 +89,7 @@ pub fn ballot(replica: ReplicaId, key: &SecretKey, outcome: &Outcome) -> Ballot 
         digest: Outcome::digest_of_bytes(&outcome.to_bytes()),
         domain: FailureDomain { operator, engine: Engine::Cpu, formula, device, build },
         audit: None,
+        trace: None,
     }
 }
 
@@ -98,7 +99,7 @@ pub fn audit(replica: ReplicaId, key: &SecretKey, of: &Ballot, passes: bool) -> 
     let audited = Audited { outcome: of.digest, prover: of.worker, seed: [9; 32] };
     let domain = FailureDomain { formula: protocol::constant::Formula::Audit, ..of.domain.clone() };
     let digest = if passes { audited.outcome } else { audited.rejection() };
-    Ballot { replica, worker: key.node_id(), digest, domain, audit: Some(audited) }
+    Ballot { replica, worker: key.node_id(), digest, domain, audit: Some(audited), trace: None }
 }
 
 /// Some execution of some task.
@@ -112,7 +113,8 @@ pub fn replica() -> ReplicaId {
 pub fn ballots() -> Vec<SignedBallot> {
     let key = worker(1);
     let cast = |number| ballot(ReplicaId { number, ..replica() }, &key, &truth(1));
-    let mut ballots = Ballot::sign_bundle(vec![cast(1), cast(2), cast(3)], &key);
+    let traced = Ballot { trace: Some(Box::new(Digest([3; 32]))), ..cast(3) };
+    let mut ballots = Ballot::sign_bundle(vec![cast(1), cast(2), traced], &key);
     ballots.push(cast(0).sign(&key));
     for passes in [true, false] {
         ballots.push(audit(replica(), &worker(4), &cast(0), passes).sign(&worker(4)));

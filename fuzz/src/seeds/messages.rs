@@ -17,6 +17,9 @@ use protocol::{
     report::{JobProgress, JobStatus, Liveness, WorkerStatus},
     standing::{EngineStanding, QuarantineStatus},
     token::{Credential, Grant, Role, Token},
+    trace::{
+        Fingerprint, TraceChild, TraceHalves, TraceNode, TracePlace, TraceQuestion, TraceTop, TraceTree,
+    },
 };
 use transport::Opening;
 
@@ -125,7 +128,7 @@ pub fn requests() -> Vec<Request> {
         Request::Abandon(job),
         Request::Status,
         Request::Workers,
-        Request::Result(job),
+        Request::Result { job, file: true },
         Request::Certificate(job),
         Request::Revoke(NodeId([3; 32])),
     ]
@@ -180,9 +183,27 @@ pub fn responses() -> Vec<Response> {
 #[must_use]
 pub fn blobs() -> (Vec<BlobRequest>, Vec<BlobReply>) {
     let digest = Digest([6; 32]);
-    let names = [BlobName::Task(digest), BlobName::Outcome(digest), BlobName::Certificate(JobId([1; 16]), 7)];
+    let trace = TraceQuestion::Again(TracePlace { tree: 1, from: 257, to: 513 });
+    let names = [
+        BlobName::Task(digest),
+        BlobName::Outcome(digest),
+        BlobName::Certificate(JobId([1; 16]), 7),
+        BlobName::Trace(digest, TraceQuestion::Top),
+        BlobName::Trace(digest, trace),
+    ];
     let requests = names.into_iter().map(|blob| BlobRequest { blob, offset: 1 << 40 }).collect();
     (requests, vec![BlobReply::Found { length_bytes: u64::MAX }, BlobReply::Absent])
+}
+
+/// Answers about a trace: its trees, and a node with all that it may have.
+#[must_use]
+pub fn trace_answers() -> (Vec<TraceTop>, Vec<TraceNode>) {
+    let fingerprint = Fingerprint([1, 1 << 60, 3, u64::MAX]);
+    let child = TraceChild { fingerprint, digest: Digest([8; 32]) };
+    let tree = TraceTree { identity: Digest([9; 32]), from: 1, to: 1 << 20, root: child };
+    let halves = Some(TraceHalves { middle: 300, left: child, right: child });
+    let node = TraceNode { from: 1, to: 513, fingerprint, halves };
+    (vec![TraceTop { trees: vec![tree; 3] }], vec![node, TraceNode { halves: None, ..node }])
 }
 
 /// What each stream opens with.

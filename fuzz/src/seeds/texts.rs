@@ -89,7 +89,8 @@ pub fn report() -> JobReport {
         late: false,
     };
     let place = Some("decimal 317".to_owned());
-    let dissent = Dissent { task_index: 0, domain: Some(domain), place, corrected_after_s: Some(0.25) };
+    let dissent =
+        Dissent { task_index: 0, domain: Some(domain), place, fault: None, corrected_after_s: Some(0.25) };
     let dissenter = DissenterReport {
         name: "w2".to_owned(),
         worker: "ef".repeat(32),

@@ -5,6 +5,7 @@ use protocol::{
     identity::SecretKey,
     limits::FRAME_BYTES_MAX,
     message::{BlobReply, CoordinatorMessage, Hello, Request, Response, Welcome, WorkerMessage},
+    trace::{self, TraceNode, TraceTop},
 };
 use transport::{Opening, frame::FrameBuffer};
 
@@ -51,6 +52,18 @@ pub(super) const RESPONSES: Target = Target {
     name: "responses",
     read: |bytes| reading(&message::<Response>("response", bytes)),
     seeds: || encoded(&seeds::messages::responses()),
+    memory: TWICE,
+};
+pub(super) const TRACE_TOPS: Target = Target {
+    name: "trace_tops",
+    read: |bytes| reading(&trace::read_answer::<TraceTop>(bytes)),
+    seeds: || encoded(&seeds::messages::trace_answers().0),
+    memory: TWICE,
+};
+pub(super) const TRACE_NODES: Target = Target {
+    name: "trace_nodes",
+    read: |bytes| reading(&trace::read_answer::<TraceNode>(bytes)),
+    seeds: || encoded(&seeds::messages::trace_answers().1),
     memory: TWICE,
 };
 pub(super) const BLOB_REPLIES: Target = Target {

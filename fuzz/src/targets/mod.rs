@@ -22,6 +22,8 @@ pub const ALL: &[Target] = &[
     messages::REQUESTS,
     messages::RESPONSES,
     messages::BLOB_REPLIES,
+    messages::TRACE_TOPS,
+    messages::TRACE_NODES,
     records::TASKS,
     records::OUTCOMES,
     records::BALLOTS,

@@ -55,6 +55,8 @@ no_input_breaks! {
     the_decoder_of_requests: "requests",
     the_decoder_of_responses: "responses",
     the_decoder_of_blob_replies: "blob_replies",
+    the_decoder_of_a_traces_trees: "trace_tops",
+    the_decoder_of_a_traces_nodes: "trace_nodes",
     the_decoder_of_tasks: "tasks",
     the_decoder_of_outcomes: "outcomes",
     the_check_of_ballots: "ballots",

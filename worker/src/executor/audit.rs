@@ -1,8 +1,18 @@
 //! Audits: somebody else's outcome is fetched, with what it gave along, and tested by a challenge that is drawn only then.
+//! A worker that was asked for its GPU sums series there; where that is not to be had, the processor does it, and the ballot
+//! says so.
 
-use std::time::Instant;
+use std::{
+    ops::Range,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
-use compute::audit::{self, Finding};
+use compute::{
+    audit::{self, Finding, Processor, SeriesSums},
+    control::Control,
+    residues::{HypergeometricSeries, Modulus, SeriesResiduesError, StretchResidues},
+};
 use protocol::{
     audit::Audited,
     constant::Formula,
@@ -15,7 +25,7 @@ use tracing::{info, warn};
 use transport::{Connection, blob};
 
 use super::{Computed, Executor, NotComputed, Work, read_task};
-use crate::misbehave::Misbehaviour;
+use crate::{gpus::Gpus, misbehave::Misbehaviour};
 
 /// An outcome that is to be tested, and what it takes.
 struct Evidence {
@@ -54,9 +64,10 @@ impl Executor {
             None
         };
         let weight = task.weight();
+        let engine = work.way.0;
         let evidence = Evidence { task, order, outcome, witness };
         let executor = self.clone();
-        self.in_slot(weight, Engine::Cpu, move || executor.test(&evidence, &work)).await
+        self.in_slot(weight, engine, move || executor.test(&evidence, &work)).await
     }
 
     fn test(&self, evidence: &Evidence, work: &Work) -> Result<Computed, NotComputed> {
@@ -68,9 +79,10 @@ impl Executor {
         getrandom::fill(&mut seed).map_err(|error| {
             NotComputed::Failed(format!("no random bytes for the challenge of an audit: {error}"))
         })?;
-        let finding = self
-            .pool
-            .install(|| audit::audit(task, order.formula, outcome, witness.as_deref(), &seed, &work.control));
+        let sums = Sums { gpus: (work.way.0 == Engine::Gpu).then_some(&*self.gpus), by: Mutex::default() };
+        let evidence = (outcome.as_slice(), witness.as_deref());
+        let finding =
+            self.pool.install(|| audit::audit_by(&sums, task, order.formula, evidence, &seed, &work.control));
         let finding = finding.map_err(|error| match error {
             audit::AuditError::Cancelled(_) => NotComputed::Cancelled,
         })?;
@@ -93,9 +105,66 @@ impl Executor {
             digest: if says_right { order.outcome } else { audited.rejection() },
             contradiction: None,
             formula: Formula::Audit,
-            engine: EngineIntroduction { engine: Engine::Cpu, device: compute::engine::processor_name() },
+            engine: sums.engine(),
             elapsed,
+            trace: None,
             audited: Some(audited),
         })
+    }
+}
+
+/// Where the series of one audit are summed.
+struct Sums<'g> {
+    /// The GPUs, where one is asked for.
+    gpus: Option<&'g Gpus>,
+    by: Mutex<By>,
+}
+
+/// Who summed.
+#[derive(Default)]
+enum By {
+    #[default]
+    Nobody,
+    /// A GPU, each of them.
+    Gpu(String),
+    /// The processor, at least one of them.
+    Processor,
+}
+
+impl Sums<'_> {
+    fn engine(self) -> EngineIntroduction {
+        match self.by.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            By::Gpu(device) => EngineIntroduction { engine: Engine::Gpu, device },
+            By::Nobody | By::Processor => {
+                EngineIntroduction { engine: Engine::Cpu, device: compute::engine::processor_name() }
+            }
+        }
+    }
+}
+
+impl SeriesSums for Sums<'_> {
+    fn series_residues(
+        &self,
+        series: &HypergeometricSeries,
+        stretch: Range<u64>,
+        moduli: &[Modulus],
+        control: &Control,
+    ) -> Result<Vec<StretchResidues>, SeriesResiduesError> {
+        let on_gpu = match self.gpus {
+            Some(gpus) => {
+                gpus.on_a_gpu(|engine| engine.series_residues(series, stretch.clone(), moduli, control))?
+            }
+            None => None,
+        };
+        let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((residues, device)) = on_gpu {
+            if !matches!(*by, By::Processor) {
+                *by = By::Gpu(device);
+            }
+            return Ok(residues);
+        }
+        *by = By::Processor;
+        drop(by);
+        Processor.series_residues(series, stretch, moduli, control)
     }
 }

@@ -8,16 +8,13 @@ use protocol::series::{Convergence, Hypergeometric, SeriesFormula};
 use rug::Integer;
 
 use super::{
-    AuditFault, Stop,
+    AuditFault, SeriesSums, Stop,
     claims::{Claims, Division, RootClaim, Scaled, SeriesClaim},
     decimals::{Text, read_back},
     field::{Field, Form},
     tail,
 };
-use crate::{
-    control::Control,
-    residues::{HypergeometricSeries, series_residues},
-};
+use crate::{control::Control, residues::HypergeometricSeries};
 
 /// Of the primes from 2^60 to 2^61 there are more than two to this: 2^54.5.
 const PRIMES_LOG2: i64 = 54;
@@ -33,15 +30,26 @@ struct Value {
     above_guard: Form,
 }
 
-/// Audits digits of `formula` by a witness whose powers of two are at most `exponent_max`; the answer is log2 of the probability that wrong ones pass.
+/// The digits that are audited.
+pub(super) struct Asked<'a> {
+    /// How they were computed.
+    pub(super) formula: &'a SeriesFormula,
+    /// How many there are.
+    pub(super) decimals: u64,
+    /// The digits.
+    pub(super) text: &'a str,
+}
+
+/// Audits digits by a witness whose powers of two are at most `exponent_max`; the answer is log2 of the probability that
+/// wrong ones pass.
 pub(super) fn audit(
-    formula: &SeriesFormula,
-    decimals: u64,
-    text: &str,
+    asked: &Asked<'_>,
     (witness, exponent_max): (&[u8], u64),
     seed: &[u8; 32],
+    sums: &dyn SeriesSums,
     control: &Control,
 ) -> Result<i64, Stop> {
+    let Asked { formula, decimals, text } = *asked;
     formula.check(decimals).map_err(AuditFault::Series)?;
     let text = Text::read(text, decimals)?;
     let claims = Claims::read(formula, witness, exponent_max)?;
@@ -49,7 +57,7 @@ pub(super) fn audit(
         return Err(AuditFault::Witness { what: "bits" }.into());
     }
     let field = Field::new(seed);
-    let audit = Audit { formula, claims: &claims, field: &field, control };
+    let audit = Audit { formula, claims: &claims, field: &field, sums, control };
     let series_bits = audit.series()?;
     let value = audit.value()?;
     let value = match &claims.root {
@@ -91,6 +99,7 @@ struct Audit<'a, 'w> {
     formula: &'a SeriesFormula,
     claims: &'a Claims<'w>,
     field: &'a Field,
+    sums: &'a dyn SeriesSums,
     control: &'a Control,
 }
 
@@ -110,9 +119,10 @@ impl Audit<'_, '_> {
             }
             let primes = self.field.primes();
             let stretch = series.first..series.first + terms;
-            let residues =
-                series_residues(&HypergeometricSeries::from(series), stretch, &primes, self.control)
-                    .map_err(|error| Stop::of_series(&error, wrong_terms))?;
+            let residues = self
+                .sums
+                .series_residues(&HypergeometricSeries::from(series), stretch, &primes, self.control)
+                .map_err(|error| Stop::of_series(&error, wrong_terms))?;
             let (below, above) = self.field.sum_of_series(&residues, series.plus);
             let left = self.field.product(self.scaled(*numerator), below);
             let right = self.field.product(self.scaled(*denominator), above);

@@ -18,7 +18,7 @@ mod samples;
 mod tail;
 mod witness;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use protocol::{
     constant::Formula,
@@ -30,7 +30,7 @@ use protocol::{
 use crate::{
     constants,
     control::{Cancelled, Control},
-    residues::SeriesResiduesError,
+    residues::{HypergeometricSeries, Modulus, SeriesResiduesError, StretchResidues, series_residues},
 };
 
 pub(crate) use decimals::margin_bits;
@@ -136,6 +136,38 @@ pub fn needs_witness(task: &Task, formula: Formula) -> bool {
     digits_of(task, formula).is_some()
 }
 
+/// Who sums a series modulo primes for an audit: the only part of it whose work grows with the terms, and the part that an
+/// engine of another kind can do.
+pub trait SeriesSums: Sync {
+    /// As [`series_residues`].
+    ///
+    /// # Errors
+    /// As [`series_residues`].
+    fn series_residues(
+        &self,
+        series: &HypergeometricSeries,
+        stretch: Range<u64>,
+        moduli: &[Modulus],
+        control: &Control,
+    ) -> Result<Vec<StretchResidues>, SeriesResiduesError>;
+}
+
+/// The processor, on the rayon pool of the caller.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Processor;
+
+impl SeriesSums for Processor {
+    fn series_residues(
+        &self,
+        series: &HypergeometricSeries,
+        stretch: Range<u64>,
+        moduli: &[Modulus],
+        control: &Control,
+    ) -> Result<Vec<StretchResidues>, SeriesResiduesError> {
+        series_residues(series, stretch, moduli, control)
+    }
+}
+
 /// Tests an outcome, as its canonical bytes, against a challenge that follows from `seed`: 32 random bytes, drawn after
 /// outcome and witness were received. Runs on the rayon pool of the caller.
 ///
@@ -152,7 +184,22 @@ pub fn audit(
     seed: &[u8; 32],
     control: &Control,
 ) -> Result<Finding, AuditError> {
-    match tested(task, formula, outcome, witness, seed, control) {
+    audit_by(&Processor, task, formula, (outcome, witness), seed, control)
+}
+
+/// As [`audit`], with series summed by `sums`.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_by(
+    sums: &dyn SeriesSums,
+    task: &Task,
+    formula: Formula,
+    evidence: (&[u8], Option<&[u8]>),
+    seed: &[u8; 32],
+    control: &Control,
+) -> Result<Finding, AuditError> {
+    match tested(sums, task, formula, evidence, seed, control) {
         Ok(strength) => Ok(Finding::Passed { strength }),
         Err(Stop::Fault(fault)) => Ok(Finding::Failed(fault)),
         Err(Stop::Error(error)) => Err(error),
@@ -160,10 +207,10 @@ pub fn audit(
 }
 
 fn tested(
+    sums: &dyn SeriesSums,
     task: &Task,
     formula: Formula,
-    outcome: &[u8],
-    witness: Option<&[u8]>,
+    (outcome, witness): (&[u8], Option<&[u8]>),
     seed: &[u8; 32],
     control: &Control,
 ) -> Result<Strength, Stop> {
@@ -183,8 +230,8 @@ fn tested(
             if bytes > limit {
                 return Err(AuditFault::WitnessTooLong { bytes, limit }.into());
             }
-            let log2 =
-                digits::audit(&series, decimals, text, (witness, limit.saturating_mul(8)), seed, control)?;
+            let asked = digits::Asked { formula: &series, decimals, text };
+            let log2 = digits::audit(&asked, (witness, limit.saturating_mul(8)), seed, sums, control)?;
             Ok(Strength::ErrorBelow { log2 })
         }
         (Task::Expressions { agree_digits, expressions }, Outcome::Answers(answers)) => {

@@ -1,12 +1,18 @@
 //! e by Euler's regular continued fraction `[2; 1, 2, 1, 1, 4, 1, 1, 6, 1, …]`, a product tree of matrices.
 
+use std::time::{Duration, Instant};
+
 use rayon::join;
 use rug::{Integer, ops::Pow};
 
-use crate::control::{Interrupted, Site};
+use crate::{
+    checkpoint::PieceFault,
+    control::{Interrupted, Site},
+};
 
 use super::{
     fixed::{Fixed, Reals},
+    keeping::{self, KEPT_TERMS_MIN, Keeping, Kept, Taken},
     long::{Checks, Long},
     progress::Progress,
 };
@@ -53,7 +59,9 @@ pub(super) fn e_by_continued_fraction(reals: &Reals<'_, '_>) -> Result<Fixed, In
     let triples = factorial_terms(2, reals.bits / 2 + 2);
     let [above, _, below, _] = control.phase("product tree", || {
         let progress = Progress::tree(control, triples, 0, 700);
-        triples_product((1, triples + 1), Columns::First, checks, &progress)
+        let keeping = Keeping::new(checks, "continued fraction", format_args!("{triples} triples"));
+        let tree = Triples { checks, progress, keeping };
+        Ok::<_, Interrupted>(tree.product((1, triples + 1), Columns::First)?.0)
     })?;
     let value = control.phase("division and root", || {
         // [2; x] = 2 + 1 / x, and x = above / below is the fraction of the triples.
@@ -75,31 +83,79 @@ enum Columns {
     Both,
 }
 
-/// The product of the matrices `(x 1; 1 0)` over the partial quotients `1, 2k, 1` for `from <= k < to`.
-///
-/// Its first column is numerator and denominator of the continued fraction `[1; 2 from, 1, 1, …]`.
-fn triples_product(
-    (from, to): (u64, u64),
-    columns: Columns,
-    checks: &Checks<'_>,
-    progress: &Progress<'_>,
-) -> Result<Matrix, Interrupted> {
-    let triples = to - from;
-    if triples <= BLOCK_TRIPLES {
-        let mut product = triple(from, checks);
-        for k in from + 1..to {
-            product = times(&product, &triple(k, checks), Columns::Both, (Site::Leaf, checks), false)?;
+/// The tree of the triples.
+struct Triples<'t, 'c> {
+    checks: &'t Checks<'c>,
+    progress: Progress<'t>,
+    keeping: Keeping<'c>,
+}
+
+impl Triples<'_, '_> {
+    /// The product of the matrices `(x 1; 1 0)` over the partial quotients `1, 2k, 1` for `from <= k < to`, and how long it
+    /// took without what is kept of it.
+    ///
+    /// Its first column is numerator and denominator of the continued fraction `[1; 2 from, 1, 1, …]`.
+    fn product(&self, (from, to): (u64, u64), columns: Columns) -> Result<(Matrix, Duration), Interrupted> {
+        let (checks, triples) = (self.checks, to - from);
+        let started = Instant::now();
+        if triples <= BLOCK_TRIPLES {
+            let mut product = triple(from, checks);
+            for k in from + 1..to {
+                product = times(&product, &triple(k, checks), Columns::Both, (Site::Leaf, checks), false)?;
+            }
+            return Ok((product, started.elapsed()));
         }
-        return Ok(product);
+        let is_kept = triples >= KEPT_TERMS_MIN;
+        if is_kept && let Some(product) = self.take((from, to), columns) {
+            self.progress.skipped(triples)?;
+            return Ok((product, Duration::ZERO));
+        }
+        let middle = from + triples / 2;
+        let parallel = triples >= PARALLEL_TRIPLES;
+        let left = || self.product((from, middle), Columns::Both);
+        let right = || self.product((middle, to), columns);
+        let (left, right) = if parallel { join(left, right) } else { (left(), right()) };
+        let ((left, left_lost), (right, right_lost)) = (left?, right?);
+        let started = Instant::now();
+        self.progress.merged(triples)?;
+        let product = times(&left, &right, columns, (Site::Merge, checks), parallel)?;
+        let mut lost = left_lost + right_lost + started.elapsed();
+        if is_kept {
+            let numbers = keeping::exact(product.each_ref());
+            let kept = || Kept { words: Vec::new(), numbers: numbers.iter().collect() };
+            self.keeping.keep((from, to), &mut lost, kept);
+        }
+        Ok((product, lost))
     }
-    let middle = from + triples / 2;
-    let parallel = triples >= PARALLEL_TRIPLES;
-    let left = || triples_product((from, middle), Columns::Both, checks, progress);
-    let right = || triples_product((middle, to), columns, checks, progress);
-    let (left, right) = if parallel { join(left, right) } else { (left(), right()) };
-    let (left, right) = (left?, right?);
-    progress.merged(triples)?;
-    times(&left, &right, columns, (Site::Merge, checks), parallel)
+
+    /// The product that an earlier run left.
+    fn take(&self, (from, to): (u64, u64), columns: Columns) -> Option<Matrix> {
+        let length = u64::from(u64::BITS - to.leading_zeros());
+        let bits_max = (to - from).saturating_mul(length + 4).saturating_add(128);
+        self.keeping.take((from, to), (bits_max, 0), self.checks, |taken| {
+            if !is_product(&taken, (from, to), columns) {
+                return Err(PieceFault::Wrong);
+            }
+            Ok(taken.numbers()?.map(|number| number.mantissa))
+        })
+    }
+}
+
+/// Whether the numbers are those of the triples multiplied one by one modulo a prime.
+fn is_product(taken: &Taken, (from, to): (u64, u64), columns: Columns) -> bool {
+    let prime = taken.prime();
+    let one = prime.one();
+    let mut rows = [[one, 0], [0, one]];
+    for k in from..to {
+        let [first, middle, last] = [2 * k + 2, 2 * k + 1, 2 * k].map(|entry| prime.enter(entry));
+        let entry = |x: u64, a: u64, y: u64, b: u64| prime.add(prime.product(x, a), prime.product(y, b));
+        rows = rows.map(|[x, y]| [entry(x, first, y, middle), entry(x, middle, y, last)]);
+    }
+    if columns == Columns::First {
+        (rows[0][1], rows[1][1]) = (0, 0);
+    }
+    taken.numbers.iter().map(|number| taken.form(number)).eq(rows.into_iter().flatten())
+        && taken.numbers.iter().all(|number| number.is_exact() && number.exponent == 0)
 }
 
 /// `(1 1; 1 0)(2k 1; 1 0)(1 1; 1 0) = (2k+2 2k+1; 2k+1 2k)`.

@@ -1,16 +1,22 @@
 //! Euler's constant in two ways that share nothing but the logarithm of a small number, and that by different sums.
 
+use std::time::{Duration, Instant};
+
 use protocol::series::Ratio;
 use protocol::series::{Factor, Hypergeometric, Polynomial, SeriesFormula, Summand};
 use rayon::join;
 use rug::Integer;
 
-use crate::control::{Interrupted, Site};
+use crate::{
+    checkpoint::PieceFault,
+    control::{Interrupted, Site},
+};
 
 use super::{
     DigitsError,
     fixed::{Fixed, Reals},
     formula,
+    keeping::{KEPT_TERMS_MIN, Keeping, Kept, Taken},
     logarithm::{Basis, FOUR_TERMS, SMALL_TERMS},
     long::Checks,
     number::Number,
@@ -111,7 +117,10 @@ pub(super) fn by_brent_mcmillan(reals: &Reals<'_, '_>) -> Result<Fixed, DigitsEr
     let (above, below) = control.phase("binary splitting", || {
         loop {
             let progress = Progress::tree(control, terms, 10, 700);
-            let bessel = Bessel { square: n.value() * n.value(), checks, keep, progress };
+            let square = n.value() * n.value();
+            let keeping =
+                Keeping::new(checks, "Bessel sums", format_args!("{square}, {terms} terms, {keep} bits"));
+            let bessel = Bessel { square, checks, keep, progress, keeping };
             let node = bessel.split(1, terms + 1, false)?;
             if let Some((above, below)) = bessel.quotient_of(node, terms, reals.bits)? {
                 return Ok::<_, Interrupted>((above, below));
@@ -144,6 +153,7 @@ struct Bessel<'b, 'c> {
     checks: &'b Checks<'c>,
     keep: u64,
     progress: Progress<'b>,
+    keeping: Keeping<'c>,
 }
 
 struct Node {
@@ -154,6 +164,24 @@ struct Node {
     d: Number,
     v: Number,
     p_bits: u64,
+    /// How long it took, without what is kept of it.
+    lost: Duration,
+}
+
+impl Node {
+    fn of_sums(sums: [Number; 6], p_bits: u64) -> Self {
+        let [powers, divisors, total, harmonic, indices, weighted] = sums;
+        Self {
+            p: powers,
+            q: divisors,
+            t: total,
+            c: harmonic,
+            d: indices,
+            v: weighted,
+            p_bits,
+            lost: Duration::ZERO,
+        }
+    }
 }
 
 impl Bessel<'_, '_> {
@@ -162,13 +190,62 @@ impl Bessel<'_, '_> {
         if terms == 1 {
             return self.leaf(from);
         }
+        let is_kept = terms >= KEPT_TERMS_MIN;
+        if is_kept && let Some(node) = self.take((from, to), wants_p) {
+            self.progress.skipped(terms)?;
+            return Ok(node);
+        }
         let middle = from + terms / 2;
         let left = || self.split(from, middle, true);
         let right = || self.split(middle, to, wants_p);
         let (left, right) = if terms >= PARALLEL_TERMS { join(left, right) } else { (left(), right()) };
         let (left, right) = (left?, right?);
+        let started = Instant::now();
         self.progress.merged(terms)?;
-        self.merge(&left, &right, wants_p, terms >= PARALLEL_TERMS)
+        let mut node = self.merge(&left, &right, wants_p, terms >= PARALLEL_TERMS)?;
+        node.lost = left.lost + right.lost + started.elapsed();
+        if is_kept {
+            let Node { p, q, t, c, d, v, p_bits, lost } = &mut node;
+            let kept = || Kept { words: vec![*p_bits], numbers: vec![p, q, t, c, d, v] };
+            self.keeping.keep((from, to), lost, kept);
+        }
+        Ok(node)
+    }
+
+    /// The node that an earlier run left for `from <= k < to`.
+    fn take(&self, (from, to): (u64, u64), wants_p: bool) -> Option<Node> {
+        let length = |value: u64| u64::from(u64::BITS - value.leading_zeros());
+        let term = length(self.square) + 4 * length(to);
+        let bits_max = (to - from).saturating_mul(term).saturating_add(128);
+        self.keeping.take((from, to), (bits_max, 1), self.checks, |taken| {
+            let [p_bits] = taken.words[..] else { return Err(PieceFault::Malformed) };
+            if p_bits > bits_max || !self.are_sums(&taken, (from, to), wants_p) {
+                return Err(PieceFault::Wrong);
+            }
+            let sums = taken.numbers()?;
+            Ok(Node::of_sums(sums, p_bits))
+        })
+    }
+
+    /// Whether the numbers, as far as they are exact, are those of the sums taken term by term modulo a prime.
+    fn are_sums(&self, taken: &Taken, (from, to): (u64, u64), wants_p: bool) -> bool {
+        let prime = taken.prime();
+        let times = |left: u64, right: u64| prime.product(left, right);
+        let (one, square) = (prime.one(), prime.enter(self.square));
+        let (mut powers, mut divisors, mut total) = (one, one, 0);
+        let (mut harmonic, mut indices, mut weighted) = (0, one, 0);
+        for index in (from..to).map(|k| prime.enter(k)) {
+            powers = times(powers, square);
+            let divisor = times(index, index);
+            divisors = times(divisors, divisor);
+            total = prime.add(times(total, divisor), powers);
+            harmonic = prime.add(times(harmonic, index), indices);
+            indices = times(indices, index);
+            weighted = prime.add(times(times(weighted, divisor), index), times(powers, harmonic));
+        }
+        let powers = if wants_p { powers } else { one };
+        let found = taken.numbers.iter().zip([powers, divisors, total, harmonic, indices, weighted]);
+        found.fold(true, |all, (number, form)| all && (!number.is_exact() || taken.form(number) == form))
     }
 
     /// One term: both T and V are P, as `h` is `1 / k`.
@@ -178,7 +255,16 @@ impl Bessel<'_, '_> {
         let q = number(k).times(&number(k), self.checks, Site::Leaf, self.keep)?;
         let p = number(self.square);
         let p_bits = p.bits_at_most();
-        Ok(Node { t: p.clone(), v: p.clone(), p, q, c: number(1), d: number(k), p_bits })
+        Ok(Node {
+            t: p.clone(),
+            v: p.clone(),
+            p,
+            q,
+            c: number(1),
+            d: number(k),
+            p_bits,
+            lost: Duration::ZERO,
+        })
     }
 
     fn merge(&self, left: &Node, right: &Node, wants_p: bool, parallel: bool) -> Result<Node, Interrupted> {
@@ -212,6 +298,7 @@ impl Bessel<'_, '_> {
             d: divisors,
             v: plus(&first?, &second?)?,
             p_bits: left.p.bits_at_most() + right.p_bits,
+            lost: Duration::ZERO,
         })
     }
 

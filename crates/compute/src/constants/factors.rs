@@ -68,6 +68,25 @@ impl Factors {
         Self(parts)
     }
 
+    /// As words, of which [`Factors::from_words`] makes the same again.
+    pub(super) fn to_words(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|&(prime, exponent)| (u64::from(prime) << 32) | u64::from(exponent))
+    }
+
+    /// From words that may be anything; none where they are no factors.
+    pub(super) fn from_words(words: &[u64]) -> Option<Self> {
+        let half = |word: u64| u32::try_from(word & u64::from(u32::MAX)).unwrap_or(0);
+        let factors: Vec<(u32, u32)> = words.iter().map(|word| (half(word >> 32), half(*word))).collect();
+        let are_factors = factors.iter().all(|(prime, exponent)| *prime > 2 && *exponent > 0);
+        (are_factors && factors.is_sorted_by(|left, right| left.0 < right.0)).then_some(Self(factors))
+    }
+
+    /// Whether their product divides a number of so many bits; nothing longer is multiplied out.
+    pub(super) fn divide(&self, number: &Integer, bits: u64) -> bool {
+        let least = |&(prime, exponent): &(u32, u32)| u64::from(prime.ilog2()) * u64::from(exponent);
+        self.0.iter().map(least).sum::<u64>() <= bits && number.is_divisible(&product(&self.0))
+    }
+
     /// The product with `other`.
     pub(super) fn times(&self, other: &Self) -> Self {
         let (mut left, mut right) = (self.0.as_slice(), other.0.as_slice());
@@ -173,6 +192,21 @@ mod tests {
             assert_eq!(value(&first) * &expected, whole_first);
             assert_eq!(value(&second) * &expected, whole_second);
         }
+    }
+
+    #[test]
+    fn factors_survive_their_words_and_other_words_are_none() {
+        let factors = Factors::gather(vec![(7, 2), (3, 1), (65_537, 9)]);
+        let words: Vec<u64> = factors.to_words().collect();
+        assert_eq!(Factors::from_words(&words), Some(factors.clone()));
+        let number = product(&factors.0) * 10;
+        assert!(factors.divide(&number, 200) && !factors.divide(&(number + 1), 200));
+        for wrong in [vec![words[1], words[0]], vec![words[0], words[0]], vec![7 << 32], vec![(2 << 32) | 1]]
+        {
+            assert_eq!(Factors::from_words(&wrong), None);
+        }
+        let endless = Factors::gather(vec![(u32::MAX, u32::MAX)]);
+        assert!(!endless.divide(&Integer::from(0), 1 << 20));
     }
 
     #[test]

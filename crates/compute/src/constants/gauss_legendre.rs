@@ -10,10 +10,16 @@
 //! Squares are carried instead of products (`A = a^2`, `B = b^2`): `B' = a b = 2 A' - (A + B) / 2` and
 //! `d^2 = A' - B'`, so a step is one square root and one squaring.
 
-use crate::control::{Interrupted, Site};
+use std::time::{Duration, Instant};
+
+use crate::{
+    checkpoint::PieceFault,
+    control::{Interrupted, Site},
+};
 
 use super::{
     fixed::{Fixed, Reals},
+    keeping::{self, Keeping, Kept},
     long::{Checks, Long},
     progress::Progress,
 };
@@ -43,9 +49,15 @@ pub(super) fn pi(reals: &Reals<'_, '_>) -> Result<Fixed, Interrupted> {
     let power = |exponent| checks.shifted(site, &checks.short(1), exponent);
     let (a, b, t) = control.phase("iteration", || {
         let progress = Progress::sequence(control, u64::from(steps), 0, 850);
-        let (mut a, mut a_square) = (power(width)?, power(width)?);
-        let (mut b_square, mut t) = (power(width - 1)?, power(width - 2)?);
-        for step in 0..steps {
+        let keeping = Keeping::new(checks, "mean of Gauss and Legendre", format_args!("{width} bits"));
+        let (begun, [mut a, mut a_square, mut b_square, mut t]) = match taken(&keeping, width, checks) {
+            Some(taken) => taken,
+            None => (0, [power(width)?, power(width)?, power(width - 1)?, power(width - 2)?]),
+        };
+        let mut lost = Duration::ZERO;
+        progress.merged(begun)?;
+        for step in u32::try_from(begun).unwrap_or(steps)..steps {
+            let started = Instant::now();
             progress.merged(1)?;
             let sum = checks.sum(site, (&a, 0), &root(&b_square, width, checks)?, false)?;
             a = checks.cut(site, &sum, 1)?;
@@ -56,6 +68,10 @@ pub(super) fn pi(reals: &Reals<'_, '_>) -> Result<Fixed, Interrupted> {
             b_square = checks.sum(site, (&a_square, 1), &squares, true)?;
             let gap = checks.sum(site, (&b_square, 0), &a_square, true)?;
             t = checks.sum(site, (&gap, u64::from(step)), &t, false)?;
+            lost += started.elapsed();
+            let state = keeping::exact([&a, &a_square, &b_square, &t]);
+            let kept = || Kept { words: Vec::new(), numbers: state.iter().collect() };
+            keeping.keep((0, u64::from(step) + 1), &mut lost, kept);
         }
         drop(a_square);
         Ok::<_, Interrupted>((a, root(&b_square, width, checks)?, t))
@@ -68,6 +84,25 @@ pub(super) fn pi(reals: &Reals<'_, '_>) -> Result<Fixed, Interrupted> {
     control.set_permille(880);
     let value = checks.cut(site, &quotient, width - reals.bits)?;
     Ok(Fixed { value, error: 2 })
+}
+
+/// How many steps an earlier run has made, and what it had then.
+fn taken(keeping: &Keeping<'_>, width: u64, checks: &Checks<'_>) -> Option<(u64, [Long; 4])> {
+    let steps = keeping.furthest()?;
+    let state = keeping.take((0, steps), (width + 64, 0), checks, |taken| {
+        let state = taken.numbers()?;
+        // All four are from 1/5 to 1, and whole.
+        let is_sound = |number: &super::number::Number| {
+            let bits = number.mantissa.bits();
+            number.is_exact() && number.exponent == 0 && (width - 3..=width + 1).contains(&bits)
+        };
+        if state.iter().all(is_sound) {
+            Ok(state.map(|number| number.mantissa))
+        } else {
+            Err(PieceFault::Wrong)
+        }
+    })?;
+    Some((steps, state))
 }
 
 /// The square root of a number with `width` bits behind its point, rounded down.

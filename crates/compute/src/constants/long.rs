@@ -31,6 +31,11 @@ impl Long {
         &self.value
     }
 
+    /// Its residue, in Montgomery's form.
+    pub(super) fn form(&self) -> u64 {
+        self.form
+    }
+
     /// An upper bound of the magnitude's bits.
     pub(super) fn bits(&self) -> u64 {
         bits(&self.value)
@@ -55,6 +60,11 @@ impl<'c> Checks<'c> {
     /// Checks modulo a prime that follows from `seed`.
     pub(super) fn new(control: &'c Control, seed: &[u8]) -> Self {
         Self { control, reducer: WordReducer::new(random_primes(seed, 1)[0]) }
+    }
+
+    /// Checks modulo this prime, of at most 61 bits.
+    pub(super) fn modulo(control: &'c Control, prime: u64) -> Self {
+        Self { control, reducer: WordReducer::new(Modulus::of_odd(prime)) }
     }
 
     pub(super) fn control(&self) -> &'c Control {

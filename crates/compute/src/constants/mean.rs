@@ -1,10 +1,20 @@
 //! The arithmetic-geometric mean of two numbers (Gauss, 1799): the number of right digits doubles with every step.
 
+use std::time::{Duration, Instant};
+
 use rayon::join;
 
-use crate::control::{Interrupted, Site};
+use crate::{
+    checkpoint::PieceFault,
+    control::{Interrupted, Site},
+};
 
-use super::fixed::{Fixed, Reals};
+use super::{
+    fixed::{Fixed, Reals},
+    keeping::{self, Keeping, Kept},
+    long::Long,
+    number::Number,
+};
 
 /// The mean of `a >= b`, both between 1/2 and 2 and with errors of some units.
 ///
@@ -18,9 +28,15 @@ use super::fixed::{Fixed, Reals};
 pub(super) fn mean(a: &Fixed, b: &Fixed, reals: &Reals<'_, '_>) -> Result<Fixed, Interrupted> {
     let checks = reals.checks;
     let error = a.error.max(b.error);
-    let (mut a, mut b) = (a.value.clone(), b.value.clone());
-    let mut steps = 0_u64;
+    let keeping = {
+        let begins = (a.value.form(), b.value.form());
+        Keeping::new(checks, "mean of Gauss", format_args!("{begins:?}, {} bits", reals.bits))
+    };
+    let (mut steps, [mut a, mut b]) =
+        taken(&keeping, reals).unwrap_or_else(|| (0, [a.value.clone(), b.value.clone()]));
+    let mut lost = Duration::ZERO;
     loop {
+        let started = Instant::now();
         checks.control().check()?;
         let gap = checks.sum(Site::Arithmetic, (&a, 0), &b, true)?;
         let is_last = gap.bits() <= reals.bits / 2;
@@ -36,5 +52,28 @@ pub(super) fn mean(a: &Fixed, b: &Fixed, reals: &Reals<'_, '_>) -> Result<Fixed,
         let geometric = || checks.square_root(&checks.product(Site::Arithmetic, &a, &b)?);
         let (next_a, next_b) = join(arithmetic, geometric);
         (a, b) = (next_a?, next_b?);
+        lost += started.elapsed();
+        let state = keeping::exact([&a, &b]);
+        let kept = || Kept { words: Vec::new(), numbers: state.iter().collect() };
+        keeping.keep((0, steps), &mut lost, kept);
     }
+}
+
+/// How many steps an earlier run has made, and the numbers that it had then.
+fn taken(keeping: &Keeping<'_>, reals: &Reals<'_, '_>) -> Option<(u64, [Long; 2])> {
+    let steps = keeping.furthest()?;
+    let state = keeping.take((0, steps), (reals.bits + 64, 0), reals.checks, |taken| {
+        let state = taken.numbers()?;
+        // Both are from 1/2 to 2, and whole.
+        let is_sound = |number: &Number| {
+            let bits = number.mantissa.bits();
+            number.is_exact() && number.exponent == 0 && (reals.bits..=reals.bits + 2).contains(&bits)
+        };
+        if state.iter().all(is_sound) {
+            Ok(state.map(|number| number.mantissa))
+        } else {
+            Err(PieceFault::Wrong)
+        }
+    })?;
+    Some((steps, state))
 }

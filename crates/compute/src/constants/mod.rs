@@ -15,6 +15,9 @@
 //!
 //! Every long number is looked at through a prime as it is made (`long.rs`); a machine that computes wrongly is found out
 //! while it computes.
+//!
+//! Where the computation's [`Control`] has checkpoints, trees and iterations leave pieces of what they have finished, and
+//! begin with those that an earlier run left (`keeping.rs`).
 
 mod decimal;
 mod enclosure;
@@ -25,6 +28,7 @@ mod fixed;
 mod formula;
 mod gamma;
 mod gauss_legendre;
+mod keeping;
 mod logarithm;
 mod long;
 mod mean;
@@ -45,6 +49,7 @@ use protocol::{
 
 use crate::control::{Cancelled, Control, HardwareFault, Interrupted};
 
+pub(crate) use self::splitting::fingerprint_again;
 use self::{
     decimal::{Decimals, Wanted},
     fixed::{Fixed, Guards, Reals},

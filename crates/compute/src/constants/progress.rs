@@ -31,6 +31,11 @@ impl<'a> Progress<'a> {
         Self { control, done: AtomicU64::new(0), total: steps.max(1), from_permille, to_permille }
     }
 
+    /// Says that `leaves` leaves were merged on every level up to the node that holds them.
+    pub(super) fn skipped(&self, leaves: u64) -> Result<(), Cancelled> {
+        self.merged(leaves.saturating_mul(u64::from(leaves.max(1).ilog2()) + 1))
+    }
+
     /// Says that `leaves` leaves were merged once, and asks whether to go on.
     pub(super) fn merged(&self, leaves: u64) -> Result<(), Cancelled> {
         self.control.check()?;

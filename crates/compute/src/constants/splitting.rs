@@ -13,18 +13,28 @@
 //! unlike there, the primes of leaves are gathered a block at a time. Powers of two are kept apart, as a shift.
 //!
 //! Each leaf is compared with the same terms summed modulo a prime by the plain recurrence, and each merge with what
-//! the residues of its children make. Near the root, numbers are cut to the length that matters ([`Number`]).
+//! the residues of its children make. Near the root, numbers are cut to the length that matters ([`Number`]). What is
+//! merged may be kept for the case that the computation is interrupted (`kept.rs` below).
+
+mod kept;
+mod traced;
+
+use std::time::{Duration, Instant};
 
 use protocol::series::{Convergence, Hypergeometric, SeriesFault};
 use rayon::join;
 
 use crate::{
-    control::{Interrupted, Site},
+    control::{Interrupted, Site, turn_over},
     residues::{HypergeometricSeries, ReducedSeries},
+    trace::{Noting, SumTerms},
 };
+
+pub(crate) use traced::fingerprint_again;
 
 use super::{
     factors::{Factors, Sieve},
+    keeping::{KEPT_TERMS_MIN, Keeping},
     long::{Checks, Long},
     number::Number,
     progress::Progress,
@@ -70,12 +80,18 @@ pub(super) fn sum(
         let (from, to) = (series.first, series.first + count);
         let terms = Terms::new(series, to);
         let sieve = Sieve::new(terms.sieve_limit());
-        let node = {
+        let (node, noting) = {
             let control = checks.control();
             let progress = Progress::tree(control, count, permille.0, permille.1);
             let reduced = ReducedSeries::new(&HypergeometricSeries::from(series), checks.prime());
-            let tree = Tree { terms, sieve, reduced, checks, progress, keep };
-            tree.split(Range { from, to, depth: 0 }, Wanted { p: false, factors: false })?
+            let keeping =
+                Keeping::new(checks, "series", format_args!("{series:?}, {count} terms, {keep} bits"));
+            let noting = control.trace().map(|trace| {
+                let series = series.clone();
+                trace.sum(SumTerms { series, count, keep, prime: checks.prime().value() })
+            });
+            let tree = Tree { series, count, terms, sieve, reduced, checks, progress, keep, keeping, noting };
+            (tree.split(Range { from, to, depth: 0 }, Wanted::NOTHING)?, tree.noting)
         };
         let Node { qb: denominator, b, t, p_bits, .. } = node;
         let tail = q_below(&denominator, &b)
@@ -83,6 +99,9 @@ pub(super) fn sum(
         if tail.is_none_or(|tail| tail > -signed(bits)) {
             more = more * 2 + 64 + bits / 1024;
             continue;
+        }
+        if let Some(noting) = noting {
+            noting.finish();
         }
         let left_out = denominator.bits_at_most().saturating_sub(bits);
         let mut numerator = if series.plus == 1 {
@@ -144,6 +163,11 @@ struct Wanted {
     factors: bool,
 }
 
+impl Wanted {
+    /// At the root.
+    const NOTHING: Self = Self { p: false, factors: false };
+}
+
 /// A stretch of the series; see the head of this file.
 struct Node {
     /// 1 where nobody wants it.
@@ -156,27 +180,47 @@ struct Node {
     t: Number,
     p_factors: Factors,
     q_factors: Factors,
+    /// How long it took, without what is kept of it.
+    lost: Duration,
 }
 
 struct Tree<'t, 'c> {
+    series: &'t Hypergeometric,
+    count: u64,
     terms: Terms,
     sieve: Sieve,
     reduced: ReducedSeries<'t>,
     checks: &'t Checks<'c>,
     progress: Progress<'t>,
     keep: u64,
+    keeping: Keeping<'c>,
+    noting: Option<Noting>,
 }
 
 impl Tree<'_, '_> {
-    /// Sums a stretch. At least one term.
+    /// Sums a stretch, unless an earlier run has done so. At least one term.
     fn split(&self, range: Range, wanted: Wanted) -> Result<Node, Interrupted> {
         if range.terms() <= BLOCK_TERMS {
             return self.leaf(range, wanted);
         }
+        if range.terms() < KEPT_TERMS_MIN {
+            return self.split_anew(range, wanted);
+        }
+        if let Some(node) = self.take(range, wanted) {
+            self.progress.skipped(range.terms())?;
+            self.note(range, &node);
+            return Ok(node);
+        }
+        let mut node = self.split_anew(range, wanted)?;
+        self.keep(range, &mut node);
+        self.note(range, &node);
+        Ok(node)
+    }
+
+    fn split_anew(&self, range: Range, wanted: Wanted) -> Result<Node, Interrupted> {
         let (left, right) = range.halves();
-        let cancels = range.depth >= CANCEL_DEPTH && self.terms.has_common_factors();
-        let wants_left = Wanted { p: true, factors: cancels };
-        let wants_right = Wanted { p: wanted.p, factors: cancels };
+        let cancels = self.cancels(range);
+        let (wants_left, wants_right) = self.wanted_of_halves(range, wanted);
         let parallel = range.terms() >= PARALLEL_TERMS;
         let (left, right) = if parallel {
             join(|| self.split(left, wants_left), || self.split(right, wants_right))
@@ -184,6 +228,7 @@ impl Tree<'_, '_> {
             (self.split(left, wants_left), self.split(right, wants_right))
         };
         let (mut left, mut right) = (left?, right?);
+        let started = Instant::now();
         self.progress.merged(range.terms())?;
         if cancels && left.p.is_exact() && right.qb.is_exact() {
             self.cancel(&mut left, &mut right, parallel)?;
@@ -198,7 +243,17 @@ impl Tree<'_, '_> {
         };
         let mut node = self.merge(&left, &right, wanted.p, parallel)?;
         (node.p_factors, node.q_factors) = (p_factors, q_factors);
+        node.lost = left.lost + right.lost + started.elapsed();
         Ok(node)
+    }
+
+    fn cancels(&self, range: Range) -> bool {
+        range.depth >= CANCEL_DEPTH && self.terms.has_common_factors()
+    }
+
+    fn wanted_of_halves(&self, range: Range, wanted: Wanted) -> (Wanted, Wanted) {
+        let factors = self.cancels(range);
+        (Wanted { p: true, factors }, Wanted { p: wanted.p, factors })
     }
 
     /// Takes the greatest known common divisor out of the numerator on the left and the denominator on the right.
@@ -243,7 +298,7 @@ impl Tree<'_, '_> {
         let t = first?.plus(&second?, self.checks, Site::Merge, self.keep)?;
         let p_bits = left.p_bits.min(left.p.bits_at_most()) + right.p_bits;
         let (p_factors, q_factors) = (Factors::default(), Factors::default());
-        Ok(Node { p, p_bits, qb: qb?, b, t, p_factors, q_factors })
+        Ok(Node { p, p_bits, qb: qb?, b, t, p_factors, q_factors, lost: Duration::ZERO })
     }
 
     fn one(&self) -> Number {
@@ -251,9 +306,15 @@ impl Tree<'_, '_> {
     }
 
     fn leaf(&self, Range { from, to, .. }: Range, wanted: Wanted) -> Result<Node, Interrupted> {
+        let started = Instant::now();
         let residues = self.reduced.stretch(from, to);
         let block = self.checks.judged_block(|| self.terms.block(from, to), &residues)?;
-        let [p, qb, b, t] = block;
+        let [p, qb, b, mut t] = block;
+        if let Some(bit) = self.checks.control().spoils_terms(from, to) {
+            let mut spoilt = t.mantissa.value().clone();
+            turn_over(bit, &mut spoilt);
+            t.mantissa = self.checks.short(spoilt);
+        }
         let mut node = Node {
             p_bits: p.bits_at_most(),
             p,
@@ -262,10 +323,12 @@ impl Tree<'_, '_> {
             t,
             p_factors: Factors::default(),
             q_factors: Factors::default(),
+            lost: Duration::ZERO,
         };
         if wanted.factors {
             (node.p_factors, node.q_factors) = self.terms.block_factors(from, to, &self.sieve);
         }
+        node.lost = started.elapsed();
         Ok(node)
     }
 }

@@ -5,6 +5,7 @@
 
 mod adapters;
 mod arithmetic;
+mod audits;
 mod digits;
 mod integers;
 mod positions;

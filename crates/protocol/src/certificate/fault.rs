@@ -317,6 +317,18 @@ pub enum CertificateFault {
         /// What it says.
         state: JobState,
     },
+    /// A stretch of tasks without outcomes that the job does not have.
+    #[error(
+        "{count} tasks from task {index} on are said to have no outcome, and the job has {left} from there on"
+    )]
+    Absent {
+        /// The first of them.
+        index: u64,
+        /// How many there should be.
+        count: u64,
+        /// How many there are.
+        left: u64,
+    },
     /// An outcome for a task that has none.
     #[error("task {index} has an outcome here, and none was accepted")]
     UnacceptedOutcome {

@@ -29,6 +29,8 @@ pub struct Examination<R> {
     spec: JobSpec,
     checking: Checking,
     next_outcome: u64,
+    /// How many tasks without an outcome are next.
+    absent: u64,
 }
 
 /// Checks a whole certificate. `trust` are keys that are known from elsewhere: the coordinator's, workers', or none.
@@ -64,7 +66,7 @@ impl<R: Read> Examination<R> {
             None => None,
         };
         let (spec, checking) = input.entries(&head, entries, file, trust)?;
-        Ok(Self { input, coordinator, spec, checking, next_outcome: 0 })
+        Ok(Self { input, coordinator, spec, checking, next_outcome: 0, absent: 0 })
     }
 
     /// The job.
@@ -100,13 +102,19 @@ impl<R: Read> Examination<R> {
         if index >= self.checking.plan().tasks() {
             return Ok(None);
         }
-        self.next_outcome += 1;
         let part = "an outcome";
-        let length = self.input.number(part)?;
+        let mut length = NO_OUTCOME;
+        if self.absent == 0 {
+            length = self.input.number(part)?;
+            if length == NO_OUTCOME {
+                self.absent = self.count_absent(index)?;
+            }
+        }
+        self.next_outcome += 1;
         if length == NO_OUTCOME {
+            self.absent -= 1;
             return Ok(Some((index, None)));
         }
-        // Only now: a task is far longer than the four bytes that say that it has no outcome.
         let Some(task) = self.checking.plan().task(index) else { return Ok(None) };
         let bytes = self.input.limited(part, length.into(), task.outcome_bytes_max())?;
         let accepted = self.checking.accepted(index).ok_or(CertificateFault::UnacceptedOutcome { index })?;
@@ -120,12 +128,33 @@ impl<R: Read> Examination<R> {
         Ok(Some((index, Some(outcome))))
     }
 
+    /// How many of the next tasks are known to have no outcome; they are passed over.
+    pub fn pass_absent(&mut self) -> u64 {
+        let absent = std::mem::take(&mut self.absent);
+        self.next_outcome += absent;
+        absent
+    }
+
+    /// How many tasks from this one on have no outcome: at least one, and no more than there are.
+    fn count_absent(&mut self, index: u64) -> Result<u64, CertificateFault> {
+        let bytes = self.input.bytes("a count of outcomes", 8)?;
+        let count = bytes.try_into().map_or(0, u64::from_be_bytes);
+        let left = self.checking.plan().tasks() - index;
+        if (1..=left).contains(&count) {
+            Ok(count)
+        } else {
+            Err(CertificateFault::Absent { index, count, left })
+        }
+    }
+
     /// Checks the outcomes that are left and the signature at the end.
     ///
     /// # Errors
     /// [`CertificateFault`] says what is wrong, and where.
     pub fn finish(mut self) -> Result<Findings, CertificateFault> {
-        while self.next_outcome()?.is_some() {}
+        while self.next_outcome()?.is_some() {
+            self.pass_absent();
+        }
         let digest = self.input.hasher.finish();
         let bytes = self.input.bytes("the signature", 64)?;
         let is_signed = <[u8; 64]>::try_from(bytes)

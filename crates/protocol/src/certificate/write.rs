@@ -48,6 +48,8 @@ pub struct Builder<W> {
     announced: u64,
     given: u64,
     entries_are_over: bool,
+    /// How many tasks without an outcome come before the next one.
+    absent: u64,
 }
 
 impl<W: Write> Builder<W> {
@@ -60,7 +62,7 @@ impl<W: Write> Builder<W> {
         let joining = Joining::new(head.head.tree.size);
         let hasher = Hasher::new(Domain::JobCertificate);
         let mut builder =
-            Self { out, hasher, joining, announced: entries, given: 0, entries_are_over: false };
+            Self { out, hasher, joining, announced: entries, given: 0, entries_are_over: false, absent: 0 };
         builder.write(&CERTIFICATE_MAGIC)?;
         builder.write(&CERTIFICATE_VERSION.to_be_bytes())?;
         let file_bytes = file.map(|bytes| bytes.len() as u64);
@@ -93,10 +95,26 @@ impl<W: Write> Builder<W> {
     /// [`BuildError`] when entries are missing, or nothing can be written.
     pub fn outcome(&mut self, outcome: Option<&[u8]>) -> Result<(), BuildError> {
         self.end_entries()?;
-        match outcome {
-            Some(bytes) => self.write_part(bytes),
-            None => self.write(&NO_OUTCOME.to_be_bytes()),
+        let Some(bytes) = outcome else {
+            self.absent += 1;
+            return Ok(());
+        };
+        self.count_absent()?;
+        self.write_part(bytes)
+    }
+
+    /// So many of the next tasks have no accepted outcome.
+    pub fn absent(&mut self, tasks: u64) {
+        self.absent += tasks;
+    }
+
+    fn count_absent(&mut self) -> Result<(), BuildError> {
+        let absent = std::mem::take(&mut self.absent);
+        if absent == 0 {
+            return Ok(());
         }
+        self.write(&NO_OUTCOME.to_be_bytes())?;
+        self.write(&absent.to_be_bytes())
     }
 
     /// Signs everything with the key of the coordinator that the head names.
@@ -105,6 +123,7 @@ impl<W: Write> Builder<W> {
     /// As [`Builder::outcome`].
     pub fn finish(mut self, key: &SecretKey) -> Result<W, BuildError> {
         self.end_entries()?;
+        self.count_absent()?;
         let signature = key.sign(&self.hasher.finish());
         self.out.write_all(&signature.0)?;
         self.out.flush()?;

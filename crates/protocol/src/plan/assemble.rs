@@ -109,14 +109,39 @@ impl<'p> ResultAssembler<'p> {
         }
     }
 
+    /// The next `count` tasks have no accepted outcome.
+    ///
+    /// # Errors
+    /// What writing to `out` says.
+    pub fn skip(&mut self, count: u64, out: &mut impl Write) -> io::Result<()> {
+        let mut left = count.min(self.plan.tasks() - self.next_task);
+        while left > 0 {
+            // One piece that is missing spoils a range or a sum as much as many.
+            let together = match &self.plan.0 {
+                Kind::Digits { .. } | Kind::Series { .. } => 1,
+                Kind::HexDigits { .. } => left,
+                Kind::Expressions { units, .. } => match units.get(self.unit).map(|unit| unit.shape) {
+                    Some(Shape::Range(pieces)) => {
+                        let together = u32::try_from(left).unwrap_or(u32::MAX).min(pieces - self.pieces);
+                        self.pieces += together - 1;
+                        u64::from(together)
+                    }
+                    Some(Shape::Batch(_)) | None => 1,
+                },
+            };
+            self.next_task += together - 1;
+            self.push(None, out)?;
+            left -= together;
+        }
+        Ok(())
+    }
+
     /// Ends the result: tasks whose outcomes did not come count as undecided.
     ///
     /// # Errors
     /// What writing to `out` says.
     pub fn finish(mut self, out: &mut impl Write) -> io::Result<AnswerCounts> {
-        while self.next_task < self.plan.tasks() {
-            self.push(None, out)?;
-        }
+        self.skip(u64::MAX, out)?;
         out.flush()?;
         Ok(self.counts)
     }

@@ -24,7 +24,7 @@ use crate::{
     },
     limits::EXPRESSION_FILE_BYTES_MAX,
     series::SeriesFormula,
-    task::Task,
+    task::{Task, answers_bytes_max},
 };
 
 pub use assemble::{AnswerCounts, ResultAssembler};
@@ -155,6 +155,15 @@ impl Plan {
                 Task::Range { agree_digits, variable: range.variable, body, first, last }
             }
         })
+    }
+
+    /// The most bytes that a correct outcome of the task with this number can have; none beyond the last.
+    #[must_use]
+    pub fn outcome_bytes_max(&self, index: u64) -> u64 {
+        match self.piece(index) {
+            Some(Piece::Batch { unit, .. }) => answers_bytes_max(u64::from(unit.expressions())),
+            _ => self.task(index).map_or(0, |task| task.outcome_bytes_max()),
+        }
     }
 
     /// Whether a GPU kernel computes some of the tasks.

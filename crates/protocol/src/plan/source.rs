@@ -53,16 +53,25 @@ impl Source {
     }
 }
 
+/// A line without the blanks before it, and without those on both sides.
+fn trim(line: &str) -> (&str, &str) {
+    let is_bare = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if is_bare(line.as_bytes().first()) && is_bare(line.as_bytes().last()) {
+        return (line, line);
+    }
+    let trimmed = line.trim_start_matches('\u{feff}').trim_start();
+    (trimmed, trimmed.trim_end())
+}
+
 fn find_line(text: &str, cursor: u32) -> Option<Found<'_>> {
     let mut start = cursor as usize;
     loop {
         let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
-        let (line, next) = match rest.bytes().position(|byte| byte == b'\n') {
+        let (line, next) = match memchr::memchr(b'\n', rest.as_bytes()) {
             Some(newline) => (&rest[..newline], start + newline + 1),
             None => (rest, text.len()),
         };
-        let trimmed = line.trim_start_matches('\u{feff}').trim_start();
-        let expression = trimmed.trim_end();
+        let (trimmed, expression) = trim(line);
         if !expression.is_empty() && !expression.starts_with('#') {
             let lead = line.len() - trimmed.len();
             let narrow = |offset| u32::try_from(offset).unwrap_or(u32::MAX);

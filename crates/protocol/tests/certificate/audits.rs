@@ -150,3 +150,16 @@ fn a_changed_challenge_breaks_the_signature() {
     let fault = check(&story.certificate()).expect_err("another challenge than was signed");
     assert!(matches!(fault, Fault::Forged { .. }), "{fault:?}");
 }
+
+#[test]
+fn a_changed_byte_and_a_cut_anywhere_are_refused_where_there_are_audits_too() {
+    let audits = [(2, 1, 1, true), (3, 1, 1, false), (4, 1, 1, true)];
+    let whole = told(TEXT, &value(1), &[(1, 1)], &audits).certificate();
+    check(&whole).expect("a good certificate");
+    for place in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[place] ^= 1 << (place % 8);
+        assert!(check(&changed).is_err(), "byte {place}");
+        assert!(check(&whole[..place]).is_err(), "cut to {place} bytes");
+    }
+}

@@ -387,6 +387,8 @@ fn outcomes_are_what_was_accepted() {
     assert_fault!(fault, Fault::UnacceptedOutcome { index: 3 });
     let fault = lie(expressions(), |story| story.outcomes[0] = Some(vec![0; 1 << 20]));
     assert_fault!(fault, Fault::PartTooLong { .. });
+    let fault = lie(expressions(), |story| story.outcomes.push(None));
+    assert_fault!(fault, Fault::Absent { index: 3, count: 2, left: 1 });
     let mut lost = expressions();
     lost.outcomes[1] = None;
     let found = check(&lost.certificate()).expect("an outcome may be lost with its workers");

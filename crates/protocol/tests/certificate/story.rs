@@ -81,6 +81,7 @@ impl Story {
                 build: "0.1.0".to_owned(),
             },
             audit: None,
+            trace: None,
         }
     }
 

@@ -300,7 +300,8 @@ class Job:
 
     def ballot(self, ballot, index, task):
         """The worker, the replica's number, the digest and the domain of a ballot that is signed and about a task."""
-        (replica, worker, digest, domain), bundle, signature = ballot
+        (replica, worker, digest, domain, *trace), bundle, signature = ballot
+        demand(not trace or (len(trace) == 2 and trace[0] is None), f"task {index}: an audit is counted as a ballot")
         demand(replica[:3] == [self.job, index, task], f"task {index}: a ballot of another job or task")
         to_sign = derive("ballot", encode(ballot[0]))
         if bundle is not None:
@@ -403,13 +404,18 @@ def verify(data):
             job.entry(record)
     digests += decode(source.part())
     demand(root_of(0, size, entries, digests) == root and not digests, "the entries are not in the ledger")
-    held = 0
-    for index in [] if job.is_digits else range(len(job.tasks)):
+    held = index = 0
+    while not job.is_digits and index < len(job.tasks):
         length = source.number()
-        if length != NO_OUTCOME:
+        if length == NO_OUTCOME:
+            absent = int.from_bytes(source.take(8), "big")
+            demand(1 <= absent <= len(job.tasks) - index, "more tasks have no outcome than there are")
+            index += absent
+        else:
             accepted = job.decided.get(index, (None,))[0]
             demand(derive("outcome", source.take(length)) == accepted, f"the outcome of task {index} is another")
             held += 1
+            index += 1
     to_sign = derive("job certificate", data[: source.at])
     demand(signed(coordinator, source.take(64), to_sign), "the coordinator has not signed the certificate")
     demand(source.at == len(data), "bytes trail the signature")

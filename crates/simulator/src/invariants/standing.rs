@@ -99,7 +99,7 @@ impl Standings {
 
     /// A ballot that was not heard before counts; another one for the same replica contradicts it.
     fn late(&mut self, counted: &CountedBallot) {
-        let Ballot { replica, worker, digest, domain, audit } = &counted.ballot.ballot;
+        let Ballot { replica, worker, digest, domain, audit, .. } = &counted.ballot.ballot;
         let (task, worker) = (TaskKey::of(replica), worker_number(worker));
         let Some(accepted) = self.accepted.get(&task).copied() else { return };
         match self.said.insert((task, worker, replica.number), *digest) {

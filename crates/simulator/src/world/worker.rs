@@ -195,6 +195,6 @@ impl Worker {
             // No policy asks for it, and an empty name takes no memory.
             build: String::new(),
         };
-        Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain, audit }
+        Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain, audit, trace: None }
     }
 }

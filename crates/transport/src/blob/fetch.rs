@@ -295,6 +295,6 @@ fn hasher_for(name: &BlobName) -> Option<Hasher> {
     match name {
         BlobName::Task(_) => Some(Hasher::new(Domain::Task)),
         BlobName::Outcome(_) => Some(Hasher::new(Domain::Outcome)),
-        BlobName::Certificate(..) | BlobName::Witness(..) => None,
+        BlobName::Certificate(..) | BlobName::Witness(..) | BlobName::Trace(..) => None,
     }
 }

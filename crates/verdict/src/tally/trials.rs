@@ -15,6 +15,7 @@ use protocol::{
     domain::{Axis, Engine},
     identity::NodeId,
     message::AuditOrder,
+    task::Audits,
 };
 
 use super::{Cast, Count, Effect, Issued, Tally, numbers::LEASES_PER_WORKER_MAX};
@@ -98,9 +99,21 @@ impl Tally {
         self.trials.is_some() && audits.need_witness() && audits.cover(formula)
     }
 
-    /// The engines that a worker may have who is asked now: an audit is work for the processor.
+    /// The engines by which a worker may do what it is asked for now. Of audits only sums of series have a kernel.
     pub(crate) fn engines_wanted(&self) -> &'static [Engine] {
-        if self.is_open() && self.trial().is_some() { &[Engine::Cpu] } else { self.terms.engines }
+        if self.trial().is_none() || !self.is_open() {
+            return self.terms.engines;
+        }
+        match self.terms.audits {
+            Audits::Residues => &[Engine::Cpu, Engine::Gpu],
+            Audits::Members | Audits::Nothing => &[Engine::Cpu],
+        }
+    }
+
+    /// How many were asked to test this by an engine of this kind.
+    pub(crate) fn auditors_on(&self, trial: &Trial, engine: Engine) -> usize {
+        let asked = self.issued.iter().filter(|issued| issued.audit == Some(trial.order));
+        asked.filter(|issued| issued.engine == engine).count()
     }
 
     /// Whether an audit that was leased has come, if it was one.

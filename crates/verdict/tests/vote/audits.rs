@@ -56,6 +56,24 @@ fn one_computes_and_another_audits_and_the_certificate_has_the_quorum() {
 }
 
 #[test]
+fn sums_of_series_are_audited_by_graphics_processors_too() {
+    let mut cluster = Cluster::new(false, 1);
+    cluster.engines = &[Engine::Cpu];
+    let prover = cluster.add("a", Behaviour::Honest);
+    let auditors = ["b", "c"].map(|operator| cluster.add_with(operator, Behaviour::Honest, Engine::Gpu));
+    cluster.submit(audited(), 4);
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled));
+    assert!(cluster.audits.iter().all(|(auditor, of)| auditors.contains(auditor) && *of == prover));
+    for certificate in cluster.certificates.values() {
+        certificate.verify(2).expect("a good certificate");
+        let audits = certificate.winning.iter().filter(|signed| signed.ballot.audit.is_some());
+        assert!(audits.clone().all(|signed| signed.ballot.domain.engine == Engine::Gpu));
+        assert_eq!(audits.count(), 1);
+    }
+}
+
+#[test]
 fn only_formulas_whose_outcome_can_be_audited_are_asked_for() {
     let mut cluster = Cluster::new(false, 1);
     for operator in ["a", "b", "c"] {

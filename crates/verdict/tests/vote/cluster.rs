@@ -286,7 +286,7 @@ impl Cluster {
             device: format!("{} device", worker.engine),
             build: "test".to_owned(),
         };
-        Ballot { replica, worker: id, digest, domain, audit: None }.sign(&worker.key)
+        Ballot { replica, worker: id, digest, domain, audit: None, trace: None }.sign(&worker.key)
     }
 
     /// The ballot of an auditor that finds an outcome right, or wrong.
@@ -305,7 +305,7 @@ impl Cluster {
         let digest = if passes { order.outcome } else { audited.rejection() };
         let Ballot { domain, .. } = self.ballot(id, replica, Formula::Audit, digest).ballot;
         let key = &self.worker(id).key;
-        Ballot { replica, worker: id, digest, domain, audit: Some(audited) }.sign(key)
+        Ballot { replica, worker: id, digest, domain, audit: Some(audited), trace: None }.sign(key)
     }
 
     fn audit(&mut self, id: NodeId, replica: ReplicaId, order: AuditOrder) {

@@ -97,8 +97,9 @@ impl Crew {
             device: "d".to_owned(),
             build: "1".to_owned(),
         };
-        let ballot = Ballot { replica, worker, digest: truth(replica.index), domain, audit: None }
-            .sign(&self.keys[&worker]);
+        let ballot =
+            Ballot { replica, worker, digest: truth(replica.index), domain, audit: None, trace: None }
+                .sign(&self.keys[&worker]);
         let ballot = ballot.authenticate().expect("our own signature");
         self.tell(Input::BallotCast { ballot, outcome_held: true, compute_us }, now_ms);
         true
