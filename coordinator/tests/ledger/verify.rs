@@ -12,6 +12,7 @@ use protocol::{
     identity::NodeId,
     job::{JobId, JobSpec},
     ledger::{CountedBallot, Decided, Enrolment, Entry, Record},
+    policy::{PolicyDraft, Ways},
     report::JobState,
     verdict::Verdict,
 };
@@ -153,6 +154,55 @@ fn a_verdict_that_its_ballots_do_not_bear_is_told() {
     only_fault(even, "2 of 4 ballots agree, which is no majority");
     let undecided = with_verdict(|decided| decided.verdict = Verdict::Undecided);
     assert_eq!(faults_of(&undecided), Vec::<String>::new());
+}
+
+/// A job with adaptive replication, 1 % of faulty answers and a bound of 1 %, so that a dispute is led by two.
+fn with_verdicts_adaptively(votes: &[(&[u8], &[u8])]) -> Vec<Entry> {
+    let mut submitted = submitted(1);
+    let draft = PolicyDraft {
+        adaptive: Some(true),
+        error_ppt: Some(10_000_000_000),
+        faulty_ppm: Some(10_000),
+        ..PolicyDraft::default()
+    };
+    submitted.policy = draft.resolve(Ways { formulas: 1, engines: 1, audited: 1 }).expect("a policy");
+    let job = submitted.job;
+    let mut records = vec![Record::Submitted(submitted)];
+    for (index, (agreeing, against)) in votes.iter().enumerate() {
+        let quorum = u32::try_from(agreeing.len()).expect("few");
+        records.push(Record::Decided(Decided { quorum, ..decided(job, index as u64, agreeing, against) }));
+    }
+    records.into_iter().map(entry).collect()
+}
+
+#[test]
+fn a_verdict_of_one_ballot_stands_only_after_a_check_of_its_worker_that_nothing_has_overturned() {
+    let sound = with_verdicts_adaptively(&[
+        (&[1, 2], &[]),
+        (&[1], &[]),
+        (&[2], &[]),
+        (&[1, 2, 4], &[3]),
+        (&[1], &[]),
+    ]);
+    assert_eq!(faults_of(&sound), Vec::<String>::new());
+    let unknown = with_verdicts_adaptively(&[(&[1, 2], &[]), (&[3], &[])]);
+    let who = worker(3).node_id().short();
+    only_fault(
+        unknown,
+        &format!("task 1 rests on the ballot of worker {who} alone, and no check of it passed before"),
+    );
+    let outvoted = with_verdicts_adaptively(&[(&[1, 2, 3, 4], &[]), (&[1, 2, 4], &[3]), (&[3], &[])]);
+    only_fault(outvoted, "task 2 rests on the ballot of worker");
+    let alone_before = with_verdicts_adaptively(&[(&[1], &[]), (&[1, 2], &[])]);
+    only_fault(alone_before, "task 0 rests on the ballot of worker");
+}
+
+#[test]
+fn a_dispute_of_an_adaptive_job_that_is_not_led_by_enough_is_told() {
+    only_fault(
+        with_verdicts_adaptively(&[(&[1, 2], &[3])]),
+        "2 ballots agree and 1 do not, and adaptive replication asks for a lead of 2",
+    );
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub const CHANCE_ONE: u64 = 1 << 32;
 pub const CHECKERS_MAX: u32 = 64;
 /// The largest lead that is asked for.
 const LEAD_MAX: u32 = 256;
+/// A worker is new, and each of its answers checked, until it has given so many.
+pub const NEW_ANSWERS: u64 = 10;
 /// An answer is checked at least so often, whatever its worker has behind it.
 const CHANCE_MIN: u64 = CHANCE_ONE / 4096;
 
@@ -70,6 +72,13 @@ impl Adaptive {
         lead
     }
 
+    /// Whether so many ballots suffice for what they agree on, against so many others. One is enough where nobody contradicts
+    /// it: what stands behind that are the checks of its worker, which its ballot does not show.
+    #[must_use]
+    pub fn suffices(&self, agreeing: u32, others: u32) -> bool {
+        agreeing > 0 && (others == 0 || agreeing >= others.saturating_add(self.lead()))
+    }
+
     /// The chance with which a worker that lies must be caught when it has given `answers` before, in parts of a whole.
     fn caught(&self, answers: u64) -> u128 {
         // The answer at hand counts: even the first of all has a part of the bound.
@@ -94,7 +103,8 @@ impl Adaptive {
         let honest = WHOLE - self.all_faulty(checkers);
         let chance = (caught / MILLION * u128::from(CHANCE_ONE)).div_ceil((honest / MILLION).max(1));
         let chance = u64::try_from(chance).unwrap_or(CHANCE_ONE).saturating_add(1);
-        Check { checkers, chance: chance.clamp(CHANCE_MIN, CHANCE_ONE) }
+        let least = if answers < NEW_ANSWERS { CHANCE_ONE } else { CHANCE_MIN };
+        Check { checkers, chance: chance.clamp(least, CHANCE_ONE) }
     }
 }
 
@@ -116,12 +126,13 @@ mod tests {
     #[test]
     fn new_workers_are_checked_always_and_by_many_and_old_ones_seldom_and_by_one() {
         assert_eq!(SMALL.check(0), Check { checkers: 3, chance: CHANCE_ONE });
-        assert_eq!(LARGE.check(0), Check { checkers: 13, chance: CHANCE_ONE });
+        assert_eq!(LARGE.check(NEW_ANSWERS - 1), Check { checkers: 11, chance: CHANCE_ONE });
+        assert!(SMALL.check(NEW_ANSWERS).chance < CHANCE_ONE);
         let old = SMALL.check(1_000_000);
         assert_eq!(old.checkers, 1);
         // π / (π + 0.9 ε n) / (1 - π) = 0.01 / 0.91 / 0.99.
         let percent = old.chance * 10_000 / CHANCE_ONE;
-        assert_eq!(percent, 110);
+        assert_eq!(percent, 111);
         assert_eq!(SMALL.check(u64::MAX), SMALL.check(1 << 50));
     }
 

@@ -79,7 +79,7 @@ fn an_expression_file_is_named_by_a_path_below_the_job_file() {
 #[test]
 fn everything_wrong_is_reported_at_once_in_the_order_of_the_file() {
     let text = "nam = \"A b\"\nname = \"A b\"\nkind = \"digits\"\n[digits]\nconstant = \"pie\"\ndecimls = 3\n\
-                decimals = 0\n[policy]\nquorum = \"2\"\nadaptive = true\ndistinct = [\"formular\", 3]\nlease = 60\n";
+                decimals = 0\n[policy]\nquorum = \"2\"\nadaptive = 1\ndistinct = [\"formular\", 3]\nlease = 60\n";
     assert_eq!(
         messages(text),
         [
@@ -90,7 +90,7 @@ fn everything_wrong_is_reported_at_once_in_the_order_of_the_file() {
             "j:6:1: unknown key `decimls` in [digits]; did you mean `decimals`?",
             "j:7:12: `decimals` is 0; it must be from 1 to 1000000000",
             "j:9:10: `quorum` must be a whole number, not a string; write `quorum = 2`",
-            "j:10:1: `adaptive` is not supported by this version; remove it",
+            "j:10:12: `adaptive` must be true or false, not a whole number; write `adaptive = true`",
             "j:11:13: `distinct` is `formular`; did you mean `formula`?",
             "j:11:25: `distinct` must be a list of strings, not a list with a whole number in it; write `distinct = \
              [\"formula\"]`",
@@ -162,14 +162,14 @@ fn expressions_over_a_bound_are_no_mistake_because_their_refusal_is_voted_on() {
 
 #[test]
 fn broken_toml_hides_no_other_mistake_and_invents_none() {
-    let text = "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = pi\ndecimals = 0\n[policy]\nquorum =\nadaptive = true\n";
+    let text = "name = \"x\"\nkind = \"digits\"\n[digits]\nconstant = pi\ndecimals = 0\n[policy]\nquorum =\nadaptive = 1\n";
     assert_eq!(
         messages(text),
         [
             "j:4:12: not valid TOML: string values must be quoted, expected literal string",
             "j:5:12: `decimals` is 0; it must be from 1 to 1000000000",
             "j:7:9: not valid TOML: string values must be quoted, expected literal string",
-            "j:8:1: `adaptive` is not supported by this version; remove it",
+            "j:8:12: `adaptive` must be true or false, not a whole number; write `adaptive = true`",
         ]
     );
     assert_eq!(

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, path::Path, time::Duration};
 
 use protocol::{
+    adaptive::Adaptive,
     certificate::{Findings, WorkerFindings},
     identity::NodeId,
     policy::Mode,
@@ -65,7 +66,9 @@ fn proven(verified: &Verified) -> Vec<String> {
     let mut sentences = vec![how_many(found)];
     if let (Some(quorum), Some(together)) = (found.quorum_min, found.wrong_together_min) {
         let is_alone = found.policy.auditing.mode == Mode::Audited;
-        sentences.push(if is_alone {
+        sentences.push(if let Some(rule) = found.policy.auditing.adaptive {
+            adaptively(found, rule)
+        } else if is_alone {
             format!(
                 "each accepted digest was signed by at least {quorum} different workers, as the policy asks: by one that \
                  computed it, and by others that tested it"
@@ -78,6 +81,11 @@ fn proven(verified: &Verified) -> Vec<String> {
         });
         sentences.extend(audits(found));
         sentences.push(match together {
+            0 | 1 if found.policy.auditing.adaptive.is_some() => {
+                "a single worker that is wrong would have been enough for a wrong value where it answered alone: what speaks \
+                 against that is its record, for which the coordinator vouches"
+                    .to_owned()
+            }
             0 | 1 => "a single worker that is wrong would have been enough for a wrong value: nobody checked it".to_owned(),
             _ => format!(
                 "for a wrong value at least {together} workers would have had to be wrong together, and in the same way"
@@ -102,6 +110,17 @@ fn proven(verified: &Verified) -> Vec<String> {
         sentences.push(format!("computed again on this machine, {} gave the same digests", tasks(count)));
     }
     sentences
+}
+
+/// What stands behind the values of adaptive replication.
+fn adaptively(found: &Findings, rule: Adaptive) -> String {
+    let several = found.accepted.saturating_sub(found.alone);
+    format!(
+        "{several} of the accepted digests are what several workers signed, with a lead of at least {} where others signed something \
+         else; {} are what a single worker signed",
+        rule.lead(),
+        found.alone
+    )
 }
 
 /// What the audits show, where there were any.
@@ -203,6 +222,14 @@ fn worker(found: &WorkerFindings) -> String {
 /// What is left to the file's own word, and how to change that.
 fn assumptions(found: &Findings) -> Vec<String> {
     let mut sentences = Vec::new();
+    if let Some(Adaptive { faulty_ppm, error_ppt }) = found.policy.auditing.adaptive {
+        sentences.push(format!(
+            "at most {} % of all answers that the coordinator ever takes come from workers that may lie together, and it drew its \
+             checks by the rule of docs/policy.md: then at most a share of {:e} of what it accepts is expected to be wrong",
+            f64::from(faulty_ppm) / 1e4,
+            parts_of_a_whole(error_ppt)
+        ));
+    }
     if found.trusted.workers {
         sentences.push(
             "the workers whose keys you named do not lie together: they alone make up the quorum of each task".to_owned(),
@@ -221,6 +248,12 @@ fn assumptions(found: &Findings) -> Vec<String> {
         ));
     }
     sentences
+}
+
+fn parts_of_a_whole(error_ppt: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a number of at most twelve digits")]
+    let parts = error_ppt as f64;
+    parts / 1e12
 }
 
 /// What no certificate proves.

@@ -4,6 +4,7 @@
 //! Nothing that is stored is believed: digests are taken of the bytes, the tree is built from them, and only then compared.
 //! The walk goes on after a fault, so that one reading tells all of them.
 
+mod alone;
 mod ballots;
 mod enrolled;
 mod rules;

@@ -18,7 +18,7 @@ use protocol::{
     verdict::Verdict,
 };
 
-use super::{enrolled::Enrolled, standing::Standings};
+use super::{alone::Checked, enrolled::Enrolled, standing::Standings};
 
 /// What the entries so far say, and how many of each kind there are.
 #[derive(Debug, Default)]
@@ -27,6 +27,7 @@ pub(super) struct Rules {
     entries: u64,
     enrolled: Enrolled,
     standings: Standings,
+    checked: Checked,
     jobs: BTreeMap<JobId, JobSoFar>,
     pub(super) accepted: u64,
     pub(super) undecided: u64,
@@ -126,6 +127,7 @@ impl Rules {
                     Verdict::Failed(_) => self.failed += 1,
                 }
                 so_far.decided(decided, faults);
+                self.checked.take(decided, so_far.policy.auditing.adaptive.is_some(), faults);
             }
             Record::Late(counted) => so_far.late(counted, faults),
             Record::Corrected { index, worker, accepted, .. } => {
@@ -246,6 +248,15 @@ impl JobSoFar {
         }
         if agreeing < decided.quorum as usize {
             faults.push(format!("{agreeing} ballots agree, and the quorum is {}", decided.quorum));
+        }
+        if let Some(rule) = self.policy.auditing.adaptive {
+            let others = u32::try_from(cast - agreeing).unwrap_or(u32::MAX);
+            if !rule.suffices(u32::try_from(agreeing).unwrap_or(u32::MAX), others) {
+                faults.push(format!(
+                    "{agreeing} ballots agree and {others} do not, and adaptive replication asks for a lead of {}",
+                    rule.lead()
+                ));
+            }
         }
         if needs_majority && 2 * agreeing <= cast {
             faults.push(format!("{agreeing} of {cast} ballots agree, which is no majority"));

@@ -87,6 +87,7 @@ impl Checking {
             unaccepted_first: Vec::new(),
             disputed: 0,
             ballots: 0,
+            alone: 0,
             quorum_min: None,
             wrong_together_min: None,
             spread: Vec::new(),
@@ -292,6 +293,14 @@ impl Checking {
         if 2 * u64::from(agreeing) <= u64::from(ballots) {
             return Err(CertificateFault::NoMajority { index, agreeing, ballots });
         }
+        if let Some(rule) = self.policy.auditing.adaptive {
+            let others = ballots - agreeing;
+            if !rule.suffices(agreeing, others) {
+                let lead = rule.lead();
+                return Err(CertificateFault::NoLead { index, agreeing, others, lead });
+            }
+        }
+        self.findings.alone += u64::from(ballots == 1);
         self.differ(&winners(), index, quorum, task)?;
         if self.findings.trusted.workers {
             let trusted = || winners().filter(|ballot| self.trust.contains(&ballot.worker));

@@ -252,6 +252,21 @@ pub enum CertificateFault {
         /// How many must.
         quorum: u32,
     },
+    /// A dispute of an adaptive job that the accepted digest does not lead by enough.
+    #[error(
+        "task {index}: {agreeing} ballots are for the accepted digest and {others} against it, and adaptive replication asks for a \
+         lead of {lead}"
+    )]
+    NoLead {
+        /// The task's number.
+        index: u64,
+        /// For it.
+        agreeing: u32,
+        /// Against it.
+        others: u32,
+        /// The lead that the policy's bound asks for.
+        lead: u32,
+    },
     /// No majority.
     #[error("task {index}: {agreeing} of {ballots} ballots are for the accepted digest: no majority")]
     NoMajority {

@@ -43,6 +43,8 @@ pub struct Findings {
     pub disputed: u64,
     /// Ballots that were counted, and late ones; each signature was checked.
     pub ballots: u64,
+    /// Accepted tasks, without audits, that rest on the ballot of one worker: nothing in the certificate checks it.
+    pub alone: u64,
     /// The smallest quorum of an accepted task.
     pub quorum_min: Option<u32>,
     /// For some accepted task, so many workers would have had to be wrong together, and in the same way, for its digest

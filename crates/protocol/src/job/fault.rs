@@ -46,12 +46,6 @@ pub enum JobFileFault {
         /// A near key, or all of them.
         help: String,
     },
-    /// A key of a later version.
-    #[error("`{key}` is not supported by this version; remove it")]
-    NotSupported {
-        /// The key.
-        key: &'static str,
-    },
     /// A key that must be there is not.
     #[error("missing key `{key}`{place}; add {example}")]
     Missing {

@@ -15,11 +15,8 @@ use crate::{
 /// How many bits a window of hexadecimal digits has to spare when the job file does not say.
 pub const HEX_GUARD_BITS_DEFAULT: u32 = 32;
 
-pub(super) const KEYS: Keys = Keys {
-    table: "hex-digits",
-    known: &["constant", "formula", "after", "digits", "guard_bits"],
-    later: &[],
-};
+pub(super) const KEYS: Keys =
+    Keys { table: "hex-digits", known: &["constant", "formula", "after", "digits", "guard_bits"] };
 
 pub(super) fn read(section: &Section<'_>, faults: &mut Faults) -> Option<Work> {
     let constant = constant(section, faults);

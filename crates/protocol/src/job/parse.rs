@@ -32,11 +32,9 @@ pub const BATCH_DEFAULT: u16 = TASK_EXPRESSIONS_MAX;
 const TOP: Keys = Keys {
     table: "",
     known: &["name", "description", "kind", "digits", "hex-digits", "series", "expressions", "policy"],
-    later: &[],
 };
-const DIGITS: Keys = Keys { table: "digits", known: &["constant", "decimals"], later: &[] };
-const EXPRESSIONS: Keys =
-    Keys { table: "expressions", known: &["check", "file", "agree_digits", "batch"], later: &[] };
+const DIGITS: Keys = Keys { table: "digits", known: &["constant", "decimals"] };
+const EXPRESSIONS: Keys = Keys { table: "expressions", known: &["check", "file", "agree_digits", "batch"] };
 const POLICY: Keys = Keys {
     table: "policy",
     known: &[
@@ -54,7 +52,6 @@ const POLICY: Keys = Keys {
         "error",
         "faulty",
     ],
-    later: &[],
 };
 
 const CHECK_EXAMPLE: &str = "`check = [\"2 * 2 * 2 * 2 == 16\"]`";

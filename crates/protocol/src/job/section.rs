@@ -10,7 +10,7 @@ use toml::{
 
 use super::{
     errors::Faults,
-    fault::{JobFileFault, did_you_mean, nearest, quoted},
+    fault::{JobFileFault, did_you_mean, quoted},
 };
 
 /// The keys that a table may have.
@@ -18,10 +18,8 @@ use super::{
 pub(super) struct Keys {
     /// The table's name, with those of the tables around it; empty at the top.
     pub(super) table: &'static str,
-    /// What this version reads.
+    /// What is read.
     pub(super) known: &'static [&'static str],
-    /// What a later version will read.
-    pub(super) later: &'static [&'static str],
 }
 
 impl Keys {
@@ -114,16 +112,7 @@ impl<'t> Section<'t> {
     }
 
     fn unknown(&self, name: &str) -> JobFileFault {
-        if let Some(key) = self.keys.later.iter().copied().find(|later| *later == name) {
-            return JobFileFault::NotSupported { key };
-        }
-        let all: Vec<&'static str> = self.keys.known.iter().chain(self.keys.later).copied().collect();
-        let help = match nearest(name, &all) {
-            Some(near) if self.keys.later.contains(&near) => {
-                format!("`{near}` is not supported by this version; remove it")
-            }
-            _ => did_you_mean(name, self.keys.known),
-        };
+        let help = did_you_mean(name, self.keys.known);
         JobFileFault::UnknownKey { key: quoted(name), place: self.place(), help }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     series::{Hypergeometric, Polynomial, Ratio, SeriesFault, SeriesFormula, Summand},
 };
 
-pub(super) const KEYS: Keys = Keys { table: "series", known: &["decimals", "first", "second"], later: &[] };
+pub(super) const KEYS: Keys = Keys { table: "series", known: &["decimals", "first", "second"] };
 
 /// One of the two formulas.
 struct FormulaKeys {
@@ -23,13 +23,13 @@ struct FormulaKeys {
 const FORMULA: &[&str] = &["times", "root", "inverts", "sum"];
 const SUM: &[&str] = &["times", "first", "plus", "p", "q", "a", "b"];
 const FIRST: FormulaKeys = FormulaKeys {
-    formula: Keys { table: "series.first", known: FORMULA, later: &[] },
-    sum: Keys { table: "series.first.sum", known: SUM, later: &[] },
+    formula: Keys { table: "series.first", known: FORMULA },
+    sum: Keys { table: "series.first.sum", known: SUM },
     key: "first",
 };
 const SECOND: FormulaKeys = FormulaKeys {
-    formula: Keys { table: "series.second", known: FORMULA, later: &[] },
-    sum: Keys { table: "series.second.sum", known: SUM, later: &[] },
+    formula: Keys { table: "series.second", known: FORMULA },
+    sum: Keys { table: "series.second.sum", known: SUM },
     key: "second",
 };
 

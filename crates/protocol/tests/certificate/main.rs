@@ -1,5 +1,6 @@
 //! Certificates of jobs: what a good one shows, and that no change to one goes unnoticed.
 
+mod adaptive;
 mod audits;
 mod lies;
 mod story;

@@ -229,3 +229,38 @@ pub(crate) fn digits() -> Story {
     story.over(JobState::Reconciled);
     story
 }
+
+const ADAPTIVE: &str = "name = \"trusting\"\nkind = \"expressions\"\n\n[expressions]\nfile = \"lines.txt\"\nbatch = 1\n\n\
+                        [policy]\nadaptive = true\nerror = 0.01\nfaulty = 0.01\n";
+
+/// A verdict with a quorum of as many as agree, as adaptive replication writes them down.
+pub(crate) fn decided_with(
+    story: &Story,
+    index: u64,
+    accepted: &Outcome,
+    ballots: Vec<SignedBallot>,
+) -> Decided {
+    let digest = Outcome::digest_of_bytes(&accepted.to_bytes());
+    let agreeing = ballots.iter().filter(|signed| signed.ballot.digest == digest).count();
+    let quorum = u32::try_from(agreeing).expect("few");
+    Decided { quorum, ..story.decided(index, Some(accepted), ballots) }
+}
+
+/// A job of three tasks with adaptive replication: one that was checked, one that rests on a ballot alone, and a dispute that is
+/// led by two.
+pub(crate) fn adaptive() -> Story {
+    let mut story = Story::begin(ADAPTIVE, Some("1 + 1 == 2\n2 + 2 == 4\n3 + 3 == 6\n"));
+    let votes: [&[(u8, u8)]; 3] = [&[(1, 1), (2, 1)], &[(1, 2)], &[(1, 3), (3, 3), (4, 3), (2, 9)]];
+    for (index, said) in votes.into_iter().enumerate() {
+        let index = index as u64;
+        let cast =
+            |(number, said): &(u8, u8)| story.ballot(index, *number, &truth(*said)).sign(&worker(*number));
+        let ballots = said.iter().map(cast).collect();
+        let accepted = truth(said[0].1);
+        let decided = decided_with(&story, index, &accepted, ballots);
+        story.records.push(Record::Decided(decided));
+        story.outcomes.push(Some(accepted.to_bytes()));
+    }
+    story.over(JobState::Reconciled);
+    story
+}

@@ -18,7 +18,7 @@ use protocol::{
 
 use crate::{
     check,
-    story::{DIGITS_VALUE, Story, coordinator, digits, expressions, node},
+    story::{DIGITS_VALUE, Story, adaptive, coordinator, digits, expressions, node},
 };
 
 fn root() -> PathBuf {
@@ -58,6 +58,7 @@ fn the_committed_certificates_are_what_is_written_today() {
     compare("digits.quorate", &digits().certificate());
     compare("digits-value.txt", DIGITS_VALUE.as_bytes());
     compare("expressions.quorate", &expressions().certificate());
+    compare("adaptive.quorate", &adaptive().certificate());
 }
 
 #[test]

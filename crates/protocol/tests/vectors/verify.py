@@ -11,6 +11,7 @@ example: short, and without the bounds that a program which faces strangers need
 import re
 import sys
 import tomllib
+from fractions import Fraction
 
 import msgpack
 from blake3 import blake3
@@ -118,6 +119,8 @@ def in_bundle(digest, bundle):
 
 def policy_of(table):
     """The policy of a job file, with what was left out filled in."""
+    if table.get("adaptive", False):
+        return adaptive_policy_of(table)
     tolerate, quorum, replicas = (table.get(key) for key in ("tolerate", "quorum", "replicas"))
     if tolerate is None:
         if quorum is None and replicas is None:
@@ -133,12 +136,31 @@ def policy_of(table):
     if replicas is None:
         replicas = max(2 * tolerate + 1, quorum)
     most = table.get("max_replicas", max(replicas, quorum + tolerate, 9))
+    electorate, sealed = table.get("electorate", "sample"), table.get("sealed", False)
+    return [tolerate, quorum, replicas, most, table.get("distinct", []), electorate, sealed, lease_of(table)]
+
+
+def lease_of(table):
+    """The lease in milliseconds."""
     units = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
     lease = re.fullmatch(r"(\d+)(ms|s|m|h)", table.get("lease", "60s"))
     demand(lease, "this example reads leases such as 90s only")
-    lease_ms = int(lease[1]) * units[lease[2]]
-    electorate, sealed = table.get("electorate", "sample"), table.get("sealed", False)
-    return [tolerate, quorum, replicas, most, table.get("distinct", []), electorate, sealed, lease_ms]
+    return int(lease[1]) * units[lease[2]]
+
+
+def adaptive_policy_of(table):
+    """One worker answers, and the policy says within which bounds."""
+    faulty, error = round(table.get("faulty", 0.35) * 10**6), round(table.get("error", 1e-6) * 10**12)
+    most = table.get("max_replicas", min(max(4 * lead_of(faulty, error), 9), 1000))
+    return [0, 1, 1, most, [], "sample", False, lease_of(table), ["replicated", 0, [faulty, error]]]
+
+
+def lead_of(faulty, error):
+    """By how many ballots one side of a dispute must lead: the least d with (p / (1 - p))^d at most a tenth of the bound."""
+    odds, bound, lead = Fraction(faulty, 10**6 - faulty), Fraction(error, 10**13), 0
+    while odds**lead > bound and lead < 256:
+        lead += 1
+    return lead
 
 
 def constant_of(name):
@@ -332,6 +354,10 @@ class Job:
             winners = [ballot for ballot in found if ballot[2] == accepted]
             demand(len(winners) >= quorum, f"task {index}: too few ballots")
             demand(2 * len(winners) > len(found), f"task {index}: no majority")
+            others = len(found) - len(winners)
+            if len(self.policy) > 8 and others:
+                lead = lead_of(*self.policy[8][2])
+                demand(len(winners) >= others + lead, f"task {index}: the dispute is not led by {lead}")
             for axis in self.policy[4]:
                 place = ["operator", "engine", "formula", "device"].index(axis)
                 most = {"engine": engines(self.tasks[index]), "formula": formulas(self.tasks[index])}.get(axis, quorum)
