@@ -1,5 +1,6 @@
 //! The programs as their users run them: real processes, real QUIC on loopback, real files.
 
+mod adaptive;
 mod audits;
 mod bad_input;
 mod bundles;

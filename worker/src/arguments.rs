@@ -56,8 +56,8 @@ pub struct Join {
     #[arg(long, env = "QUORATE_WORKER_NAME", value_parser = parse_name)]
     pub name: Option<String>,
     /// A drill: misbehave on purpose, to watch the cluster outvote and correct this worker (wrong-always,
-    /// wrong-sometimes=P, wrong-formula=NAME, silent, slow=DURATION, equivocate, replay, gpu-bit-flip, gpu-lost, lying-auditor,
-    /// series-bit-flip, series-bit-flip=lasting, broken-memory)
+    /// wrong-sometimes=P, wrong-after=N, wrong-formula=NAME, silent, slow=DURATION, equivocate, replay, gpu-bit-flip, gpu-lost,
+    /// lying-auditor, series-bit-flip, series-bit-flip=lasting, broken-memory)
     #[arg(long, value_name = "KIND")]
     pub misbehave: Option<Misbehaviour>,
     /// A load for the coordinator: so many workers in this process, each with a key and a connection of its own

@@ -8,7 +8,10 @@ mod audit;
 mod line;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -121,6 +124,8 @@ pub struct Executor {
     checkpoints: Arc<CheckpointStore>,
     gpus: Arc<Gpus>,
     misbehaviour: Option<Misbehaviour>,
+    /// How many outcomes there were, for a drill that turns after so many.
+    outcomes: Arc<AtomicU64>,
     completed: mpsc::Sender<Vec<Completed>>,
     line: Arc<Line>,
     runtime: Handle,
@@ -150,7 +155,8 @@ impl Executor {
         let line = Arc::new(Line::new(config.threads));
         let (pool, misbehaviour) = (Arc::new(pool), config.misbehaviour);
         store.traces().compute_on(Arc::clone(&pool), misbehaviour);
-        Ok(Self { pool, slots, store, checkpoints, gpus, misbehaviour, completed, line, runtime })
+        let outcomes = Arc::default();
+        Ok(Self { pool, slots, store, checkpoints, gpus, misbehaviour, outcomes, completed, line, runtime })
     }
 
     /// From now on, what is cancelled was not given up: the worker stops, and its checkpoints wait for it.
@@ -323,7 +329,8 @@ impl Executor {
         engine: EngineIntroduction,
         elapsed: Duration,
     ) -> Result<Computed, NotComputed> {
-        let lies = self.misbehaviour.is_some_and(|kind| kind.lies_about(&id, formula));
+        let others = self.outcomes.fetch_add(1, Ordering::Relaxed);
+        let lies = self.misbehaviour.is_some_and(|kind| kind.lies_about(&id, formula, others));
         let outcome = if lies { misbehave::falsified(&truth) } else { truth };
         let contradiction = (self.misbehaviour == Some(Misbehaviour::Equivocate))
             .then(|| Outcome::digest_of_bytes(&misbehave::falsified(&outcome).to_bytes()));

@@ -23,6 +23,8 @@ pub enum Misbehaviour {
     WrongAlways,
     /// This share of the outcomes is wrong, chosen by the task's id.
     WrongSometimes(f64),
+    /// Its first outcomes are right, so many of them, and every later one is wrong: it earns trust and then spends it.
+    WrongAfter(u64),
     /// Every outcome by this formula is wrong, in the same way in every worker that has this drill: a fault of the
     /// program, or of a library.
     WrongFormula(Formula),
@@ -54,7 +56,7 @@ pub enum Misbehaviour {
 /// Why a text is no misbehaviour.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, wrong-formula=NAME, silent, \
+    "`{0}` is no misbehaviour; known are wrong-always, wrong-sometimes=P with P from 0 to 1, wrong-after=N, wrong-formula=NAME, silent, \
      slow=DURATION (slow=5s), equivocate, replay, gpu-bit-flip, gpu-lost, lying-auditor, series-bit-flip, series-bit-flip=lasting and \
      broken-memory"
 )]
@@ -82,6 +84,7 @@ impl FromStr for Misbehaviour {
                 let share: f64 = share.parse().map_err(|_| unknown())?;
                 if (0.0..=1.0).contains(&share) { Ok(Self::WrongSometimes(share)) } else { Err(unknown()) }
             }
+            Some(("wrong-after", right)) => right.parse().map(Self::WrongAfter).map_err(|_| unknown()),
             Some(("wrong-formula", name)) => {
                 let known = Formula::ALL.into_iter().find(|formula| formula.name() == name);
                 known.map(Self::WrongFormula).ok_or_else(unknown)
@@ -98,6 +101,7 @@ impl fmt::Display for Misbehaviour {
         match self {
             Self::WrongAlways => f.write_str("wrong-always"),
             Self::WrongSometimes(share) => write!(f, "wrong-sometimes={share}"),
+            Self::WrongAfter(right) => write!(f, "wrong-after={right}"),
             Self::WrongFormula(formula) => write!(f, "wrong-formula={formula}"),
             Self::Silent => f.write_str("silent"),
             Self::Slow(delay) => write!(f, "slow={}", humantime::format_duration(*delay)),
@@ -134,14 +138,15 @@ impl Misbehaviour {
         if self == (Self::SeriesBitFlip { lasting: false }) { None } else { self.control() }
     }
 
-    /// Whether it lies about this task, computed by this formula.
-    pub fn lies_about(self, task: &TaskId, formula: Formula) -> bool {
+    /// Whether it lies about this task, computed by this formula after so many others.
+    pub fn lies_about(self, task: &TaskId, formula: Formula, others: u64) -> bool {
         match self {
             Self::WrongAlways => true,
             Self::WrongSometimes(share) => {
                 let draw = u16::from_le_bytes([task.0.0[0], task.0.0[1]]);
                 f64::from(draw) < share * 65_536.0
             }
+            Self::WrongAfter(right) => others >= right,
             Self::WrongFormula(wrong) => wrong == formula,
             Self::Silent
             | Self::Slow(_)
@@ -220,6 +225,7 @@ mod tests {
         for text in [
             "wrong-always",
             "wrong-sometimes=0.25",
+            "wrong-after=100",
             "wrong-formula=chudnovsky",
             "silent",
             "slow=5s",
@@ -243,6 +249,7 @@ mod tests {
             "lazy",
             "wrong-formula=lazy",
             "wrong-sometimes=2",
+            "wrong-after=soon",
             "series-bit-flip=once",
             "slow=soon",
             "wrong-sometimes",

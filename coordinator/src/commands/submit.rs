@@ -102,8 +102,8 @@ fn default_folder(name: &str) -> PathBuf {
 }
 
 async fn run_embedded(job: &CheckedJob, arguments: &Submit, folder: &Path) -> Result<ExitCode, CommandError> {
-    let replicas = job.spec.policy.replicas;
-    let workers = arguments.workers.map_or(replicas.max(3), Into::into);
+    let needed = job.spec.policy.workers_needed();
+    let workers = arguments.workers.map_or(needed.max(3), Into::into);
     // A driver is looked for only where a kernel waits for it: that takes a second.
     let gpu = !arguments.no_gpu && job.plan.has_kernel();
     let composition = Composition { liar: arguments.embedded_liar, gpu, ..Composition::of(workers) };

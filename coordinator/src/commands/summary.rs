@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use protocol::{
     job::JobId,
-    report::{AuditsReport, DissenterReport, FaultReport, JobState},
+    report::{AdaptiveReport, AuditsReport, DissenterReport, FaultReport, JobState},
 };
 use serde_json::json;
 
@@ -42,6 +42,7 @@ fn to_json(written: &Written, elapsed: Duration) -> serde_json::Value {
         "elapsed_s": elapsed.as_secs_f64(),
         "compute_s": report.compute_s,
         "audits": report.audits,
+        "adaptive": report.adaptive,
         "worth": report.worth,
         "answers": {
             "true": counts.true_count,
@@ -90,6 +91,9 @@ fn to_text(written: &Written, elapsed: Duration) -> String {
     if let Some(audits) = &report.audits {
         let _ = writeln!(text, "{}", audits_text(audits));
     }
+    if let Some(adaptive) = &report.adaptive {
+        let _ = writeln!(text, "{}", adaptive_text(adaptive));
+    }
     let counts = &written.counts;
     if counts.total() > 0 {
         let named = [
@@ -120,6 +124,20 @@ fn to_text(written: &Written, elapsed: Duration) -> String {
         let _ = writeln!(text, "an earlier result was moved to {}", aside.display());
     }
     let _ = writeln!(text, "written: {}", written.folder.join("value.txt").display());
+    text
+}
+
+/// How many stand behind the values, and what that cost.
+fn adaptive_text(adaptive: &AdaptiveReport) -> String {
+    let AdaptiveReport { alone, checked, overhead, reopened } = adaptive;
+    let percent = 100.0 * overhead;
+    let mut text = format!(
+        "adaptive: {alone} values by one worker, {checked} by several; {percent:.1} % more computations than one for each"
+    );
+    if *reopened > 0 {
+        let _ =
+            write!(text, "; {reopened} answers were opened again, as their worker was caught at a wrong one");
+    }
     text
 }
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
+    adaptive::Adaptive,
     domain::Axis,
     identity::NodeId,
     ledger::CountedBallot,
-    report::{AuditsReport, BallotReport, Dissent, DissenterReport, JobReport, TaskReport},
+    report::{AdaptiveReport, AuditsReport, BallotReport, Dissent, DissenterReport, JobReport, TaskReport},
     verdict::Verdict,
 };
 
@@ -32,6 +33,10 @@ pub(super) struct ReportSums {
     corrections: u64,
     compute_us: u64,
     audits: AuditSums,
+    /// Ballots on accepted tasks.
+    ballots: u64,
+    /// Accepted tasks with one ballot.
+    alone: u64,
     /// How many voters agreed at least, where a task is accepted.
     fewest: Option<usize>,
     /// The axes on which the winners of some task were all alike.
@@ -77,6 +82,8 @@ impl ReportSums {
         }
         let Some(accepted) = task.accepted() else { return };
         self.accepted += 1;
+        self.ballots += task.ballots.len() as u64;
+        self.alone += u64::from(task.ballots.len() == 1);
         let said = task.ballots.values().chain(&task.audits).map(|(cast, _)| &cast.ballot.ballot);
         let winners: Vec<_> = said.filter(|ballot| ballot.digest == accepted).collect();
         let voices: BTreeSet<NodeId> = winners.iter().map(|ballot| ballot.worker).collect();
@@ -126,6 +133,12 @@ impl ReportSums {
         })
     }
 
+    fn adaptive(&self, reopened: u64) -> AdaptiveReport {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+        let overhead = self.ballots.saturating_sub(self.accepted) as f64 / self.accepted.max(1) as f64;
+        AdaptiveReport { alone: self.alone, checked: self.accepted - self.alone, overhead, reopened }
+    }
+
     /// The report without its verdicts.
     pub(super) fn into_report(mut self, job: &JobResult, tasks: u64) -> JobReport {
         for (worker, broken) in &job.broken_seals {
@@ -138,7 +151,11 @@ impl ReportSums {
             job: job.name.clone(),
             job_id: job.job.to_string(),
             status: job.state,
-            worth: describe_worth(self.fewest.unwrap_or(usize::MAX), &self.alike, self.audits.passes > 0),
+            worth: match (job.policy.auditing.adaptive, self.fewest) {
+                (Some(rule), Some(_)) => describe_bound(rule),
+                _ => describe_worth(self.fewest.unwrap_or(usize::MAX), &self.alike, self.audits.passes > 0),
+            },
+            adaptive: job.policy.auditing.adaptive.map(|_| self.adaptive(job.reopened)),
             policy: job.policy.clone(),
             tasks,
             accepted: self.accepted,
@@ -164,7 +181,16 @@ impl JobResult {
             }
             Verdict::Failed(reason) => ("failed", Some(reason.clone())),
             Verdict::Undecided => {
-                ("undecided", Some("no digest reached the quorum and a majority".to_owned()))
+                let why = match self.policy.auditing.adaptive {
+                    Some(rule) => format!(
+                        "too few workers were there to check what one of them had answered (a new one is checked by {} others, \
+                         and a dispute needs a lead of {}); start more workers, or allow a larger `error`",
+                        rule.check(0).checkers,
+                        rule.lead()
+                    ),
+                    None => "no digest reached the quorum and a majority".to_owned(),
+                };
+                ("undecided", Some(why))
             }
         };
         let computed = task.ballots.values();
@@ -216,6 +242,17 @@ impl JobResult {
     fn name_of(&self, worker: NodeId) -> String {
         self.known.get(&worker).map_or_else(|| worker.short(), |known| known.name.clone())
     }
+}
+
+/// What adaptive replication promises, and what that rests on.
+fn describe_bound(Adaptive { faulty_ppm, error_ppt }: Adaptive) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a number of at most twelve digits")]
+    let error = error_ppt as f64 / 1e12;
+    format!(
+        "of all values accepted by this policy a share of at most {error:e} is expected to be wrong, if at most {} % of all answers \
+         come from workers that lie together; behind a value that one worker computed stands that it passed later checks",
+        f64::from(faulty_ppm) / 1e4
+    )
 }
 
 fn describe_worth(fewest: usize, alike: &BTreeSet<Axis>, is_audited: bool) -> String {

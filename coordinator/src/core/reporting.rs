@@ -176,6 +176,7 @@ impl Core {
             quarantines: record.quarantines.clone(),
             faults: record.faults.clone(),
             broken_seals: job.broken_seals(),
+            reopened: job.answered_alone().1,
             lost: job.lost().collect(),
             past: None,
         })

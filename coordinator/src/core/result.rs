@@ -56,6 +56,8 @@ pub struct JobResult {
     pub(super) faults: BTreeMap<(NodeId, u64), FaultSearch>,
     /// On how many tasks each worker broke its seal.
     pub(super) broken_seals: BTreeMap<NodeId, u64>,
+    /// How many answers that stood alone were opened again.
+    pub(super) reopened: u64,
     /// Accepted tasks whose outcome was lost.
     pub(super) lost: BTreeSet<u64>,
     /// What the ledger has of it, where that is at hand.

@@ -126,6 +126,12 @@ impl Policy {
         }
     }
 
+    /// How many workers it takes to decide a task of which nobody is known yet, where all of them agree.
+    #[must_use]
+    pub fn workers_needed(&self) -> u32 {
+        self.auditing.adaptive.map_or(self.replicas, |rule| rule.check(0).checkers.saturating_add(1))
+    }
+
     /// How audits decide; none where there are none.
     #[must_use]
     pub fn audit_rule(&self) -> Option<AuditRule> {

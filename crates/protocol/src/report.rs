@@ -161,8 +161,24 @@ pub struct JobReport {
     /// What the audits came to, where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audits: Option<AuditsReport>,
+    /// What adaptive replication came to, where the policy asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<AdaptiveReport>,
     /// Every task's verdict.
     pub verdicts: Vec<TaskReport>,
+}
+
+/// How many workers stand behind the values of a job with adaptive replication.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AdaptiveReport {
+    /// Accepted values that one worker computed, which passed a later check.
+    pub alone: u64,
+    /// Accepted values that several workers computed.
+    pub checked: u64,
+    /// Computations beyond the first of each accepted value, for each such value: 0.05 is five percent more.
+    pub overhead: f64,
+    /// Answers that stood alone and were opened again since their worker was caught at a wrong one, since the coordinator was started.
+    pub reopened: u64,
 }
 
 /// The audits of a job.

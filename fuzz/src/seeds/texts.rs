@@ -127,6 +127,7 @@ pub fn report() -> JobReport {
         elapsed_s: 2.0,
         compute_s: 0.5,
         audits: None,
+        adaptive: None,
         verdicts: vec![verdict],
     }
 }

@@ -5,11 +5,12 @@ use protocol::{
     ballot::SignedBallot,
     certificate::{Builder, CertificateFault as Fault},
     digest::{Digest, Domain},
-    domain::Axis,
+    domain::{Axis, Engine},
     job::JobId,
     ledger::{Decided, Entry, Record, Submitted},
     outcome::Outcome,
     report::JobState,
+    standing::{QuarantineReason, Quarantined, Tested},
     task::TaskId,
     verdict::Verdict,
 };
@@ -280,6 +281,23 @@ fn the_first_entry_and_no_other_is_the_submission() {
     assert_fault!(fault, Fault::ForeignEntry { .. });
     let fault = lie(expressions(), |story| story.records.push(Record::Revoked { node: node(1) }));
     assert_fault!(fault, Fault::ForeignEntry { .. });
+}
+
+#[test]
+fn what_is_written_of_a_worker_on_the_occasion_of_the_job_changes_nothing() {
+    let mut story = expressions();
+    let before = check(&story.certificate()).expect("a good certificate");
+    let (job, accepted) = (story.job, Outcome::digest_of_bytes(&truth(1).to_bytes()));
+    let reason = QuarantineReason::WrongInARow(3);
+    let quarantined = Quarantined { worker: node(1), engine: Engine::Cpu, reason, job: Some(job) };
+    let answer = counted(story.ballot(0, 1, &truth(1)).sign(&worker(1)));
+    story.records.insert(4, Record::Quarantined(quarantined));
+    story.records.insert(5, Record::Tested(Tested { counted: answer, accepted }));
+    let after = check(&story.certificate()).expect("the vote is the same");
+    assert_eq!(
+        (after.accepted, after.ballots, after.workers),
+        (before.accepted, before.ballots, before.workers)
+    );
 }
 
 #[test]

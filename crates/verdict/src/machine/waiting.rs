@@ -115,6 +115,10 @@ fn waits_for_more(index: u64, workers: usize, tally: &Tally) -> String {
             "{waits}, and the ballots that agree have the {axis} {}, where {needed} different ones must agree",
             listed(&values)
         ),
+        None if tally.trust().is_some() && tally.was_disputed() => {
+            format!("{waits}, and no answer leads by enough")
+        }
+        None if tally.trust().is_some() => format!("{waits}, and others are to check what was answered"),
         None if tally.was_disputed() => format!("{waits}, and no answer has a majority"),
         None => waits,
     }
