@@ -153,8 +153,9 @@ fn costs_panel(area: &Area<'_>, share: u32, points: &[&CostPoint]) -> Drawn {
         let least = 1.0 / point.tasks.max(1) as f64;
         (point.overhead.max(0.01), point.error.max(least))
     };
-    let all = || points.iter().map(|point| place(point));
-    let (x, y) = (decades(all().map(|point| point.0)), decades(all().map(|point| point.1)));
+    // The right decade is left to the legend.
+    let least = points.iter().map(|point| place(point).1).fold(1.0, f64::min);
+    let (x, y) = (0.01..100.0, decades([least, 1.0].into_iter()));
     let title = format!("{share} % of the nodes collude");
     let mut chart = ChartBuilder::on(area)
         .margin(12)
@@ -163,7 +164,12 @@ fn costs_panel(area: &Area<'_>, share: u32, points: &[&CostPoint]) -> Drawn {
         .y_label_area_size(70)
         .build_cartesian_2d(x.log_scale(), y.log_scale())?;
     let below = "overhead: computations of a task beyond the first";
-    chart.configure_mesh().x_desc(below).y_desc("wrong values").light_line_style(BLACK.mix(0.04)).draw()?;
+    chart
+        .configure_mesh()
+        .x_desc(below)
+        .y_desc("wrong values (none: lowest)")
+        .light_line_style(BLACK.mix(0.04))
+        .draw()?;
     let mut policies: Vec<&str> = points.iter().map(|point| point.policy.as_str()).collect();
     policies.dedup();
     for (number, policy) in policies.into_iter().enumerate() {

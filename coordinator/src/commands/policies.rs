@@ -138,7 +138,16 @@ fn told(row: &Row) -> String {
         row.policy,
         row.colluding,
         format!("{:.1} to {:.1} %", 100.0 * least, 100.0 * most),
-        if error > 0.0 { format!("{error:.1e}") } else { "none".to_owned() },
+        told_share(error),
         if error > 0.0 { lying } else { "" },
     )
+}
+
+/// Large shares in percent, small ones as powers of ten.
+fn told_share(share: f64) -> String {
+    match share {
+        0.0 => "none".to_owned(),
+        share if share >= 0.001 => format!("{:.1} %", 100.0 * share),
+        share => format!("{share:.1e}"),
+    }
 }

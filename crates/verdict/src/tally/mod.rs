@@ -39,8 +39,7 @@ use numbers::LEASES_PER_WORKER_MAX;
 use seal::Stage;
 pub(crate) use trials::Trial;
 use trials::Trials;
-pub(crate) use trust::Stage as TrustStage;
-use trust::Trust;
+pub(crate) use trust::{Stage as TrustStage, Trust};
 
 /// How many expired leases of one task are overlooked in a worker when nobody else is left to be asked.
 const PARDONS_MAX: u32 = 8;
