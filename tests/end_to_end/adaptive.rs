@@ -6,7 +6,7 @@ use quorate_tests::{
     process::{command, run},
 };
 
-const TASKS: usize = 1500;
+const TASKS: usize = 6000;
 
 /// A file of identities, of which every third is wrong, a task each.
 fn job_text() -> String {
