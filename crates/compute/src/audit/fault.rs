@@ -67,6 +67,18 @@ pub enum AuditFault {
     /// The digits are not proven: their neighbours are possible, too.
     #[error("the last digit is not proven: what follows it is all nines as far as the witness goes")]
     NotProven,
+    /// The decimals are not those of the constant.
+    #[error(
+        "after {after} hexadecimal digits the decimals have {claimed}, and the constant has {computed}, by another series"
+    )]
+    Hexadecimal {
+        /// How many digits come before.
+        after: u64,
+        /// What follows from the decimals.
+        claimed: String,
+        /// What was computed.
+        computed: String,
+    },
     /// A member's answer is another one.
     #[error("the answer to expression {number} is `{claimed}`, and `{computed}` was computed")]
     Answer {

@@ -12,8 +12,10 @@
 mod claims;
 mod decimals;
 mod digits;
+mod draw;
 mod fault;
 mod field;
+mod hexadecimal;
 mod samples;
 mod tail;
 mod witness;
@@ -232,6 +234,9 @@ fn tested(
             }
             let asked = digits::Asked { formula: &series, decimals, text };
             let log2 = digits::audit(&asked, (witness, limit.saturating_mul(8)), seed, sums, control)?;
+            if let Task::Digits { constant, .. } = task {
+                hexadecimal::check(*constant, text, seed, control)?;
+            }
             Ok(Strength::ErrorBelow { log2 })
         }
         (Task::Expressions { agree_digits, expressions }, Outcome::Answers(answers)) => {
