@@ -13,6 +13,7 @@ use protocol::{
     job::{JobId, JobSpec},
     ledger::{Record, Submitted},
     plan::Plan,
+    report::JobState,
     verdict::Verdict,
 };
 
@@ -62,8 +63,10 @@ pub fn write<W: Write>(
     let mut builder = Builder::begin(out, head, count, file.as_deref())?;
     builder.entry(first_bytes, &path)?;
     let mut accepted: BTreeMap<u64, Digest> = BTreeMap::new();
+    let mut is_reconciled = false;
     for found in entries {
         let (entry, path) = found?;
+        is_reconciled |= matches!(entry.record, Record::Over { state: JobState::Reconciled, .. });
         if let Record::Decided(decided) = &entry.record
             && let Verdict::Accepted(digest) = decided.verdict
         {
@@ -71,7 +74,9 @@ pub fn write<W: Write>(
         }
         builder.entry(entry.to_bytes(), &path)?;
     }
-    let outcomes = outcomes(&submitted, file).ok_or(CertificateError::Unreadable(job))?;
+    // Where every task is accepted, nothing has to be planned to know how many there are.
+    let known = is_reconciled.then_some(accepted.len() as u64);
+    let outcomes = outcomes(&submitted, file, known).ok_or(CertificateError::Unreadable(job))?;
     let mut next = 0;
     for (index, digest) in accepted.range(..outcomes) {
         builder.absent(index - next);
@@ -82,11 +87,14 @@ pub fn write<W: Write>(
     Ok(builder.finish(key)?)
 }
 
-/// How many outcomes the certificate holds: one for each task, and none where the value is the outcome.
-fn outcomes(submitted: &Submitted, file: Option<Vec<u8>>) -> Option<u64> {
+/// How many outcomes the certificate holds: one for each task, of which so many are known, and none where the value is the outcome.
+fn outcomes(submitted: &Submitted, file: Option<Vec<u8>>, known: Option<u64>) -> Option<u64> {
     let spec = JobSpec::parse(&submitted.text).ok()?;
     if spec.work.value_is_outcome() {
         return Some(0);
+    }
+    if known.is_some() {
+        return known;
     }
     let file = match file {
         Some(bytes) => Some(Arc::from(String::from_utf8(bytes).ok()?)),
