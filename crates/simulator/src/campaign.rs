@@ -194,6 +194,7 @@ impl Counts {
         self.leases += other.leases;
         self.bundles += other.bundles;
         self.ballots += other.ballots;
+        self.audited_jobs += other.audited_jobs;
         self.audits += other.audits;
         self.rejections += other.rejections;
         self.corrections += other.corrections;
@@ -208,6 +209,7 @@ impl Counts {
         self.honest_quarantines += other.honest_quarantines;
         self.tests += other.tests;
         self.readmissions += other.readmissions;
+        self.faults_located += other.faults_located;
         self.coordinator_crashes += other.coordinator_crashes;
         self.records += other.records;
         self.syncs += other.syncs;

@@ -36,6 +36,8 @@ pub struct Member {
     pub operator: String,
     /// What it computes with.
     pub engine: Engine,
+    /// On which device.
+    pub device: u32,
     /// Whether it replaces what it stored when it is corrected, and says so.
     pub obeys: bool,
     /// What it does as an auditor.
@@ -121,6 +123,8 @@ pub struct Scenario {
     pub clock_jumps: Vec<(u64, u64)>,
     /// When nothing goes wrong any more.
     pub calm_us: u64,
+    /// Whether computations are traced, so that faults are located.
+    pub traced: bool,
     /// What becomes of engines that are often wrong.
     pub quarantines: Quarantines,
 }
@@ -158,6 +162,7 @@ impl Scenario {
             coordinator_crashes: Vec::new(),
             rhythm: None,
             clock_jumps: Vec::new(),
+            traced: false,
             calm_us: if troubled { TROUBLE_US } else { 0 },
             quarantines: if options.collude.is_none() || options.quarantine {
                 Quarantines::Kept
@@ -176,10 +181,11 @@ impl Scenario {
         if options.faults == Faults::All {
             scenario.draw_coordinator_crashes(chance);
         }
-        // Last, so that whatever else is drawn of a seed stays as it is without audits.
+        // Last, so that whatever else is drawn of a seed stays as it is without audits and traces.
         if options.replicas.is_none() && chance.happens(AUDITED_PER_MILLION) {
             scenario.draw_audits(chance);
         }
+        scenario.draw_devices(chance);
         scenario
     }
 
@@ -197,6 +203,7 @@ impl Scenario {
         self.in_turn = true;
         // Rounds are for looking at votes, so everybody stays in them.
         self.quarantines = Quarantines::LeftOut;
+        self.traced = false;
         self
     }
 
@@ -422,6 +429,7 @@ fn members(options: &Options, nodes: u32, faulty: u32, policy: &Policy, chance: 
         behaviour: kind(is_faulty, chance),
         operator: format!("operator {}", number % operators + 1),
         engine: if chance.happens(300_000) { Engine::Gpu } else { Engine::Cpu },
+        device: 0,
         obeys: !is_faulty || chance.happens(700_000),
         as_auditor: AsAuditor::Honest,
         as_prover: AsProver::Honest,

@@ -8,6 +8,7 @@
 mod auditing;
 mod casting;
 mod joining;
+mod kinds;
 mod lease_end;
 mod leasing;
 mod pardon;
@@ -35,6 +36,7 @@ use crate::{
     crowds::Crowds,
     input::{Input, Output, Rejected},
     job::Job,
+    kinds::Cases,
     liveness::Rhythm,
     lots::Lots,
     standing::Standings,
@@ -115,7 +117,8 @@ fn speaker(input: &Input) -> Option<NodeId> {
         | Input::OutcomeHeld { .. }
         | Input::OutcomeWithheld { .. }
         | Input::EvidenceHeld { .. }
-        | Input::EvidenceWithheld { .. } => None,
+        | Input::EvidenceWithheld { .. }
+        | Input::FaultLocated(_) => None,
     }
 }
 
@@ -175,6 +178,8 @@ pub struct Machine {
     outputs: VecDeque<Output>,
     /// How often each worker was right.
     standings: Standings,
+    /// The kinds of device that gave a wrong value.
+    cases: Cases,
     /// Of whom something was noted, in which job.
     to_judge: BTreeSet<(NodeId, JobId)>,
     /// How many tasks were ever decided.
@@ -229,6 +234,7 @@ impl Machine {
             lease_ends: BTreeSet::new(),
             outputs: VecDeque::new(),
             standings: Standings::default(),
+            cases: Cases::default(),
             to_judge: BTreeSet::new(),
             decided_count: 0,
             known_answers: VecDeque::new(),
@@ -252,8 +258,8 @@ impl Machine {
             return Ok(());
         }
         match input {
-            Input::WorkerJoined { worker, operator, engines, slots, resumes } => {
-                self.worker_joined(worker, operator, engines, slots, now_ms);
+            Input::WorkerJoined { worker, operator, engines, build, slots, resumes } => {
+                self.worker_joined((worker, operator), (engines, build), slots, now_ms);
                 self.resume_leases(worker, &resumes, now_ms);
             }
             Input::WorkerLost { worker } => self.worker_lost(worker, now_ms)?,
@@ -292,6 +298,7 @@ impl Machine {
             Input::CorrectionAcknowledged { worker, replica, digest } => {
                 self.correction_acknowledged(worker, replica, digest, now_ms)?;
             }
+            Input::FaultLocated(fault) => self.fault_located(*fault)?,
         }
         self.heard_from(speaker, now_ms);
         Ok(())

@@ -190,9 +190,11 @@ impl Machine {
 
     /// Keeps the number of jobs that are over within its bound.
     pub(super) fn forget_oldest(&mut self) {
-        while self.over.len() > self.config.jobs_kept_max
-            && let Some(oldest) = self.over.pop_front()
-        {
+        while self.over.len() > self.config.jobs_kept_max {
+            // The task at which a fault was located is given to other engines of that kind.
+            let is_free = |job: &JobId| !self.cases.needs(job);
+            let Some(place) = self.over.iter().position(is_free) else { return };
+            let Some(oldest) = self.over.remove(place) else { return };
             self.forget_job(oldest);
         }
     }
