@@ -28,6 +28,18 @@ fn told_of(cluster: &Cluster, id: &str, out: &str) -> String {
     String::from_utf8_lossy(&told.stdout).into_owned() + &String::from_utf8_lossy(&told.stderr)
 }
 
+/// Ends a coordinator, and prints its ledger, which is sound.
+fn sound_ledger(cluster: &mut Cluster) -> String {
+    cluster.coordinator().kill();
+    let [_, shown] = ["verify", "show"].map(|what| {
+        let folder = cluster.folder().join("coordinator");
+        let output = run(command("coordinator").args(["ledger", what, "--state-dir"]).arg(folder));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    });
+    shown
+}
+
 /// What the report says of the fault of a worker with a drill, against two honest ones, and the summary for people.
 fn fault_of(drill: &str) -> (Value, String) {
     let mut cluster = Cluster::start();
@@ -55,16 +67,7 @@ fn fault_of(drill: &str) -> (Value, String) {
     let told_later = told_of(&cluster, id, "after");
     let of_fault = |told: &str| told.lines().find(|line| line.contains("its fault by")).map(str::to_owned);
     assert_eq!(of_fault(&told_later), of_fault(&told), "{told_later}");
-    cluster.coordinator().kill();
-    let ledger = |more: &[&str]| {
-        let folder = cluster.folder().join("coordinator");
-        let mut command = command("coordinator");
-        let output = run(command.arg("ledger").args(more).arg("--state-dir").arg(folder));
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    ledger(&["verify"]);
-    let shown = ledger(&["show"]);
+    let shown = sound_ledger(&mut cluster);
     assert!(shown.lines().any(|line| line.contains("  located     job ") && line.contains(id)), "{shown}");
     (dissenter["where_first"][0]["fault"].clone(), told)
 }
@@ -155,6 +158,8 @@ fn two_processors_that_fail_alike_have_all_of_their_kind_answer_a_known_task_fir
         let standing = cluster.worker_status(name)["standing"][0].clone();
         assert!(standing["quarantine"].is_null() && standing["awaits_test"].is_null(), "{name}: {standing}");
     }
+    let shown = sound_ledger(&mut cluster);
+    assert_eq!(shown.lines().filter(|line| line.contains("  located     job ")).count(), 2, "{shown}");
 }
 
 #[test]

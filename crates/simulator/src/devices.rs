@@ -8,7 +8,7 @@ use protocol::{domain::Engine, fault::FaultClass};
 use crate::{
     behaviour::Behaviour,
     chance::Chance,
-    scenario::{Quarantines, Scenario},
+    scenario::{Quarantines, Scenario, Traces},
 };
 
 /// So many worlds of a million have traces, where somebody is faulty and engines are put in quarantine.
@@ -27,7 +27,7 @@ impl Scenario {
         if self.quarantines != Quarantines::Kept || !has_faulty || !chance.happens(TRACED_PER_MILLION) {
             return;
         }
-        self.traced = true;
+        self.traces = Traces::Kept;
         // Where all compute on cards, one fault is a question to many.
         let all_cards = chance.happens(500_000);
         for member in &mut self.members {

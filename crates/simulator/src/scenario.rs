@@ -66,6 +66,15 @@ pub enum Quarantines {
     LeftOut,
 }
 
+/// Whether computations are traced, so that the faults of dissenters are located.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traces {
+    /// They are.
+    Kept,
+    /// They are not.
+    LeftOut,
+}
+
 /// A crash of the coordinator, planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CoordinatorCrash {
@@ -123,8 +132,8 @@ pub struct Scenario {
     pub clock_jumps: Vec<(u64, u64)>,
     /// When nothing goes wrong any more.
     pub calm_us: u64,
-    /// Whether computations are traced, so that faults are located.
-    pub traced: bool,
+    /// Whether faults are located.
+    pub traces: Traces,
     /// What becomes of engines that are often wrong.
     pub quarantines: Quarantines,
 }
@@ -162,7 +171,7 @@ impl Scenario {
             coordinator_crashes: Vec::new(),
             rhythm: None,
             clock_jumps: Vec::new(),
-            traced: false,
+            traces: Traces::LeftOut,
             calm_us: if troubled { TROUBLE_US } else { 0 },
             quarantines: if options.collude.is_none() || options.quarantine {
                 Quarantines::Kept
@@ -203,7 +212,7 @@ impl Scenario {
         self.in_turn = true;
         // Rounds are for looking at votes, so everybody stays in them.
         self.quarantines = Quarantines::LeftOut;
-        self.traced = false;
+        self.traces = Traces::LeftOut;
         self
     }
 

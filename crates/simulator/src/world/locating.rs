@@ -11,7 +11,7 @@ use protocol::{
 use verdict::Input;
 
 use super::{Stopped, World, message::Event};
-use crate::{decider::Decider, devices::class_of, values};
+use crate::{decider::Decider, devices::class_of, scenario::Traces, values};
 
 /// It takes so many times as long as the longest computation, at most.
 const TIMES_MAX: u64 = 2;
@@ -23,7 +23,7 @@ impl<D: Decider> World<D> {
     pub(super) fn locate(&mut self, dissenter: NodeId, replica: &ReplicaId, accepted: Digest) {
         let (job, index) = (replica.job, replica.index);
         let number = values::worker_number(&dissenter);
-        if !self.scenario.traced || self.located.contains(&(number, job, index)) {
+        if self.scenario.traces == Traces::LeftOut || self.located.contains(&(number, job, index)) {
             return;
         }
         let Some(tally) = self.decider.machine().job(job).and_then(|job| job.tally(index)) else { return };

@@ -1,6 +1,6 @@
 //! Campaigns: many worlds, no violation, and wrong verdicts only as often as chance has it.
 
-use simulator::{Campaign, Options, Scenario, World, options::Faults, world::Counts};
+use simulator::{Campaign, Options, Scenario, World, options::Faults, scenario::Traces, world::Counts};
 
 /// Runs a campaign to its end.
 fn run(options: Options, seed: u64, referendums: u64) -> Campaign {
@@ -80,7 +80,7 @@ fn five_hundred_worlds_with_located_faults_violate_nothing() {
         let options = Options { faults, ..Options::default() };
         let traced = (6_000_000..)
             .map(|seed| Scenario::draw(&options, seed, 64))
-            .filter(|scenario| scenario.traced && scenario.faulty() > 1);
+            .filter(|scenario| scenario.traces == Traces::Kept && scenario.faulty() > 1);
         let mut counts = Counts::default();
         for scenario in traced.take(500) {
             let (report, _) = World::new(scenario).run();

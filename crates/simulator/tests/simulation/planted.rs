@@ -20,6 +20,7 @@ use protocol::{
 };
 use simulator::{
     Campaign, Decider, Options, Scenario, Violation, World, behaviour::Behaviour, options::Faults,
+    scenario::Traces,
 };
 use verdict::{Config, Input, Machine, Output, Rejected, ReplayError, TEST_NUMBERS, Tasks, tally::Tally};
 
@@ -636,12 +637,12 @@ fn assert_found_where(
     is_like: impl Fn(&Scenario) -> bool,
     (invariant, words): (&str, &str),
 ) {
-    let worlds = (5..).map(|seed| Scenario::draw(&options, seed, 64)).filter(|scenario| is_like(scenario));
+    let drawn = (5..).map(|seed| Scenario::draw(&options, seed, 64)).filter(|scenario| is_like(scenario));
     let run = |scenario| {
         let world = World::with_decider(scenario, move |config, seed| Planted::new(bug, config, seed));
         world.run().0.violation
     };
-    let violation = worlds.take(300).find_map(run).unwrap_or_else(|| panic!("{bug:?} is not found"));
+    let violation = drawn.take(300).find_map(run).unwrap_or_else(|| panic!("{bug:?} is not found"));
     assert_eq!(violation.invariant, invariant, "{violation}");
     assert!(violation.what.contains(words), "{violation}");
 }
@@ -649,7 +650,8 @@ fn assert_found_where(
 #[test]
 fn faults_that_a_restart_forgets_are_found() {
     let invariant = "an engine is held back for a fault of its kind, until its own answer";
-    let crashes = |scenario: &Scenario| scenario.traced && scenario.coordinator_crashes.len() > 2;
+    let crashes =
+        |scenario: &Scenario| scenario.traces == Traces::Kept && scenario.coordinator_crashes.len() > 2;
     let found = (invariant, "is free, and the log has");
     assert_found_where(Bug::ForgetsFaults, Options::default(), crashes, found);
 }
@@ -658,7 +660,7 @@ fn faults_that_a_restart_forgets_are_found() {
 fn known_tasks_that_never_reach_those_who_are_held_back_are_found_once_they_leave_tasks_open() {
     // Of jobs that come one after the other, the later ones find their workers held back.
     let options = Options { faults: Faults::Network, ..Options::default() };
-    let is_like = |scenario: &Scenario| scenario.traced && scenario.jobs.len() > 1;
+    let is_like = |scenario: &Scenario| scenario.traces == Traces::Kept && scenario.jobs.len() > 1;
     assert_found_where(Bug::LosesTests, options, is_like, ("every task is decided", "tasks open"));
 }
 

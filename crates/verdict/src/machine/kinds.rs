@@ -16,15 +16,15 @@ use protocol::{
 use super::Machine;
 use crate::{
     input::{Output, Rejected},
-    kinds::{Case, Cases},
+    kinds::{Case, Cases, Known},
     standing::Shut,
     worker::Worker,
 };
 
 impl Machine {
     /// It was looked for where the computation of a dissenter went wrong.
-    pub(super) fn fault_located(&mut self, fault: LocatedFault) -> Result<(), Rejected> {
-        let LocatedFault { worker, job, index, .. } = fault;
+    pub(super) fn fault_located(&mut self, fault: Box<LocatedFault>) -> Result<(), Rejected> {
+        let LocatedFault { worker, job, index, .. } = *fault;
         if !self.workers.contains_key(&worker) {
             return Err(Rejected::UnknownWorker(worker));
         }
@@ -33,8 +33,8 @@ impl Machine {
         if !is_its || record.terms(index).is_none_or(|terms| terms.id != fault.task) {
             return Err(Rejected::UnknownTask { job, index });
         }
-        self.outputs.push_back(Output::Record(Box::new(Record::Located(Box::new(fault.clone())))));
         self.note_located(&fault);
+        self.outputs.push_back(Output::Record(Box::new(Record::Located(fault))));
         self.to_judge.insert((worker, job));
         Ok(())
     }
@@ -81,12 +81,24 @@ impl Machine {
     }
 
     /// The newest open case of a worker's devices.
-    pub(super) fn case_of(&self, worker: &Worker, engine: Engine) -> Option<&Case> {
+    fn case_of(&self, worker: &Worker, engine: Engine) -> Option<&Case> {
         if self.cases.is_empty() {
             return None;
         }
         let cases = worker.kinds(engine).filter_map(|kind| self.cases.get(&kind));
         cases.filter(|case| case.is_open).max_by_key(|case| case.number)
+    }
+
+    /// The task at which a fault of its kind of device was located, for an engine that is held back, or in quarantine and has
+    /// answered nothing rightly yet.
+    pub(super) fn known_of_case(&self, id: &NodeId, engine: Engine) -> Option<Known> {
+        let worker = self.workers.get(id).filter(|_| !self.cases.is_empty())?;
+        match self.standings.get(id).and_then(|standing| standing.with(engine).quarantine) {
+            None => self.held_back(id, engine).map(|case| case.known),
+            Some(quarantine) if quarantine.right_in_a_row > 0 => None,
+            // Its own fault may be the only one of its kind.
+            Some(_) => worker.kinds(engine).find_map(|kind| Some(self.cases.get(&kind)?.known)),
+        }
     }
 
     /// The engines of a worker that are held back, and all that get no leases that count.

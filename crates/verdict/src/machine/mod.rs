@@ -298,7 +298,7 @@ impl Machine {
             Input::CorrectionAcknowledged { worker, replica, digest } => {
                 self.correction_acknowledged(worker, replica, digest, now_ms)?;
             }
-            Input::FaultLocated(fault) => self.fault_located(*fault)?,
+            Input::FaultLocated(fault) => self.fault_located(fault)?,
         }
         self.heard_from(speaker, now_ms);
         Ok(())

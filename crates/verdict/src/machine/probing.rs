@@ -204,13 +204,6 @@ impl Machine {
         });
     }
 
-    /// The task at which a fault of its kind of device was located, for an engine that has answered nothing rightly yet.
-    fn known_of_case(&self, id: &NodeId, engine: Engine) -> Option<Known> {
-        let quarantine = self.standings.get(id).and_then(|standing| standing.with(engine).quarantine);
-        let case = self.case_of(self.workers.get(id)?, engine)?;
-        quarantine.is_none_or(|quarantine| quarantine.right_in_a_row == 0).then_some(case.known)
-    }
-
     /// One of the tasks whose answers are kept, drawn among those that such an engine computes: a light one if there is any.
     fn draw_known(&mut self, engine: Engine) -> Option<Known> {
         let jobs = &self.jobs;

@@ -6,6 +6,7 @@ use protocol::{
     domain::{Engine, FailureDomain},
     fault::{FaultClass, LocatedFault, Parting},
     identity::NodeId,
+    job::JobId,
     ledger::Record,
     policy::Policy,
     standing::{QuarantineReason, Quarantined},
@@ -13,7 +14,7 @@ use protocol::{
     trace::TracePlace,
     verdict::Verdict,
 };
-use verdict::{Input, standing::RIGHT_NEEDED};
+use verdict::{Config, Input, Machine, standing::RIGHT_NEEDED};
 
 use super::cluster::{Behaviour, Cluster, JOB, lie, task, truth};
 
@@ -237,6 +238,29 @@ fn a_processor_fails_alone_until_a_second_one_of_its_model_and_program_does() {
 }
 
 #[test]
+fn the_way_back_begins_with_the_task_of_the_fault_for_a_lone_processor_too() {
+    let mut seen = 0;
+    for seed in 0..20 {
+        let mut cluster = Cluster::new(false, seed);
+        let broken = cluster.add("mia", Behaviour::Lies(1));
+        for name in ["a", "b", "c"] {
+            cluster.add(name, Behaviour::Honest);
+        }
+        cluster.submit(Policy::default(), TASKS);
+        let index = dissent_of(&mut cluster, broken);
+        if !quarantined(&cluster).is_empty() {
+            // It was wrong too often before, and has another task to answer.
+            continue;
+        }
+        locate(&mut cluster, broken, index);
+        let given = cluster.tests.last().expect("it is asked at once");
+        assert_eq!((given.0, given.1.index), (broken, index), "seed {seed}");
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
+
+#[test]
 fn a_case_is_closed_by_an_engine_of_the_kind_that_comes_all_the_way_back() {
     let (mut cluster, broken, _) = with_cards(6);
     cluster.submit(Policy::default(), 3000);
@@ -334,6 +358,32 @@ fn where_no_more_workers_can_join_a_task_waits_for_those_that_are_held_back() {
 }
 
 #[test]
+fn the_job_of_a_fault_is_not_forgotten_while_others_have_its_task_to_answer() {
+    let mut cluster = Cluster::new(false, 5);
+    cluster.machine = Machine::new(Config { jobs_kept_max: 1, ..Config::default() }, [5; 32]);
+    let broken = cluster.add_on("mia", Behaviour::Lies(1), Engine::Gpu, CARD);
+    for name in ["a", "b", "c"] {
+        cluster.add(name, Behaviour::Honest);
+    }
+    cluster.submit(Policy::default(), TASKS);
+    let index = dissent_of(&mut cluster, broken);
+    locate(&mut cluster, broken, index);
+    cluster.run();
+    let others = [2, 3, 4].map(|number| JobId([number; 16]));
+    for job in others {
+        cluster.submit_as(job, Policy::default(), 1);
+        cluster.run_until_idle();
+    }
+    let is_known = |cluster: &Cluster, job: JobId| cluster.machine.job(job).is_some();
+    assert_eq!(others.map(|job| is_known(&cluster, job)), [false, false, true]);
+    assert!(is_known(&cluster, JOB));
+    let late = cluster.add_on("moe", Behaviour::Honest, Engine::Gpu, CARD);
+    cluster.submit_as(JobId([6; 16]), Policy::default(), 1);
+    let given = cluster.tests.last().expect("it is asked as soon as a job runs");
+    assert_eq!((given.0, given.1.job, given.1.index), (late, JOB, index));
+}
+
+#[test]
 fn a_fault_of_nobody_or_of_no_task_changes_nothing() {
     let (mut cluster, broken, cards) = with_cards(7);
     cluster.submit(Policy::default(), TASKS);
@@ -344,7 +394,7 @@ fn a_fault_of_nobody_or_of_no_task_changes_nothing() {
         LocatedFault { worker: NodeId([3; 32]), ..found.clone() },
         LocatedFault { index: TASKS, ..found.clone() },
         LocatedFault { index: index + 1, ..found.clone() },
-        LocatedFault { job: protocol::job::JobId([9; 16]), ..found },
+        LocatedFault { job: JobId([9; 16]), ..found },
     ] {
         cluster.tell(Input::FaultLocated(Box::new(unfit))).expect_err("it cannot be");
     }
