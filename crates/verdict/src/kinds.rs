@@ -76,16 +76,18 @@ impl Cases {
         self.of.is_empty()
     }
 
-    /// A fault was located that came out the same when it was computed again. Returns the number of the case.
-    pub(crate) fn note(&mut self, fault: &LocatedFault, stretch: Stretch) -> u64 {
+    /// A fault was located that came out the same when it was computed again. Returns the number of the case, and the kind of
+    /// one that went for it.
+    pub(crate) fn note(&mut self, fault: &LocatedFault, stretch: Stretch) -> (u64, Option<DeviceKind>) {
         let kind = DeviceKind::in_domain(&fault.domain);
         if let Some(case) = self.of.get_mut(&kind) {
             case.is_open |= case.first != fault.worker;
-            return case.number;
+            return (case.number, None);
         }
+        let mut gone = None;
         if self.of.len() >= CASES_MAX {
-            let oldest = self.of.iter().min_by_key(|(_, case)| case.number).map(|(kind, _)| kind.clone());
-            oldest.and_then(|kind| self.of.remove(&kind));
+            gone = self.of.iter().min_by_key(|(_, case)| case.number).map(|(kind, _)| kind.clone());
+            self.of.retain(|kind, _| Some(kind) != gone.as_ref());
         }
         self.numbered += 1;
         let (job, index, accepted, formula) = (fault.job, fault.index, fault.accepted, fault.domain.formula);
@@ -93,7 +95,7 @@ impl Cases {
         let is_open = kind.engine != Engine::Cpu;
         let (number, first) = (self.numbered, fault.worker);
         self.of.insert(kind, Case { number, first, stretch, known, is_open });
-        number
+        (number, gone)
     }
 
     /// An engine of the kind has come back out of a quarantine; whether there was a case.

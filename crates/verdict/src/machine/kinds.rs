@@ -44,11 +44,14 @@ impl Machine {
         let Some(stretch) = fault.lasting().filter(|_| self.config.quarantines) else { return };
         let engine = fault.domain.engine;
         self.standings.failed(fault.worker, engine, QuarantineReason::Lasting(stretch));
-        let case = self.cases.note(fault, stretch);
+        let (case, gone) = self.cases.note(fault, stretch);
         for worker in fault.alike.iter().filter(|worker| **worker != fault.worker) {
             self.standings.cleared(*worker, engine, case);
         }
         self.look_at_kind(&DeviceKind::in_domain(&fault.domain));
+        if let Some(kind) = gone {
+            self.look_at_kind(&kind);
+        }
     }
 
     /// The engines of a kind are held back, or are not any more.
@@ -80,13 +83,14 @@ impl Machine {
         &self.cases
     }
 
-    /// The newest open case of a worker's devices.
+    /// The newest open case of a worker's devices whose task can be given out.
     fn case_of(&self, worker: &Worker, engine: Engine) -> Option<&Case> {
         if self.cases.is_empty() {
             return None;
         }
         let cases = worker.kinds(engine).filter_map(|kind| self.cases.get(&kind));
-        cases.filter(|case| case.is_open).max_by_key(|case| case.number)
+        let is_askable = |case: &&Case| case.is_open && self.jobs.contains_key(&case.known.job);
+        cases.filter(is_askable).max_by_key(|case| case.number)
     }
 
     /// The task at which a fault of its kind of device was located, for an engine that is held back, or in quarantine and has
@@ -97,7 +101,10 @@ impl Machine {
             None => self.held_back(id, engine).map(|case| case.known),
             Some(quarantine) if quarantine.right_in_a_row > 0 => None,
             // Its own fault may be the only one of its kind.
-            Some(_) => worker.kinds(engine).find_map(|kind| Some(self.cases.get(&kind)?.known)),
+            Some(_) => {
+                let mut cases = worker.kinds(engine).filter_map(|kind| self.cases.get(&kind));
+                cases.find(|case| self.jobs.contains_key(&case.known.job)).map(|case| case.known)
+            }
         }
     }
 

@@ -384,6 +384,26 @@ fn the_job_of_a_fault_is_not_forgotten_while_others_have_its_task_to_answer() {
 }
 
 #[test]
+fn a_case_that_goes_for_newer_ones_holds_nobody_back() {
+    let (mut cluster, broken, cards) = with_cards(9);
+    cluster.submit(Policy::default(), TASKS);
+    let index = dissent_of(&mut cluster, broken);
+    locate(&mut cluster, broken, index);
+    assert!(cluster.machine.held_back(&cards[0], Engine::Gpu).is_some());
+    let before: Vec<usize> = cards.iter().map(|card| leases_of(&cluster, *card)).collect();
+    for number in 0..64 {
+        let mut other = fault(&mut cluster, broken, index, FaultClass::Deterministic);
+        other.domain.device = format!("card {number}");
+        cluster.tell(Input::FaultLocated(Box::new(other))).expect("it is about a task of the job");
+    }
+    assert!(cards.iter().all(|card| cluster.machine.held_back(card, Engine::Gpu).is_none()));
+    cluster.run();
+    assert_all_accepted(&cluster);
+    let after: Vec<usize> = cards.iter().map(|card| leases_of(&cluster, *card)).collect();
+    assert!(before.iter().zip(&after).any(|(before, after)| before < after), "they vote again");
+}
+
+#[test]
 fn a_fault_of_nobody_or_of_no_task_changes_nothing() {
     let (mut cluster, broken, cards) = with_cards(7);
     cluster.submit(Policy::default(), TASKS);
