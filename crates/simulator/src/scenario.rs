@@ -194,7 +194,10 @@ impl Scenario {
         if options.replicas.is_none() && chance.happens(AUDITED_PER_MILLION) {
             scenario.draw_audits(chance);
         }
-        scenario.draw_devices(chance);
+        // Where workers collude it is counted what heads alone are worth.
+        if options.collude.is_none() {
+            scenario.draw_devices(chance);
+        }
         scenario
     }
 
