@@ -486,7 +486,7 @@ impl Cluster {
 
     fn answer(&mut self, id: NodeId, replica: ReplicaId, formula: Formula, sealed: bool) {
         let index = replica.index;
-        let digests = match self.worker(id).behaviour {
+        let mut digests = match self.worker(id).behaviour {
             Behaviour::Lies(liar) => vec![lie(index, liar)],
             Behaviour::Silent => vec![],
             Behaviour::WrongByFirstFormula if task(index).formulas().first() == Some(&formula) => {
@@ -507,6 +507,10 @@ impl Cluster {
                 vec![]
             }
         };
+        if replica.number >= TEST_NUMBERS {
+            // Whoever said two things to known tasks would be tested by chance, for as long as any job waits.
+            digests.truncate(1);
+        }
         if sealed {
             let ballots: Vec<SignedBallot> =
                 digests.iter().map(|digest| self.ballot(id, replica, formula, *digest)).collect();
