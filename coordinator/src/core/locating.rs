@@ -1,8 +1,9 @@
 //! Locating faults: once a dissenter is told, its way to the outcome is compared with that of a winner by the same formula.
 //!
 //! The comparison is an errand beside the correction, which does not wait for it, with a bound on its time. What it found
-//! stands in the job's report, for which the end of a job waits that long at most. The coordinator computes nothing: it asks
-//! the questions of [`verdict::locating`], and compares answers.
+//! stands in the ledger and so in the job's report, for which the end of a job waits that long at most; what follows for
+//! engines is the machine's. The coordinator computes nothing: it asks the questions of [`verdict::locating`], and compares
+//! answers.
 
 use std::time::Duration;
 
