@@ -122,6 +122,7 @@ fn measure(workers: u32, tasks: u64, ballots: u64) -> Result<(), Box<dyn Error>>
             worker: *worker,
             operator: "operator".to_owned(),
             engines,
+            build: String::new(),
             slots: SLOTS,
             resumes: Vec::new(),
         });

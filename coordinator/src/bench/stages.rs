@@ -167,6 +167,7 @@ impl Vote {
                 worker: key.node_id(),
                 operator: domain.operator.clone(),
                 engines: vec![engine],
+                build: domain.build.clone(),
                 slots: 8,
                 resumes: Vec::new(),
             };

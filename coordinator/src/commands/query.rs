@@ -88,6 +88,13 @@ fn print_workers(workers: &[WorkerStatus]) {
                     ""
                 );
             }
+            if let Some(reason) = &standing.awaits_test {
+                let engine = standing.engine;
+                println!(
+                    "{:<10}{engine} has a known task to answer before it gets leases that count: {reason}",
+                    ""
+                );
+            }
         }
     }
 }

@@ -158,7 +158,7 @@ fn audits_text(audits: &AuditsReport) -> String {
 
 /// Where the computation went wrong.
 fn write_fault(text: &mut String, fault: &FaultReport) {
-    let FaultReport { formula, place, class, meaning, compared_with, rounds, bytes } = fault;
+    let FaultReport { formula, place, class, meaning, compared_with, rounds, bytes, .. } = fault;
     let class = class.as_ref().map(|class| format!("{class}: ")).unwrap_or_default();
     let _ = write!(
         text,

@@ -195,6 +195,9 @@ pub(super) fn campaign(campaign: &Campaign, elapsed: Duration) -> String {
     line("referendums with the bound broken", grouped(totals.beyond_bound));
     line("leases", grouped(counts.leases));
     line("ballots counted", grouped(counts.ballots));
+    line("jobs with audits", grouped(counts.audited_jobs));
+    line("audits answered", grouped(counts.audits));
+    line("audits that found something wrong", grouped(counts.rejections));
     line("forged bundles refused", grouped(counts.forgeries));
     line("corrections sent", grouped(counts.corrections));
     line("envelopes lost, with their link", grouped(counts.lost));
@@ -206,6 +209,7 @@ pub(super) fn campaign(campaign: &Campaign, elapsed: Duration) -> String {
     line("honest nodes put in quarantine", grouped(counts.honest_quarantines));
     line("answers to known tasks", grouped(counts.tests));
     line("nodes let back", grouped(counts.readmissions));
+    line("faults located", grouped(counts.faults_located));
     line("coordinator crashes", grouped(counts.coordinator_crashes));
     line("records written", grouped(counts.records));
     line("syncs", grouped(counts.syncs));
@@ -272,6 +276,9 @@ pub(super) fn campaign_json(campaign: &Campaign, elapsed: Duration) -> Value {
         "referendums_bound_broken": totals.beyond_bound,
         "leases": counts.leases,
         "ballots": counts.ballots,
+        "audited_jobs": counts.audited_jobs,
+        "audits": counts.audits,
+        "failed_audits": counts.rejections,
         "forgeries_refused": counts.forgeries,
         "corrections": counts.corrections,
         "messages_lost": counts.lost,
@@ -283,6 +290,7 @@ pub(super) fn campaign_json(campaign: &Campaign, elapsed: Duration) -> Value {
         "honest_quarantines": counts.honest_quarantines,
         "tests": counts.tests,
         "readmissions": counts.readmissions,
+        "faults_located": counts.faults_located,
         "coordinator_crashes": counts.coordinator_crashes,
         "records": counts.records,
         "syncs": counts.syncs,

@@ -37,8 +37,11 @@ impl Core {
         self.gate.batch.entries.push(entry);
     }
 
-    /// A report says who was put in quarantine in its job.
+    /// A report says who was put in quarantine in its job, and where dissenters went wrong.
     pub(super) fn note_in_job(&mut self, record: &Record) {
+        if let Record::Located(fault) = record {
+            self.note_fault(fault);
+        }
         if let Record::Quarantined(Quarantined { worker, engine, reason, job: Some(job) }) = record
             && let Some(job) = self.jobs.get_mut(job)
         {

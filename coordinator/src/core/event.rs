@@ -7,6 +7,7 @@ use protocol::{
     bundle::Said,
     commitment::Commitment,
     digest::Digest,
+    fault::LocatedFault,
     identity::NodeId,
     job::{JobId, JobSpec},
     ledger::Submitted,
@@ -18,13 +19,13 @@ use protocol::{
 use tokio::sync::{mpsc, oneshot, watch};
 use transport::Connection;
 
-use super::{auditing::Obtained, locating::LocatedFault, result::JobResult};
+use super::{auditing::Obtained, result::JobResult};
 
 /// Something for the owner.
 #[derive(Debug)]
 pub enum Event {
     /// A fault was located, or not.
-    Located(LocatedFault),
+    Located(Box<LocatedFault>),
     /// An errand for what auditors need has ended.
     Obtained(Obtained),
     /// A worker was let in.

@@ -1,16 +1,17 @@
 //! Locating faults: once a dissenter is told, its way to the outcome is compared with that of a winner by the same formula.
 //!
 //! The comparison is an errand beside the correction, which does not wait for it, with a bound on its time. What it found
-//! stands in the job's report, for which the end of a job waits that long at most. The coordinator computes nothing: it asks
-//! the questions of [`verdict::locating`], and compares answers.
+//! stands in the ledger and so in the job's report, for which the end of a job waits that long at most; what follows for
+//! engines is the machine's. The coordinator computes nothing: it asks the questions of [`verdict::locating`], and compares
+//! answers.
 
 use std::time::Duration;
 
 use protocol::{
-    ballot::{Ballot, ReplicaId},
+    ballot::ReplicaId,
     digest::Digest,
+    fault::{ALIKE_MAX, DeviceKind, FaultClass, LocatedFault, Parting, Stretch},
     identity::NodeId,
-    job::JobId,
     limits::TRACE_ANSWER_BYTES_MAX,
     message::BlobName,
     report::FaultReport,
@@ -18,7 +19,10 @@ use protocol::{
 };
 use tracing::{info, warn};
 use transport::{Connection, blob};
-use verdict::locating::{Descent, FaultClass, Located, Parting, Step};
+use verdict::{
+    Input,
+    locating::{Descent, Located, Step},
+};
 
 use super::{Core, Event, report::PLACES_MAX};
 
@@ -33,24 +37,7 @@ pub(crate) enum FaultSearch {
     /// The two are being asked.
     UnderWay,
     /// It is over.
-    Found(Box<FaultReport>),
-}
-
-/// The end of a descent.
-#[derive(Debug)]
-pub struct LocatedFault {
-    /// Who dissented.
-    pub dissenter: NodeId,
-    /// Of which job.
-    pub job: JobId,
-    /// The task's number.
-    pub index: u64,
-    /// With what the dissenter computed, and what it voted for.
-    pub ballot: Box<Ballot>,
-    /// Against whom it was compared.
-    pub winner: NodeId,
-    /// What was found.
-    pub located: Located,
+    Found(Box<LocatedFault>),
 }
 
 impl Core {
@@ -61,10 +48,15 @@ impl Core {
         let Some(cast) = tally.ballots().get(&dissenter) else { return };
         let ballot = cast.ballot.ballot().clone();
         let Some(of_dissenter) = ballot.trace.as_deref().copied() else { return };
+        let formula = ballot.domain.formula;
         let said = tally.ballots().values().map(|cast| cast.ballot.ballot());
-        let winner = said.filter(|said| said.digest == accepted).find_map(|said| {
-            let is_alike = said.domain.formula == ballot.domain.formula;
-            let connection = self.peers.get(&said.worker).filter(|_| is_alike)?.connection.clone();
+        let right: Vec<_> =
+            said.filter(|said| said.digest == accepted && said.domain.formula == formula).collect();
+        let kind = DeviceKind::in_domain(&ballot.domain);
+        let alike = right.iter().filter(|said| DeviceKind::in_domain(&said.domain) == kind);
+        let alike: Vec<NodeId> = alike.map(|said| said.worker).take(ALIKE_MAX).collect();
+        let winner = right.iter().find_map(|said| {
+            let connection = self.peers.get(&said.worker)?.connection.clone();
             Some((said.worker, *said.trace.as_deref()?, connection))
         });
         let Some((winner, of_winner, winners)) = winner else { return };
@@ -84,54 +76,71 @@ impl Core {
             of_winner,
             of_dissenter,
         };
+        let task = replica.task;
         tokio::spawn(async move {
-            let located = asked.run().await;
-            let ballot = Box::new(ballot);
-            let found = LocatedFault { dissenter, job, index, ballot, winner, located };
+            let Located { parting, class, rounds, bytes } = asked.run().await;
+            let domain = ballot.domain;
+            let fault = LocatedFault {
+                worker: dissenter,
+                domain,
+                job,
+                index,
+                task,
+                accepted,
+                winner,
+                parting,
+                class,
+                rounds,
+                bytes,
+                alike,
+            };
             // The owner is gone only when the coordinator stops.
-            let _ = sender.send(Event::Located(found)).await;
+            let _ = sender.send(Event::Located(Box::new(fault))).await;
         });
     }
 
-    /// A descent has ended: whoever judges workers by their faults hears of it here.
-    pub(super) fn located(&mut self, found: LocatedFault) {
-        let LocatedFault { dissenter, job, index, ballot, winner, located } = found;
-        let name = self.known.get(&winner).map_or_else(|| winner.short(), |known| known.name.clone());
-        let report = report(&located, &ballot, name);
-        let (worker, device) = (dissenter.short(), &ballot.domain.device);
-        if located.class.is_some() {
-            warn!(%worker, index, %device, place = %report.place, kind = ?report.class, rounds = report.rounds, bytes = report.bytes,
-                  "a fault was located");
+    /// A descent has ended: the machine writes down what was found, and judges by it.
+    pub(super) fn located(&mut self, fault: Box<LocatedFault>) {
+        let (worker, index, device) = (fault.worker.short(), fault.index, &fault.domain.device);
+        let place = place(&fault);
+        if fault.class.is_some() {
+            warn!(%worker, index, %device, %place, kind = ?fault.class.map(FaultClass::name), rounds = fault.rounds,
+                  bytes = fault.bytes, "a fault was located");
         } else {
-            info!(%worker, index, place = %report.place, "no fault was located in a sum of series");
+            info!(%worker, index, %place, "no fault was located in a sum of series");
         }
-        if let Some(record) = self.jobs.get_mut(&job) {
-            record.faults.insert((dissenter, index), FaultSearch::Found(Box::new(report)));
+        self.note_fault(&fault);
+        self.tell_or_log(Input::FaultLocated(fault));
+    }
+
+    /// A report tells where a dissenter of its job went wrong.
+    pub(super) fn note_fault(&mut self, fault: &LocatedFault) {
+        if let Some(record) = self.jobs.get_mut(&fault.job) {
+            let found = FaultSearch::Found(Box::new(fault.clone()));
+            record.faults.insert((fault.worker, fault.index), found);
         }
     }
 }
 
-/// What a report says of a fault.
-fn report(located: &Located, ballot: &Ballot, compared_with: String) -> FaultReport {
-    let Located { parting, class, rounds, bytes } = *located;
-    let place = match parting {
-        Parting::Node { place, trees } => {
-            let terms = format!("terms {} to {}", grouped(place.from), grouped(place.to.saturating_sub(1)));
-            if trees > 1 { format!("{terms} of series {} of {trees}", place.tree + 1) } else { terms }
-        }
+/// Where a fault is, in words.
+fn place(fault: &LocatedFault) -> String {
+    match fault.parting {
+        Parting::Node { place, trees, .. } => Stretch { formula: fault.domain.formula, place, trees }.terms(),
         Parting::AfterTheSeries => "after the series, whose sums agree".to_owned(),
         Parting::Unknown => "not found, as the two computations cannot be compared".to_owned(),
-    };
-    let device = &ballot.domain.device;
+    }
+}
+
+/// What a report says of a fault.
+pub(super) fn report(fault: &LocatedFault, compared_with: String) -> FaultReport {
+    let LocatedFault { domain, parting, class, rounds, bytes, .. } = fault;
+    let device = &domain.device;
     let meaning = match class {
         Some(FaultClass::Transient) => {
             "computed again it is right: a passing fault of the machine".to_owned()
         }
         Some(FaultClass::Deterministic) => {
-            format!(
-                "computed again it is wrong in the same way: {} on {device} is broken",
-                ballot.domain.engine
-            )
+            format!("computed again it is wrong in the same way: {} on {device} is broken", domain.engine)
         }
         Some(FaultClass::Dishonest) => {
             "what the worker says now does not fit what it signed: it does not tell the truth".to_owned()
@@ -140,27 +149,18 @@ fn report(located: &Located, ballot: &Ballot, compared_with: String) -> FaultRep
         None => "nothing was computed again".to_owned(),
     };
     FaultReport {
-        formula: ballot.domain.formula.name().to_owned(),
-        place,
+        formula: domain.formula.name().to_owned(),
+        place: place(fault),
+        digests: match parting {
+            Parting::Node { digests, .. } => Some(digests.map(|digest| digest.to_string())),
+            Parting::AfterTheSeries | Parting::Unknown => None,
+        },
         class: class.map(|class| class.name().to_owned()),
         meaning,
         compared_with,
-        rounds,
-        bytes,
+        rounds: *rounds,
+        bytes: *bytes,
     }
-}
-
-/// A number in groups of three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Two workers, the outcomes that they voted for, and what they committed to.

@@ -45,7 +45,6 @@ use verdict::{Config, Input, Machine, Output, Rejected};
 
 pub use auditing::Obtained;
 pub use event::{Asked, Event, Submission, Taken, Word, WorkerIn};
-pub use locating::LocatedFault;
 pub use restore::RestoreError;
 pub use result::{AcceptedDigests, JobResult, Part, ResultError, TaskBallots, WrittenResult};
 
@@ -247,7 +246,8 @@ impl Core {
         }
         info!(worker = %worker.short(), name = %introduction.name, %operator, "worker joined");
         let (name, build) = (introduction.name, introduction.build);
-        let known = Known { name, operator: operator.clone(), engines: introduction.engines, build };
+        let known =
+            Known { name, operator: operator.clone(), engines: introduction.engines, build: build.clone() };
         if self.known.get(&worker) != Some(&known) {
             self.record(Record::Enrolled(known.enrolment(worker)));
             Arc::make_mut(&mut self.known).insert(worker, known);
@@ -261,6 +261,7 @@ impl Core {
             worker,
             operator,
             engines,
+            build,
             slots: introduction.slots,
             resumes: introduction.resumes,
         });

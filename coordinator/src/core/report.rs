@@ -110,7 +110,9 @@ impl ReportSums {
                 domain: Some(cast.ballot.ballot.domain.clone()),
                 place: job.places.get(&(worker, index)).cloned(),
                 fault: match job.faults.get(&(worker, index)) {
-                    Some(FaultSearch::Found(fault)) => Some(fault.as_ref().clone()),
+                    Some(FaultSearch::Found(fault)) => {
+                        Some(super::locating::report(fault, job.name_of(fault.winner)))
+                    }
                     Some(FaultSearch::UnderWay) | None => None,
                 },
                 corrected_after_s: acknowledged_ms

@@ -8,7 +8,7 @@ use protocol::{
     job::JobId,
     ledger::Record,
     report::{JobStatus, WorkerStatus},
-    standing::EngineStanding,
+    standing::{EngineStanding, QuarantineReason},
 };
 use tokio::sync::oneshot;
 use tracing::info;
@@ -146,9 +146,14 @@ impl Core {
                 dissents: record.total.wrong,
                 failed_audits: record.failed_audits,
                 equivocations: record.equivocations,
+                broken_seals: record.broken_seals,
                 error_ppm: record.recent.mean_ppm(),
                 error_ppm_max: record.recent.above_ppm(),
                 quarantine: record.quarantine.map(|quarantine| quarantine.status()),
+                awaits_test: self
+                    .machine
+                    .held_back(worker, engine)
+                    .map(|case| QuarantineReason::awaited(case.first, &case.stretch)),
             }
         };
         engines.into_iter().map(told).collect()

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use protocol::{
+    fault::{LocatedFault, Parting, Stretch},
     ledger::{CountedBallot, Decided, Enrolment, Record},
     standing::Quarantined,
     verdict::Verdict,
@@ -55,8 +56,33 @@ pub fn describe(record: &Record) -> String {
         Record::Readmitted { worker, engine } => {
             format!("readmitted  {engine} of worker {}", worker.short())
         }
+        Record::Located(fault) => describe_located(fault),
+        Record::SealBroken(broken) => {
+            let ballot = &broken.ballot.ballot;
+            let (job, index) = (ballot.replica.job, ballot.replica.index);
+            let (worker, commitment) = (ballot.worker.short(), broken.commitment.0.short());
+            format!("seal broken job {job} task {index}: worker {worker} had committed to {commitment}")
+        }
     };
     line.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+fn describe_located(fault: &LocatedFault) -> String {
+    let LocatedFault { worker, job, index, domain, winner, parting, class, rounds, bytes, .. } = fault;
+    let place = match *parting {
+        Parting::Node { place, trees, digests: [right, wrong] } => {
+            let stretch = Stretch { formula: domain.formula, place, trees };
+            format!("{stretch}, {} and {}", wrong.short(), right.short())
+        }
+        Parting::AfterTheSeries => format!("after the series of {}", domain.formula),
+        Parting::Unknown => "nowhere, as the two cannot be compared".to_owned(),
+    };
+    let class = class.map_or(String::new(), |class| format!("{}; ", class.name()));
+    let (worker, winner, engine) = (worker.short(), winner.short(), domain.engine);
+    format!(
+        "located     job {job} task {index}: {engine} of worker {worker} and worker {winner} part at {place} ({class}{rounds} \
+         questions, {bytes} bytes)"
+    )
 }
 
 fn describe_decided(decided: &Decided) -> String {

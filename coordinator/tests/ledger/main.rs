@@ -6,6 +6,7 @@ mod commands;
 mod crash;
 mod damage;
 mod disk;
+mod faults;
 mod figures;
 mod log;
 mod store;

@@ -48,14 +48,14 @@ fn faults(found: &Verified) -> Vec<String> {
 }
 
 /// What verification says of these entries after the founding.
-fn faults_of(entries: &[Entry]) -> Vec<String> {
+pub(crate) fn faults_of(entries: &[Entry]) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
     written(folder.path(), entries);
     faults(&verified(folder.path()))
 }
 
 /// The one fault that these entries have, which says this.
-fn only_fault(entries: impl AsRef<[Entry]>, says: &str) {
+pub(crate) fn only_fault(entries: impl AsRef<[Entry]>, says: &str) {
     let found = faults_of(entries.as_ref());
     assert!(found.len() == 1 && found[0].contains(says), "`{says}` is not all of {found:?}");
 }

@@ -11,6 +11,7 @@ use crate::{
     codec::{self, DecodeError},
     digest::{Digest, Domain},
     domain::Engine,
+    fault::LocatedFault,
     identity::{NodeId, SecretKey, Signature},
     job::JobId,
     limits::LEDGER_ENTRY_BYTES_MAX,
@@ -18,7 +19,7 @@ use crate::{
     message::EngineIntroduction,
     policy::Policy,
     report::JobState,
-    standing::{Quarantined, Tested},
+    standing::{BrokenSeal, Quarantined, Tested},
     task::TaskId,
     verdict::Verdict,
 };
@@ -78,7 +79,7 @@ pub enum Record {
     },
     /// An engine of a worker gets no more leases that count.
     Quarantined(Quarantined),
-    /// An engine in quarantine answered a task whose answer is known.
+    /// An engine in quarantine, or one that is held back for a fault of its kind, answered a task whose answer is known.
     Tested(Tested),
     /// An engine is let back, as a new one.
     Readmitted {
@@ -87,6 +88,10 @@ pub enum Record {
         /// Which of its engines.
         engine: Engine,
     },
+    /// It was looked for where the computation of a dissenter went wrong.
+    Located(Box<LocatedFault>),
+    /// A worker revealed another ballot than the one that it had committed to.
+    SealBroken(Box<BrokenSeal>),
 }
 
 /// Who a worker is.
@@ -192,6 +197,8 @@ impl Record {
             Self::Late(counted) => Some(counted.ballot.ballot.replica.job),
             Self::Tested(tested) => Some(tested.counted.ballot.ballot.replica.job),
             Self::Quarantined(quarantined) => quarantined.job,
+            Self::Located(fault) => Some(fault.job),
+            Self::SealBroken(broken) => Some(broken.ballot.ballot.replica.job),
             Self::Founded { .. } | Self::Enrolled(_) | Self::Revoked { .. } | Self::Readmitted { .. } => None,
         }
     }

@@ -18,6 +18,7 @@ pub mod digest;
 pub mod digit_extraction;
 pub mod domain;
 pub mod expression;
+pub mod fault;
 mod hexadecimal;
 pub mod identity;
 pub mod job;

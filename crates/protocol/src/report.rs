@@ -242,6 +242,9 @@ pub struct FaultReport {
     pub formula: String,
     /// Where, in words ("terms 1,048,576 to 1,048,831").
     pub place: String,
+    /// The digests of that node to which the ballots of the winner and of the dissenter commit them, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digests: Option<[String; 2]>,
     /// `transient`, `deterministic`, `dishonest` or `unanswered`, where it was looked for.
     pub class: Option<String>,
     /// What that means, in words.

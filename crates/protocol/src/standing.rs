@@ -7,7 +7,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, domain::Engine, identity::NodeId, job::JobId, ledger::CountedBallot};
+use crate::{
+    ballot::SignedBallot,
+    commitment::{Commitment, Salt},
+    digest::Digest,
+    domain::Engine,
+    fault::Stretch,
+    identity::NodeId,
+    job::JobId,
+    ledger::CountedBallot,
+};
 
 /// Why an engine of a worker is in quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +33,25 @@ pub enum QuarantineReason {
         /// Of so many since it began, or was last let back.
         answers: u64,
     },
+    /// On a sealed task it revealed another ballot than the one that it had committed to. This is about the key, too.
+    BrokeSeal,
+    /// It computed these terms again, and they came out wrong in the same way.
+    Lasting(Stretch),
+    /// An engine of the same kind computed these terms wrongly twice, and this one did not answer a known task rightly.
+    Kind {
+        /// Whose engine that was.
+        worker: NodeId,
+        /// Which terms.
+        stretch: Stretch,
+    },
+}
+
+impl QuarantineReason {
+    /// Why an engine is held back that is in no quarantine: one of its kind, of that worker, was wrong there.
+    #[must_use]
+    pub fn awaited(worker: NodeId, stretch: &Stretch) -> String {
+        format!("its kind of device gave a wrong value for {stretch} on worker {}", worker.short())
+    }
 }
 
 impl fmt::Display for QuarantineReason {
@@ -36,6 +64,20 @@ impl fmt::Display for QuarantineReason {
             Self::ErrorRate { wrong, answers } => {
                 write!(f, "{wrong} of its {answers} answers differ from what was accepted")
             }
+            Self::BrokeSeal => {
+                f.write_str("it revealed another ballot than the one that it had committed to")
+            }
+            Self::Lasting(stretch) => {
+                write!(
+                    f,
+                    "its {stretch} differ from what was accepted, and came out the same when computed again"
+                )
+            }
+            Self::Kind { worker, stretch } => write!(
+                f,
+                "{}, and its own answer to a known task differs from what was accepted",
+                Self::awaited(*worker, stretch)
+            ),
         }
     }
 }
@@ -53,7 +95,27 @@ pub struct Quarantined {
     pub job: Option<JobId>,
 }
 
-/// What an engine in quarantine answered to a task whose answer is known. It counts in no tally.
+/// A ballot of a sealed task that is not what its worker had committed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenSeal {
+    /// The ballot.
+    pub ballot: SignedBallot,
+    /// What was to open the commitment to it.
+    pub salt: Salt,
+    /// What the worker had committed to, by the word of the coordinator.
+    pub commitment: Commitment,
+}
+
+impl BrokenSeal {
+    /// Whether ballot and salt open the commitment: then nothing was broken.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.commitment.opens_to(&self.ballot.ballot, &self.salt)
+    }
+}
+
+/// What an engine in quarantine, or one of a kind that gave a wrong value elsewhere, answered to a task whose answer is
+/// known. It counts in no tally.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tested {
     /// The answer.
@@ -83,12 +145,17 @@ pub struct EngineStanding {
     pub failed_audits: u64,
     /// Two different ballots for one replica.
     pub equivocations: u64,
+    /// Ballots that were not what it had committed to.
+    pub broken_seals: u64,
     /// The mean of the error rate, in parts per million, by what it answered since it began or was last let back.
     pub error_ppm: u32,
     /// A bound that the error rate is below with a probability of 95 %.
     pub error_ppm_max: u32,
     /// Whether it is in quarantine, and how far it is on the way back.
     pub quarantine: Option<QuarantineStatus>,
+    /// Why it gets no leases that count before it has answered a known task rightly, where it is in no quarantine.
+    #[serde(default)]
+    pub awaits_test: Option<String>,
 }
 
 /// An engine in quarantine.

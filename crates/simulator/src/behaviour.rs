@@ -29,12 +29,14 @@ pub enum Behaviour {
     Fails,
     /// Says the truth and hands out no outcome.
     Withholds,
+    /// Computes with a device that is wrong in the same way wherever it is.
+    Broken,
     /// Commits to a ballot and never reveals it; where ballots are not sealed, it never answers.
     Conceals,
 }
 
 impl Behaviour {
-    /// Every way to be faulty.
+    /// Every way to be faulty, but for devices, which are drawn by themselves.
     pub const FAULTY: [Self; 12] = [
         Self::LiesAlone,
         Self::LiesTogether,
@@ -67,6 +69,7 @@ impl Behaviour {
             Self::Fails => "fails",
             Self::Withholds => "withholds outcomes",
             Self::Conceals => "conceals its ballots",
+            Self::Broken => "is broken",
         }
     }
 

@@ -201,6 +201,7 @@ impl Counts {
         self.leases += other.leases;
         self.bundles += other.bundles;
         self.ballots += other.ballots;
+        self.audited_jobs += other.audited_jobs;
         self.audits += other.audits;
         self.rejections += other.rejections;
         self.corrections += other.corrections;
@@ -215,6 +216,7 @@ impl Counts {
         self.honest_quarantines += other.honest_quarantines;
         self.tests += other.tests;
         self.readmissions += other.readmissions;
+        self.faults_located += other.faults_located;
         self.coordinator_crashes += other.coordinator_crashes;
         self.records += other.records;
         self.syncs += other.syncs;

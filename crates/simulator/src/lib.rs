@@ -11,6 +11,7 @@ pub mod behaviour;
 pub mod campaign;
 pub mod chance;
 pub mod decider;
+mod devices;
 pub mod disk;
 mod gate;
 pub mod invariants;

@@ -42,6 +42,8 @@ pub struct Member {
     pub operator: String,
     /// What it computes with.
     pub engine: Engine,
+    /// On which device.
+    pub device: u32,
     /// Whether it replaces what it stored when it is corrected, and says so.
     pub obeys: bool,
     /// What it does as an auditor.
@@ -67,6 +69,15 @@ pub enum Quarantines {
     /// They are, as everywhere.
     Kept,
     /// They are not, so that votes can be looked at.
+    LeftOut,
+}
+
+/// Whether computations are traced, so that the faults of dissenters are located.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traces {
+    /// They are.
+    Kept,
+    /// They are not.
     LeftOut,
 }
 
@@ -127,6 +138,8 @@ pub struct Scenario {
     pub clock_jumps: Vec<(u64, u64)>,
     /// When nothing goes wrong any more.
     pub calm_us: u64,
+    /// Whether faults are located.
+    pub traces: Traces,
     /// What becomes of engines that are often wrong.
     pub quarantines: Quarantines,
 }
@@ -164,6 +177,7 @@ impl Scenario {
             coordinator_crashes: Vec::new(),
             rhythm: None,
             clock_jumps: Vec::new(),
+            traces: Traces::LeftOut,
             calm_us: if troubled { TROUBLE_US } else { 0 },
             quarantines: if options.collude.is_none() || options.quarantine {
                 Quarantines::Kept
@@ -182,7 +196,7 @@ impl Scenario {
         if options.faults == Faults::All {
             scenario.draw_coordinator_crashes(chance);
         }
-        // Last, so that whatever else is drawn of a seed stays as it is without audits.
+        // Last, so that whatever else is drawn of a seed stays as it is without audits and traces.
         if options.replicas.is_none() && chance.happens(AUDITED_PER_MILLION) {
             scenario.draw_audits(chance);
         } else if options.leaves_policy_open() && chance.happens(ADAPTIVE_PER_MILLION) {
@@ -190,6 +204,10 @@ impl Scenario {
             if adaptive.has_enough_honest() {
                 return adaptive;
             }
+        }
+        // Where workers collude it is counted what heads alone are worth.
+        if options.collude.is_none() {
+            scenario.draw_devices(chance);
         }
         scenario
     }
@@ -219,6 +237,7 @@ impl Scenario {
         self.in_turn = true;
         // Rounds are for looking at votes, so everybody stays in them.
         self.quarantines = Quarantines::LeftOut;
+        self.traces = Traces::LeftOut;
         self
     }
 
@@ -449,6 +468,7 @@ fn members(options: &Options, nodes: u32, faulty: u32, policy: &Policy, chance: 
         behaviour: kind(is_faulty, chance),
         operator: format!("operator {}", number % operators + 1),
         engine: if chance.happens(300_000) { Engine::Gpu } else { Engine::Cpu },
+        device: 0,
         obeys: !is_faulty || chance.happens(700_000),
         as_auditor: AsAuditor::Honest,
         as_prover: AsProver::Honest,

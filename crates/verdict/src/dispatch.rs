@@ -38,7 +38,7 @@ pub enum Unfit {
     Asked,
     /// It would not differ from the others on this axis.
     NotDistinct(Axis),
-    /// The engines of it that could are in quarantine.
+    /// The engines of it that could are in quarantine, or held back for a fault of their kind of device.
     Quarantined,
 }
 

@@ -6,6 +6,7 @@ use protocol::{
     constant::Formula,
     digest::Digest,
     domain::Engine,
+    fault::LocatedFault,
     identity::NodeId,
     job::JobId,
     ledger::Record,
@@ -76,6 +77,8 @@ pub enum Input {
         operator: String,
         /// What it computes with; not empty.
         engines: Vec<EngineIntroduction>,
+        /// Version of its program.
+        build: String,
         /// How many heavy tasks it computes at once, at least 1.
         slots: u32,
         /// Replicas of earlier leases that it still computes or has ballots for.
@@ -188,6 +191,8 @@ pub enum Input {
         /// What it holds now.
         digest: Digest,
     },
+    /// It was looked for where the computation of a dissenter went wrong, and this was found.
+    FaultLocated(Box<LocatedFault>),
 }
 
 /// Something to be done.

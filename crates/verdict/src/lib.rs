@@ -7,7 +7,8 @@
 //! two drivers of the same thing.
 //!
 //! The vote on one task is a [`tally`]; who is asked next is [`dispatch`]ed; a [`job`] is a row of tallies opened
-//! lazily; [`liveness`] says who is still there, [`standing`] who was right; [`machine`] holds them together.
+//! lazily; [`liveness`] says who is still there, [`standing`] who was right,
+//! [`kinds`] which devices are in question; [`machine`] holds them together.
 #![forbid(unsafe_code)]
 
 mod crowds;
@@ -15,6 +16,7 @@ pub mod dispatch;
 mod hungry;
 pub mod input;
 pub mod job;
+pub mod kinds;
 pub mod liveness;
 pub mod locating;
 pub mod lots;

@@ -16,47 +16,7 @@ use protocol::{
     trace::{Fingerprint, TraceChild, TraceNode, TracePlace, TraceQuestion, TraceTop, read_answer},
 };
 
-/// What kind of fault it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FaultClass {
-    /// Computed again, the node is right: a passing fault of the machine.
-    Transient,
-    /// Computed again, it is wrong in the same way: the engine on this device is broken.
-    Deterministic,
-    /// What the worker says now fits neither what it committed to nor the accepted way.
-    Dishonest,
-    /// The worker did not answer.
-    Unanswered,
-}
-
-impl FaultClass {
-    /// The name in reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::Deterministic => "deterministic",
-            Self::Dishonest => "dishonest",
-            Self::Unanswered => "unanswered",
-        }
-    }
-}
-
-/// Where the two part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parting {
-    /// At this node, whose halves agree, or of which no halves are traced.
-    Node {
-        /// Which.
-        place: TracePlace,
-        /// How many series the formula has.
-        trees: usize,
-    },
-    /// After the series, whose sums agree: in a division, a root, or on the way to decimals, or in what was handed in.
-    AfterTheSeries,
-    /// Nobody knows: the traces are not of the same computation, or the one that won does not fit or was not given.
-    Unknown,
-}
+pub use protocol::fault::{FaultClass, Parting};
 
 /// The end of a descent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +48,7 @@ pub struct Descent {
     /// What the ballots of the winner and of the dissenter commit to.
     commitments: [Digest; 2],
     stage: Stage,
-    trees: usize,
+    trees: u32,
     rounds: u32,
     bytes: u64,
 }
@@ -98,8 +58,8 @@ enum Stage {
     Top,
     /// At a node at which they differ, with what each said of it before.
     Node(TracePlace, [TraceChild; 2]),
-    /// The node is found; these are its fingerprints.
-    Found(TracePlace, [Fingerprint; 2]),
+    /// The node is found, with what each says of it.
+    Found(TracePlace, [TraceChild; 2]),
     Over(Parting, Option<FaultClass>),
 }
 
@@ -154,7 +114,8 @@ impl Descent {
     /// Takes in what the dissenter said to [`Step::AskDissenter`], if it did.
     pub fn dissenter_answered(&mut self, answer: Option<&[u8]>) {
         self.count(1, answer.into_iter());
-        let Stage::Found(_, [right, wrong]) = self.stage else { return };
+        let Stage::Found(_, children) = self.stage else { return };
+        let [right, wrong] = children.map(|child| child.fingerprint);
         let class = match answer.map(read_answer::<Fingerprint>) {
             None => FaultClass::Unanswered,
             Some(Ok(again)) if again == right => FaultClass::Transient,
@@ -178,7 +139,9 @@ impl Descent {
     fn parting(&self) -> Parting {
         match self.stage {
             Stage::Top => Parting::Unknown,
-            Stage::Node(place, _) | Stage::Found(place, _) => Parting::Node { place, trees: self.trees },
+            Stage::Node(place, children) | Stage::Found(place, children) => {
+                Parting::Node { place, trees: self.trees, digests: children.map(|child| child.digest) }
+            }
             Stage::Over(parting, _) => parting,
         }
     }
@@ -191,7 +154,8 @@ impl Descent {
         let [right, wrong] = self.commitments;
         let right = read(winner, right).ok_or(Unfit::Winner)?;
         let wrong = read(dissenter, wrong).ok_or(Unfit::Dissenter)?;
-        self.trees = right.trees.len();
+        // At most some dozens, as was looked at above.
+        self.trees = u32::try_from(right.trees.len()).unwrap_or(u32::MAX);
         let names = |top: &TraceTop| -> Vec<_> {
             top.trees.iter().map(|tree| (tree.identity, tree.from, tree.to)).collect()
         };
@@ -220,7 +184,7 @@ fn node(place: TracePlace, known: [TraceChild; 2], winner: &[u8], dissenter: &[u
     };
     let right = read(winner, known[0]).ok_or(Unfit::Winner)?;
     let wrong = read(dissenter, known[1]).ok_or(Unfit::Dissenter)?;
-    let found = Stage::Found(place, [right.fingerprint, wrong.fingerprint]);
+    let found = Stage::Found(place, known);
     // A worker that went on from a checkpoint knows nothing of what was below it.
     let (Some(rights), Some(wrongs)) = (right.halves, wrong.halves) else { return Ok(found) };
     if rights.middle != wrongs.middle {

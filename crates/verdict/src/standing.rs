@@ -107,12 +107,16 @@ pub struct EngineRecord {
     pub failed_audits: u64,
     /// Two different ballots for one replica.
     pub equivocations: u64,
+    /// Ballots that were not what it had committed to.
+    pub broken_seals: u64,
     /// Whether it is in quarantine.
     pub quarantine: Option<Quarantine>,
     /// How often it was put there.
     pub quarantines: u32,
-    /// An equivocation that was not answered by a quarantine yet.
-    is_two_faced: bool,
+    /// The case of its kind of device ([`crate::kinds`]) in which it answered a known task rightly last.
+    pub cleared: u64,
+    /// A fault by itself that was not answered by a quarantine yet.
+    unanswered: Option<QuarantineReason>,
 }
 
 /// An engine gets no leases that count.
@@ -149,14 +153,22 @@ impl EngineRecord {
             return None;
         }
         let Answers { right, wrong } = self.recent;
-        if self.is_two_faced {
-            Some(QuarantineReason::Equivocated)
+        if self.unanswered.is_some() {
+            self.unanswered
         } else if self.wrong_in_a_row >= WRONG_IN_A_ROW_MAX {
             Some(QuarantineReason::WrongInARow(self.wrong_in_a_row))
         } else if wrong >= WRONG_MIN && self.recent.below_ppm() > ERROR_PPM_MAX {
             Some(QuarantineReason::ErrorRate { wrong, answers: right.saturating_add(wrong) })
         } else {
             None
+        }
+    }
+
+    /// Something that puts it in quarantine by itself, unless it is there.
+    fn is_at_fault(&mut self, reason: QuarantineReason) {
+        self.credit = 0;
+        if self.quarantine.is_none() {
+            self.unanswered.get_or_insert(reason);
         }
     }
 
@@ -212,6 +224,13 @@ impl Shut {
     pub fn has(self, engine: Engine) -> bool {
         self.0[place(engine)]
     }
+
+    /// These, and one more where `is_shut`.
+    #[must_use]
+    pub fn with(mut self, engine: Engine, is_shut: bool) -> Self {
+        self.0[place(engine)] |= is_shut;
+        self
+    }
 }
 
 /// The records of all workers.
@@ -259,10 +278,28 @@ impl Standings {
     pub fn equivocated(&mut self, worker: NodeId, engine: Engine) {
         self.engine_mut(worker, engine).equivocations += 1;
         for engine in [Engine::Cpu, Engine::Gpu] {
-            let record = self.engine_mut(worker, engine);
-            record.is_two_faced |= record.quarantine.is_none();
-            record.credit = 0;
+            self.engine_mut(worker, engine).is_at_fault(QuarantineReason::Equivocated);
         }
+    }
+
+    /// A worker revealed another ballot than the one that it had committed to.
+    pub fn broke_seal(&mut self, worker: NodeId, engine: Engine) {
+        self.engine_mut(worker, engine).broken_seals += 1;
+        for engine in [Engine::Cpu, Engine::Gpu] {
+            self.engine_mut(worker, engine).is_at_fault(QuarantineReason::BrokeSeal);
+        }
+    }
+
+    /// What an engine computed came out wrong again in the same way, or it did not stand the test that a fault of its kind
+    /// calls for.
+    pub fn failed(&mut self, worker: NodeId, engine: Engine, reason: QuarantineReason) {
+        self.engine_mut(worker, engine).is_at_fault(reason);
+    }
+
+    /// An engine answered a known task rightly in a case of its kind of device.
+    pub fn cleared(&mut self, worker: NodeId, engine: Engine, case: u64) {
+        let record = self.engine_mut(worker, engine);
+        record.cleared = record.cleared.max(case);
     }
 
     /// The engine is in quarantine from now on.
@@ -270,7 +307,7 @@ impl Standings {
         let record = self.engine_mut(worker, engine);
         let needed = RIGHT_NEEDED << record.quarantines.min(DOUBLINGS_MAX);
         record.quarantines = record.quarantines.saturating_add(1);
-        record.is_two_faced = false;
+        record.unanswered = None;
         record.quarantine = Some(Quarantine { reason, right_in_a_row: 0, needed });
     }
 
@@ -287,7 +324,7 @@ impl Standings {
         record.quarantine = None;
         record.recent = Answers::default();
         (record.wrong_in_a_row, record.credit) = (0, 0);
-        record.is_two_faced = false;
+        record.unanswered = None;
     }
 
     fn engine_mut(&mut self, worker: NodeId, engine: Engine) -> &mut EngineRecord {

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use protocol::{
-    ballot::ReplicaId, domain::Engine, job::JobId, limits::SLOTS_MAX, message::EngineIntroduction,
-    report::Liveness, task::Weight,
+    ballot::ReplicaId, domain::Engine, fault::DeviceKind, job::JobId, limits::SLOTS_MAX,
+    message::EngineIntroduction, report::Liveness, task::Weight,
 };
 
 use crate::{liveness::Watch, machine::smoothed, standing::Shut};
@@ -34,10 +34,14 @@ pub struct Worker {
     pub(crate) operator: Arc<str>,
     /// What it computes with, and on which device.
     pub(crate) engines: Vec<(Engine, Arc<str>)>,
+    /// Version of its program.
+    build: Box<str>,
     pub(crate) connected: bool,
     pub(crate) liveness: Liveness,
-    /// Which of its engines are in quarantine.
+    /// Which of its engines are in quarantine, or held back for a fault of their kind of device.
     pub(crate) shut: Shut,
+    /// Which of them are only held back.
+    pub(crate) held: Shut,
     /// How it is usually heard, while it is connected and where liveness is watched.
     pub(crate) watch: Option<Watch>,
     /// When the timer that looks after its liveness goes off.
@@ -84,13 +88,15 @@ pub struct WorkerRecord {
 }
 
 impl Worker {
-    pub(crate) fn new(operator: String, engines: Vec<EngineIntroduction>, slots: u32) -> Self {
+    pub(crate) fn new(operator: String, engines: Vec<EngineIntroduction>, build: String, slots: u32) -> Self {
         Self {
             operator: operator.into(),
             engines: devices(engines),
+            build: build.into(),
             connected: true,
             liveness: Liveness::Alive,
             shut: Shut::default(),
+            held: Shut::default(),
             watch: None,
             watch_timer_ms: None,
             owes_inventory: false,
@@ -109,9 +115,16 @@ impl Worker {
     }
 
     /// The worker came back, perhaps with other engines.
-    pub(crate) fn rejoin(&mut self, operator: String, engines: Vec<EngineIntroduction>, slots: u32) {
+    pub(crate) fn rejoin(
+        &mut self,
+        operator: String,
+        engines: Vec<EngineIntroduction>,
+        build: String,
+        slots: u32,
+    ) {
         self.operator = operator.into();
         self.engines = devices(engines);
+        self.build = build.into();
         self.slots = slots.clamp(1, SLOTS_MAX);
         self.connected = true;
         self.liveness = Liveness::Alive;
@@ -138,12 +151,18 @@ impl Worker {
         self.engines.iter().any(|(own, on)| *own == engine && **on == *device)
     }
 
-    /// The engines that are not in quarantine.
+    /// The kinds of device on which it has this engine.
+    pub(crate) fn kinds(&self, engine: Engine) -> impl Iterator<Item = DeviceKind> {
+        let own = self.engines.iter().filter(move |(own, _)| *own == engine);
+        own.map(|(engine, device)| DeviceKind::of(*engine, device, &self.build))
+    }
+
+    /// The engines that get leases that count.
     pub(crate) fn open_engines(&self) -> impl Iterator<Item = &(Engine, Arc<str>)> {
         self.engines.iter().filter(|(engine, _)| !self.shut.has(*engine))
     }
 
-    /// Whether it belongs to electorates: it is alive, and some engine of it is not in quarantine.
+    /// Whether it belongs to electorates: it is alive, and some engine of it gets leases that count.
     pub(crate) fn is_elector(&self) -> bool {
         self.is_alive() && self.open_engines().next().is_some()
     }

@@ -98,6 +98,12 @@ fn locate(winner: &Worker, dissenter: &Worker) -> Located {
     descend(winner, dissenter, [winner.commitment(), dissenter.commitment()])
 }
 
+/// The node of these two, at which they part.
+fn node(place: TracePlace, trees: usize, both: [&Worker; 2]) -> Parting {
+    let trees = u32::try_from(trees).expect("few");
+    Parting::Node { place, trees, digests: both.map(|worker| worker.nodes[&place].digest()) }
+}
+
 /// As many terms as ten million digits of pi have.
 const TERMS: u64 = 705_000;
 
@@ -115,7 +121,7 @@ proptest! {
         let mut broken = Worker::wrong_at(&trees, at);
         broken.again = broken.nodes[&at].fingerprint;
         let located = locate(&honest, &broken);
-        prop_assert_eq!(located.parting, Parting::Node { place: at, trees: trees.len() });
+        prop_assert_eq!(located.parting, node(at, trees.len(), [&honest, &broken]));
         prop_assert_eq!(located.class, Some(FaultClass::Deterministic));
         prop_assert!(located.bytes < 8_192 && located.rounds < 12, "{:?}", located);
     }
@@ -132,7 +138,7 @@ fn what_the_dissenter_computes_again_says_what_kind_of_fault_it_was() {
         (Fingerprint([9; 4]), FaultClass::Dishonest),
     ] {
         let located = locate(&honest, &Worker { again, ..broken.clone() });
-        assert_eq!(located.parting, Parting::Node { place: at, trees: 1 });
+        assert_eq!(located.parting, node(at, 1, [&honest, &broken]));
         assert_eq!(located.class, Some(class));
         assert!(located.bytes < 8_192 && located.rounds < 20, "{located:?}");
     }
@@ -199,8 +205,9 @@ fn a_worker_that_went_on_from_a_checkpoint_is_compared_down_to_what_it_took() {
     let mut top = broken.top.clone();
     top.trees[0].root = root;
     assert!(!nodes.keys().any(is_below));
-    let located = locate(&honest, &Worker { top, nodes, again: right(taken) });
-    assert_eq!(located.parting, Parting::Node { place: taken, trees: 1 });
+    let resumed = Worker { top, nodes, again: right(taken) };
+    let located = locate(&honest, &resumed);
+    assert_eq!(located.parting, node(taken, 1, [&honest, &resumed]));
     assert_eq!(located.class, Some(FaultClass::Transient));
 }
 

@@ -4,10 +4,12 @@
 use protocol::{
     audit::Audited,
     ballot::{Ballot, ReplicaId, SignedBallot},
+    commitment::{Commitment, Salt},
     constant::Constant,
     digest::{Digest, Domain},
     digit_extraction::Fraction,
     domain::{Engine, FailureDomain},
+    fault::{FaultClass, LocatedFault, Parting, Stretch},
     identity::SecretKey,
     job::{JobId, JobSpec},
     ledger::{CountedBallot, Decided, Enrolment, Entry, Head, LEDGER_VERSION, Record, SignedHead, Submitted},
@@ -16,8 +18,9 @@ use protocol::{
     outcome::{Answer, Checksum, Outcome, RangeAnswer, Refusal, RefusalKind},
     plan::Plan,
     report::JobState,
-    standing::{QuarantineReason, Quarantined, Tested},
+    standing::{BrokenSeal, QuarantineReason, Quarantined, Tested},
     task::{Task, TaskId},
+    trace::TracePlace,
     verdict::{Certificate, Verdict},
 };
 
@@ -231,6 +234,40 @@ fn decided(
     Decided { job, index, task, verdict, quorum: 2, opened_ms, disputed, ballots, equivocations, audits }
 }
 
+/// A fault that was located, what followed, and a seal that was broken.
+fn fault_and_seal() -> Vec<Record> {
+    let ballot = ballot(replica(), &worker(3), &truth(2));
+    let Ballot { worker, domain, replica, .. } = ballot.clone();
+    let place = TracePlace { tree: 0, from: 561, to: 1_072 };
+    let parting = Parting::Node { place, trees: 1, digests: [Digest([1; 32]), Digest([2; 32])] };
+    let stretch = Stretch { formula: domain.formula, place, trees: 1 };
+    let engine = domain.engine;
+    let fault = LocatedFault {
+        worker,
+        domain,
+        job: replica.job,
+        index: replica.index,
+        task: replica.task,
+        accepted: Digest([3; 32]),
+        winner: self::worker(1).node_id(),
+        parting,
+        class: Some(FaultClass::Deterministic),
+        rounds: 9,
+        bytes: 3_000,
+        alike: vec![self::worker(2).node_id()],
+    };
+    let reasons = [QuarantineReason::Lasting(stretch), QuarantineReason::Kind { worker, stretch }];
+    let quarantined = reasons
+        .map(|reason| Record::Quarantined(Quarantined { worker, engine, reason, job: Some(replica.job) }));
+    let salt = Salt([5; 32]);
+    let commitment = Commitment::to(&ballot, &Salt([6; 32]));
+    let ballot = ballot.sign(&self::worker(3));
+    let broken = BrokenSeal { ballot, salt, commitment };
+    let mut records = vec![Record::Located(Box::new(fault)), Record::SealBroken(Box::new(broken))];
+    records.extend(quarantined);
+    records
+}
+
 /// The entries of a whole ledger with the story in it.
 #[must_use]
 pub fn entries() -> Vec<Entry> {
@@ -255,6 +292,7 @@ pub fn entries() -> Vec<Entry> {
         Record::Tested(Tested { counted, accepted })
     }));
     records.push(Record::Readmitted { worker, engine: Engine::Gpu });
+    records.extend(fault_and_seal());
     entries_of(records)
 }
 

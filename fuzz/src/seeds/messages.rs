@@ -157,6 +157,8 @@ pub fn responses() -> Vec<Response> {
         sent_bytes: 7,
         received_bytes: 8,
         standing: vec![EngineStanding {
+            broken_seals: 0,
+            awaits_test: Some("its kind of device".to_owned()),
             engine: Engine::Gpu,
             confirmed: 9,
             dissents: 10,

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    ballot::{Ballot, SignedBallot},
+    ballot::SignedBallot,
+    domain::FailureDomain,
     identity::NodeId,
     ledger::{Enrolment, Record},
     message::EngineIntroduction,
@@ -29,7 +30,10 @@ impl Enrolled {
             _ => {}
         }
         for signed in ballots_in(record) {
-            self.check(&signed.ballot, faults);
+            self.check("a ballot", signed.ballot.worker, &signed.ballot.domain, faults);
+        }
+        if let Record::Located(fault) = record {
+            self.check("a located fault", fault.worker, &fault.domain, faults);
         }
     }
 
@@ -53,10 +57,11 @@ impl Enrolled {
         }
     }
 
-    fn check(&self, ballot: &Ballot, faults: &mut Vec<String>) {
-        let (domain, who) = (&ballot.domain, ballot.worker.short());
-        let Some(known) = self.workers.get(&ballot.worker) else {
-            return faults.push(format!("a ballot is of worker {who}, which was not enrolled"));
+    /// Whether `what` is of a worker with this operator and engine.
+    fn check(&self, what: &str, worker: NodeId, domain: &FailureDomain, faults: &mut Vec<String>) {
+        let who = worker.short();
+        let Some(known) = self.workers.get(&worker) else {
+            return faults.push(format!("{what} is of worker {who}, which was not enrolled"));
         };
         let is_it = |(operator, engines): &(String, Vec<EngineIntroduction>)| {
             let of =
@@ -66,7 +71,7 @@ impl Enrolled {
         if !known.iter().any(is_it) {
             let (operator, engine, device) = (&domain.operator, domain.engine, &domain.device);
             faults.push(format!(
-                "a ballot of worker {who} claims operator `{operator}` and {engine} on `{device}`, and it was never \
+                "{what} of worker {who} claims operator `{operator}` and {engine} on `{device}`, and it was never \
                  enrolled with those"
             ));
         }
@@ -82,6 +87,7 @@ pub(super) fn ballots_in(record: &Record) -> Vec<&SignedBallot> {
         }
         Record::Late(counted) => vec![&counted.ballot],
         Record::Tested(tested) => vec![&tested.counted.ballot],
+        Record::SealBroken(broken) => vec![&broken.ballot],
         _ => Vec::new(),
     }
 }

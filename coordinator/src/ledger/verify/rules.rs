@@ -9,11 +9,12 @@ use protocol::{
     ballot::{Ballot, SignedBallot},
     digest::Digest,
     domain::Axis,
+    fault::{ALIKE_MAX, FaultClass, LocatedFault, Parting},
     identity::NodeId,
     job::{JobId, JobSpec},
     ledger::{CountedBallot, Decided, Entry, Record, Submitted},
     policy::Policy,
-    standing::Tested,
+    standing::{BrokenSeal, Tested},
     task::TaskId,
     verdict::Verdict,
 };
@@ -42,6 +43,8 @@ struct JobSoFar {
     decided: BTreeMap<u64, (TaskId, Option<Digest>)>,
     /// Those who dissented, and whether they were corrected.
     dissenters: BTreeMap<(u64, NodeId), bool>,
+    /// Those whose fault was located.
+    located: BTreeSet<(u64, NodeId)>,
     over: bool,
     positions: u64,
 }
@@ -106,6 +109,7 @@ impl Rules {
             policy: submitted.policy.clone(),
             decided: BTreeMap::new(),
             dissenters: BTreeMap::new(),
+            located: BTreeSet::new(),
             over: false,
             positions: 0,
         };
@@ -155,6 +159,8 @@ impl Rules {
                 }
             }
             Record::Tested(tested) => so_far.tested(tested, faults),
+            Record::Located(fault) => so_far.located(fault, faults),
+            Record::SealBroken(broken) => so_far.seal_broken(broken, faults),
             Record::Founded { .. }
             | Record::Enrolled(_)
             | Record::Submitted(_)
@@ -283,6 +289,53 @@ impl JobSoFar {
         let replica = tested.counted.ballot.ballot.replica;
         if self.decided.get(&replica.index) != Some(&(replica.task, Some(tested.accepted))) {
             faults.push(format!("task {} is given with another answer than was accepted", replica.index));
+        }
+    }
+
+    /// A fault is that of a dissenter, and is looked for once; whoever it is compared with, or computed the same rightly, is none.
+    fn located(&mut self, fault: &LocatedFault, faults: &mut Vec<String>) {
+        let LocatedFault { index, worker, winner, alike, .. } = fault;
+        let who = worker.short();
+        if self.decided.get(index) != Some(&(fault.task, Some(fault.accepted))) {
+            faults.push(format!("a fault is located on task {index}, and something else was accepted there"));
+        }
+        let dissents = |who: &NodeId| self.dissenters.contains_key(&(*index, *who));
+        if !dissents(worker) {
+            faults.push(format!(
+                "a fault of worker {who} is located on task {index}, and it did not dissent there"
+            ));
+        }
+        if dissents(winner) || alike.iter().any(dissents) || alike.len() > ALIKE_MAX {
+            faults.push(format!("a fault on task {index} is compared with what another dissenter computed"));
+        }
+        let is_shaped = match (fault.class, fault.parting) {
+            (_, Parting::Node { place, digests: [right, wrong], .. }) => {
+                place.from < place.to && right != wrong
+            }
+            (class, Parting::AfterTheSeries) => class.is_none(),
+            (class, Parting::Unknown) => {
+                !matches!(class, Some(FaultClass::Transient | FaultClass::Deterministic))
+            }
+        };
+        if !is_shaped {
+            faults.push(format!("the fault of worker {who} on task {index} has no place, or no difference"));
+        }
+        if !self.located.insert((*index, *worker)) {
+            faults.push(format!("the fault of worker {who} on task {index} was located before"));
+        }
+    }
+
+    /// A seal is broken by a ballot that it does not open to, on a sealed task that is open.
+    fn seal_broken(&self, broken: &BrokenSeal, faults: &mut Vec<String>) {
+        let ballot = &broken.ballot.ballot;
+        let (who, index) = (ballot.worker.short(), ballot.replica.index);
+        if broken.is_whole() {
+            faults.push(format!("worker {who} is said to have broken a seal that its ballot opens"));
+        }
+        if !self.policy.sealed || self.decided.contains_key(&index) {
+            faults.push(format!(
+                "worker {who} is said to have broken a seal on task {index}, where none was asked for"
+            ));
         }
     }
 

@@ -144,7 +144,7 @@ impl Checking {
             Record::Over { state, .. } => self.over(state),
             Record::Submitted(_) => Err(CertificateFault::Submission { position, first: false }),
             // These are about a worker, on the occasion of this job: no rule looks at them.
-            Record::Quarantined(_) | Record::Tested(_) => Ok(()),
+            Record::Quarantined(_) | Record::Tested(_) | Record::Located(_) | Record::SealBroken(_) => Ok(()),
             // Whatever else there is belongs to no job.
             _ => Err(CertificateFault::ForeignEntry { position, job: self.job }),
         }

@@ -400,7 +400,7 @@ class Job:
             }
             demand(job == self.job and self.state is None and is_true.get(state, False), "the end is not true")
             self.state = state
-        elif kind not in ("Quarantined", "Tested"):
+        elif kind not in ("Quarantined", "Tested", "Located", "SealBroken"):
             raise Fault(f"an entry {kind} is of no job")
 
 

@@ -54,6 +54,8 @@ pub(super) fn synced(record: &mut Record, entries: &[Entry]) -> Result<(), Viola
             | Written::Corrected { .. }
             | Written::Revoked { .. }
             | Written::Quarantined(_)
+            | Written::Located(_)
+            | Written::SealBroken(_)
             | Written::Readmitted { .. } => {}
         }
     }

@@ -8,6 +8,7 @@ mod bounded;
 mod corrected;
 mod decided;
 mod durable;
+mod kinds;
 mod majority;
 mod no_rerun;
 mod one_verdict;
@@ -314,6 +315,7 @@ impl Invariants {
     ) -> Result<(), Violation> {
         decided::check(&self.record, machine, scenario)?;
         self.standings.check(machine, scenario)?;
+        self.standings.kinds.check_end(machine, scenario, members)?;
         corrected::check(&self.record, machine, members)
     }
 

@@ -10,12 +10,12 @@ use protocol::{
     digest::Digest,
     domain::Engine,
     ledger::{CountedBallot, Decided, Entry, Record as Written},
-    standing::QuarantineReason,
+    standing::{BrokenSeal, QuarantineReason},
     verdict::Verdict,
 };
 use verdict::{Machine, TEST_NUMBERS};
 
-use super::{TaskKey, Violation};
+use super::{TaskKey, Violation, kinds::Kinds};
 use crate::{
     scenario::{Quarantines, Scenario},
     values::{node_id, worker_name, worker_number},
@@ -36,11 +36,14 @@ struct Plain {
     wrong: u64,
     wrong_in_a_row: u32,
     equivocations: u64,
+    broken_seals: u64,
     in_quarantine: bool,
     quarantines: u32,
     right_in_a_row: u32,
     /// It said two things about one replica since it was let in or back.
     two_faced: bool,
+    /// It revealed something else than it had committed to since then.
+    seal_broken: bool,
 }
 
 /// What the log says of everybody.
@@ -50,6 +53,7 @@ pub(super) struct Standings {
     accepted: BTreeMap<TaskKey, Digest>,
     /// What was said of each task, by whom and as which replica, for what comes late.
     said: BTreeMap<(TaskKey, u32, u32), Digest>,
+    pub(super) kinds: Kinds,
 }
 
 impl Standings {
@@ -75,6 +79,21 @@ impl Standings {
             let plain = self.of_mut(worker, engine);
             plain.two_faced |= !plain.in_quarantine;
         }
+    }
+
+    fn broke_seal(&mut self, broken: &BrokenSeal) -> Result<(), Violation> {
+        let said = &broken.ballot.ballot;
+        let worker = worker_number(&said.worker);
+        if broken.is_whole() {
+            let what = format!("{} is said to have broken a seal that its ballot opens", worker_name(worker));
+            return Err(Violation { invariant: INVARIANT, what });
+        }
+        self.of_mut(worker, said.domain.engine).broken_seals += 1;
+        for engine in [Engine::Cpu, Engine::Gpu] {
+            let plain = self.of_mut(worker, engine);
+            plain.seal_broken |= !plain.in_quarantine;
+        }
+        Ok(())
     }
 
     fn decided(&mut self, decided: &Decided, scenario: &Scenario) {
@@ -114,11 +133,15 @@ impl Standings {
         match record {
             Written::Decided(decided) => self.decided(decided, scenario),
             Written::Late(counted) => self.late(counted),
+            Written::Enrolled(enrolment) => self.kinds.enrolled(enrolment),
+            Written::Located(fault) if scenario.quarantines == Quarantines::Kept => self.kinds.located(fault),
+            Written::SealBroken(broken) => self.broke_seal(broken)?,
             Written::Quarantined(quarantined) => {
                 let worker = worker_number(&quarantined.worker);
                 self.check_grounds(worker, quarantined.engine, quarantined.reason, scenario)?;
                 let plain = self.of_mut(worker, quarantined.engine);
-                (plain.in_quarantine, plain.two_faced, plain.right_in_a_row) = (true, false, 0);
+                (plain.in_quarantine, plain.right_in_a_row) = (true, 0);
+                (plain.two_faced, plain.seal_broken) = (false, false);
                 plain.quarantines += 1;
             }
             Written::Tested(tested) => {
@@ -126,7 +149,11 @@ impl Standings {
                 let known = self.accepted.get(&TaskKey::of(&said.replica));
                 let (worker, is_right) = (worker_number(&said.worker), known == Some(&said.digest));
                 let plain = self.of_mut(worker, said.domain.engine);
-                plain.right_in_a_row = if is_right { plain.right_in_a_row + 1 } else { 0 };
+                if plain.in_quarantine {
+                    plain.right_in_a_row = if is_right { plain.right_in_a_row + 1 } else { 0 };
+                } else {
+                    self.kinds.tested(worker, said.domain.engine, is_right);
+                }
             }
             Written::Readmitted { worker, engine } => {
                 let worker = worker_number(worker);
@@ -136,7 +163,8 @@ impl Standings {
                     let what = format!("{who} is let back after {right} right answers in a row");
                     return Err(Violation { invariant: INVARIANT, what });
                 }
-                (plain.in_quarantine, plain.two_faced, plain.wrong_in_a_row) = (false, false, 0);
+                (plain.in_quarantine, plain.wrong_in_a_row) = (false, 0);
+                self.kinds.readmitted(worker, *engine);
             }
             _ => {}
         }
@@ -156,6 +184,10 @@ impl Standings {
                 QuarantineReason::Equivocated => plain.two_faced,
                 QuarantineReason::WrongInARow(answers) => {
                     plain.wrong_in_a_row == answers && answers >= WRONG_IN_A_ROW
+                }
+                QuarantineReason::BrokeSeal => plain.seal_broken,
+                QuarantineReason::Lasting(_) | QuarantineReason::Kind { .. } => {
+                    self.kinds.has_grounds(worker, engine, &reason)
                 }
                 QuarantineReason::ErrorRate { wrong, answers } => {
                     // More than a tenth for certain means that many in what was seen.
@@ -185,8 +217,13 @@ impl Standings {
     ) -> Result<(), Violation> {
         let in_quarantine = self.of.get(&(worker, engine)).is_some_and(|plain| plain.in_quarantine);
         let is_test = replica.number >= TEST_NUMBERS;
+        let is_held = self.kinds.is_held(worker, engine);
         let (who, index) = (worker_name(worker), replica.index);
         let what = match (in_quarantine, is_test) {
+            (false, false) if is_held => {
+                format!("the {engine} of {who} is held back, and is leased task {index}")
+            }
+            (false, true) if is_held => return Ok(()),
             (true, false) => format!("{who} is in quarantine with its {engine}, and is leased task {index}"),
             (false, true) => format!("{who} is in no quarantine, and is given task {index} as a test"),
             _ => return Ok(()),
@@ -205,16 +242,19 @@ impl Standings {
         if scenario.quarantines == Quarantines::LeftOut {
             return Ok(());
         }
+        self.kinds.check(machine, |worker, engine| {
+            self.of.get(&(worker, engine)).is_none_or(|plain| !plain.in_quarantine)
+        })?;
         for ((worker, engine), plain) in &self.of {
             let record = machine.standing(&node_id(*worker)).map(|standing| *standing.with(*engine));
             let record = record.unwrap_or_default();
             let (total, quarantine) = (record.total, record.quarantine);
             let right_in_a_row = quarantine.map_or(plain.right_in_a_row, |it| it.right_in_a_row);
-            let known =
-                (total.right, total.wrong, record.equivocations, quarantine.is_some(), right_in_a_row);
-            let expected =
-                (plain.right, plain.wrong, plain.equivocations, plain.in_quarantine, plain.right_in_a_row);
-            let is_due = plain.two_faced || plain.wrong_in_a_row >= WRONG_IN_A_ROW;
+            let sins = (record.equivocations, record.broken_seals);
+            let known = (total.right, total.wrong, sins, quarantine.is_some(), right_in_a_row);
+            let sins = (plain.equivocations, plain.broken_seals);
+            let expected = (plain.right, plain.wrong, sins, plain.in_quarantine, plain.right_in_a_row);
+            let is_due = plain.two_faced || plain.seal_broken || plain.wrong_in_a_row >= WRONG_IN_A_ROW;
             if known != expected || (is_due && !plain.in_quarantine) {
                 let who = worker_name(*worker);
                 let what =

@@ -147,6 +147,7 @@ impl<D: Decider> World<D> {
             worker: values::node_id(number),
             operator: worker.member.operator.clone(),
             engines: worker.engines(),
+            build: super::durability::BUILD.to_owned(),
             slots: self.scenario.slots,
             resumes: worker.resumes(),
         };
@@ -381,6 +382,7 @@ impl<D: Decider> World<D> {
             Output::Correct { worker, replica, accepted } => {
                 self.counts.corrections += 1;
                 self.invariants.corrected(&replica, accepted)?;
+                self.locate(worker, &replica, accepted);
                 if let Some(orders) = self.outbox(values::worker_number(&worker)) {
                     orders.corrections.push((replica, accepted));
                 }

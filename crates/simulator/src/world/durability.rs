@@ -23,6 +23,8 @@ use crate::{
     values,
 };
 
+/// The version of every worker's program: an empty one takes no memory in a ballot.
+pub(super) const BUILD: &str = "";
 /// How far ahead of the world's the coordinator's clock may be after a restart, in milliseconds.
 const CLOCK_AHEAD_MS_MAX: u64 = 120_000;
 
@@ -100,7 +102,7 @@ impl<D: Decider> World<D> {
             name: values::worker_name(number),
             operator: worker.member.operator.clone(),
             engines: worker.engines(),
-            build: "simulated".to_owned(),
+            build: BUILD.to_owned(),
         };
         self.write_down(Record::Enrolled(enrolment))
     }
@@ -141,6 +143,7 @@ impl<D: Decider> World<D> {
         self.gate.clear();
         self.fetches.clear();
         self.evidence.clear();
+        self.located.clear();
         for worker in 0..self.scenario.nodes() {
             self.drop_orders(worker);
             if let Some(session) = self.sessions[worker as usize].take() {
@@ -203,6 +206,9 @@ impl<D: Decider> World<D> {
             match &entry.record {
                 Record::Submitted(submitted) => drop(taken.insert(values::job_number(submitted.job))),
                 Record::Over { .. } => over += 1,
+                Record::Located(fault) => {
+                    self.located.insert((values::worker_number(&fault.worker), fault.job, fault.index));
+                }
                 Record::Enrolled(enrolment) => {
                     self.enrolled.insert(values::worker_number(&enrolment.worker));
                 }

@@ -10,6 +10,7 @@ use protocol::{
     constant::Formula,
     digest::Digest,
     domain::Engine,
+    fault::LocatedFault,
     job::JobId,
 };
 
@@ -145,6 +146,11 @@ pub(super) enum Event {
     Silence {
         worker: u32,
         session: u64,
+    },
+    /// A fault was located.
+    Located {
+        life: u32,
+        fault: Box<LocatedFault>,
     },
     /// A sync of the coordinator's disk ends.
     Synced {

@@ -7,6 +7,7 @@ mod auditing;
 mod coordinator;
 mod durability;
 mod envelopes;
+mod locating;
 mod message;
 mod mishaps;
 mod node;
@@ -60,6 +61,8 @@ pub struct Counts {
     pub bundles: u64,
     /// Ballots taken.
     pub ballots: u64,
+    /// Jobs whose policy asks for audits.
+    pub audited_jobs: u64,
     /// Audits among them.
     pub audits: u64,
     /// Of those, the ones that reject what they tested.
@@ -88,6 +91,8 @@ pub struct Counts {
     pub tests: u64,
     /// How often an engine was let back.
     pub readmissions: u64,
+    /// Faults of dissenters that were located.
+    pub faults_located: u64,
     /// Crashes of the coordinator.
     pub coordinator_crashes: u64,
     /// Records that were written down.
@@ -174,6 +179,8 @@ pub struct World<D> {
     addressed: BTreeSet<u32>,
     /// Outcomes that were asked for, by worker.
     fetches: BTreeSet<(u32, JobId, u64)>,
+    /// The dissents of which it was looked for the fault.
+    located: BTreeSet<(u32, JobId, u64)>,
     /// What auditors need, where it was asked for, and where it is here.
     evidence: Exhibits,
     clock_ahead_ms: u64,
@@ -245,6 +252,7 @@ impl<D: Decider> World<D> {
             outboxes: vec![Orders::default(); workers.len()],
             addressed: BTreeSet::new(),
             fetches: BTreeSet::new(),
+            located: BTreeSet::new(),
             evidence: Exhibits::default(),
             clock_ahead_ms: 0,
             jobs_submitted: 0,
@@ -378,6 +386,7 @@ impl<D: Decider> World<D> {
             }
             Event::Silence { worker, session } => return self.silence(worker, session),
             Event::Synced { life } => return self.synced(life),
+            Event::Located { life, fault } => return self.fault_located(life, fault),
             Event::CoordinatorBack { life } => return self.coordinator_back(life),
             Event::Submit { job } => return self.submit(job),
             Event::Mishap { worker, mishap } => self.mishap(worker, mishap),
@@ -395,6 +404,9 @@ impl<D: Decider> World<D> {
 
     fn count_tallies(&mut self) {
         let machine = self.decider.machine();
+        if self.scenario.policy.audit_rule().is_some() {
+            self.counts.audited_jobs += machine.jobs().count() as u64;
+        }
         let progress = machine.jobs().filter_map(|(id, _)| machine.progress(id));
         self.counts.disputes += progress.map(|progress| progress.disputes).sum::<u64>();
         let decided = self.counts.accepted + self.counts.undecided;

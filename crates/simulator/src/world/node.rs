@@ -125,7 +125,7 @@ impl<D: Decider> World<D> {
         let wrong = |liar| values::lie(work.replica.task, liar);
         let (digest, contradiction) = match self.workers[number as usize].member.behaviour {
             Behaviour::LiesAlone | Behaviour::Forges => (wrong(number + 1), None),
-            Behaviour::LiesTogether => (wrong(0), None),
+            Behaviour::LiesTogether | Behaviour::Broken => (wrong(0), None),
             Behaviour::Equivocates => (truth, Some(wrong(number + 1))),
             Behaviour::Mixes if self.chance.happens(300_000) => (wrong(number + 1), None),
             Behaviour::Copies if !work.sealed => (*self.overheard.get(&TaskKey::of(&work.replica))?, None),

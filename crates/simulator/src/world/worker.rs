@@ -17,6 +17,7 @@ use protocol::{
 };
 
 use super::{
+    durability::BUILD,
     message::{Bundle, Work},
     voice::Voice,
 };
@@ -66,8 +67,11 @@ pub(super) struct Stored {
     pub(super) corrected: bool,
 }
 
-fn device_of(engine: Engine) -> String {
-    format!("{engine} device")
+fn device_of(engine: Engine, number: u32) -> String {
+    match number {
+        0 => format!("{engine} device"),
+        number => format!("{engine} device {number}"),
+    }
 }
 
 #[derive(Debug)]
@@ -106,7 +110,7 @@ impl Worker {
     pub(super) fn new(number: u32, member: Member, has_processor: bool) -> Self {
         Self {
             number,
-            device: device_of(member.engine),
+            device: device_of(member.engine, member.device),
             has_processor,
             member,
             runs: true,
@@ -130,7 +134,7 @@ impl Worker {
         let own = EngineIntroduction { engine: self.member.engine, device: self.device.clone() };
         let adds_processor = self.has_processor && self.member.engine != Engine::Cpu;
         let processor = adds_processor
-            .then(|| EngineIntroduction { engine: Engine::Cpu, device: device_of(Engine::Cpu) });
+            .then(|| EngineIntroduction { engine: Engine::Cpu, device: device_of(Engine::Cpu, 0) });
         std::iter::once(own).chain(processor).collect()
     }
 
@@ -190,10 +194,9 @@ impl Worker {
             device: if work.engine == self.member.engine {
                 self.device.clone()
             } else {
-                device_of(work.engine)
+                device_of(work.engine, 0)
             },
-            // No policy asks for it, and an empty name takes no memory.
-            build: String::new(),
+            build: BUILD.to_owned(),
         };
         Ballot { replica: work.replica, worker: values::node_id(voter), digest, domain, audit, trace: None }
     }

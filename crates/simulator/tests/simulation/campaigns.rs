@@ -1,6 +1,6 @@
 //! Campaigns: many worlds, no violation, and wrong verdicts only as often as chance has it.
 
-use simulator::{Campaign, Options, Scenario, World, options::Faults};
+use simulator::{Campaign, Options, Scenario, World, options::Faults, scenario::Traces, world::Counts};
 
 /// Runs a campaign to its end.
 fn run(options: Options, seed: u64, referendums: u64) -> Campaign {
@@ -73,6 +73,27 @@ fn five_hundred_worlds_with_audits_violate_nothing() {
             assert_eq!(report.violation, None, "seed {seed} with {faults:?}, {mode:?}");
             assert!(report.counts.accepted == 32 && report.counts.audits > 0, "seed {seed}: {report:?}");
         }
+    }
+}
+
+/// Of all worlds, those in which faults are located: devices that are broken wherever they are, and liars that claim the
+/// device of honest workers.
+#[test]
+fn five_hundred_worlds_with_located_faults_violate_nothing() {
+    for faults in [Faults::None, Faults::Network, Faults::All] {
+        let options = Options { faults, ..Options::default() };
+        let traced = (6_000_000..)
+            .map(|seed| Scenario::draw(&options, seed, 64))
+            .filter(|scenario| scenario.traces == Traces::Kept && scenario.faulty() > 1);
+        let mut counts = Counts::default();
+        for scenario in traced.take(500) {
+            let (report, _) = World::new(scenario).run();
+            assert_eq!(report.violation, None, "seed {} with {faults:?}", report.seed);
+            assert_eq!(report.counts.accepted, 64, "seed {}", report.seed);
+            counts.add(&report.counts);
+        }
+        assert!(counts.faults_located > 500 && counts.quarantines > 200, "{counts:?}");
+        assert_eq!(counts.honest_quarantines, 0, "{counts:?}");
     }
 }
 

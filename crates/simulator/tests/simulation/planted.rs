@@ -9,15 +9,20 @@ use protocol::{
     ballot::{Ballot, ReplicaId, SignedBallot},
     bundle::Said,
     digest::Digest,
+    fault::{DeviceKind, LocatedFault},
     identity::NodeId,
     job::JobId,
     ledger::{CountedBallot, Decided, Entry, Record, Submitted},
     policy::Policy,
     report::Liveness,
+    standing::{QuarantineReason, Quarantined},
     verdict::Verdict,
 };
-use simulator::{Campaign, Decider, Options, Violation, options::Faults};
-use verdict::{Config, Input, Machine, Output, Rejected, ReplayError, Tasks, tally::Tally};
+use simulator::{
+    Campaign, Decider, Options, Scenario, Violation, World, behaviour::Behaviour, options::Faults,
+    scenario::Traces,
+};
+use verdict::{Config, Input, Machine, Output, Rejected, ReplayError, TEST_NUMBERS, Tasks, tally::Tally};
 
 /// What is wrong with the decider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +72,14 @@ enum Bug {
     QuarantinesNobody,
     /// Whoever is in quarantine is let back at once.
     LetsBackAtOnce,
+    /// A fault of one engine puts all of its kind of device in quarantine.
+    BelievesOneWorker,
+    /// A restart forgets the faults that were located.
+    ForgetsFaults,
+    /// Whoever is to answer a known task never hears of it.
+    LosesTests,
+    /// A restart forgets who broke a seal.
+    ForgetsBrokenSeals,
 }
 
 /// Who rejected whose outcome of which task.
@@ -98,6 +111,8 @@ struct Planted {
     bundles: BTreeSet<Vec<(NodeId, ReplicaId)>>,
     is_again: bool,
     struck: Struck,
+    /// Who has which kinds of device.
+    kinds: BTreeMap<DeviceKind, BTreeSet<NodeId>>,
 }
 
 impl Planted {
@@ -119,6 +134,7 @@ impl Planted {
             bundles: BTreeSet::new(),
             is_again: false,
             struck: Struck::new(),
+            kinds: BTreeMap::new(),
         }
     }
 
@@ -179,6 +195,18 @@ impl Planted {
         self.outputs.push_back(Output::Announce { job, index, verdict });
     }
 
+    /// The word of one worker is taken for all who have the same.
+    fn put_out_the_kind(&mut self, fault: &LocatedFault) {
+        let Some(stretch) = fault.lasting() else { return };
+        let of_it = self.kinds.get(&DeviceKind::in_domain(&fault.domain)).into_iter().flatten();
+        let others = of_it.filter(|worker| **worker != fault.worker).map(|worker| {
+            let reason = QuarantineReason::Kind { worker: fault.worker, stretch };
+            let (worker, engine, job) = (*worker, fault.domain.engine, Some(fault.job));
+            Output::Record(Box::new(Record::Quarantined(Quarantined { worker, engine, reason, job })))
+        });
+        self.outputs.extend(others);
+    }
+
     /// Does the one thing wrong with an order of the machine.
     fn pass_on(&mut self, output: Output) {
         let is_decided = match &output {
@@ -213,6 +241,12 @@ impl Planted {
                 self.standby = Some(*worker);
             }
             (Bug::LeasesToTheQuarantined, Output::Quarantine { worker, .. }) => self.standby = Some(*worker),
+            (Bug::LosesTests, Output::Lease { replica, .. }) if replica.number >= TEST_NUMBERS => return,
+            (Bug::BelievesOneWorker, Output::Record(record)) => {
+                if let Record::Located(fault) = &**record {
+                    self.put_out_the_kind(fault);
+                }
+            }
             (Bug::LetsBackAtOnce, Output::Quarantine { worker, engine, .. }) => {
                 let record = Record::Readmitted { worker: *worker, engine: *engine };
                 self.outputs.push_back(Output::Record(Box::new(record)));
@@ -220,7 +254,7 @@ impl Planted {
             (
                 Bug::LeasesToTheSilent | Bug::LeasesToTheQuarantined,
                 Output::Lease { replica, engine, formula, .. },
-            ) => {
+            ) if replica.number < TEST_NUMBERS => {
                 if let Some(worker) = self.standby.take() {
                     let (replica, engine, formula) = (*replica, *engine, *formula);
                     let (lease_ms, quorum, sealed) = (1000, 1, false);
@@ -259,6 +293,12 @@ impl Decider for Planted {
         match &input {
             Input::JobSubmitted { job, policy, .. } => {
                 self.policies.insert(*job, policy.clone());
+            }
+            Input::WorkerJoined { worker, engines, build, .. } => {
+                for own in engines {
+                    let kind = DeviceKind::of(own.engine, &own.device, build);
+                    self.kinds.entry(kind).or_default().insert(*worker);
+                }
             }
             Input::BallotCast { ballot, .. } => {
                 let said = ballot.ballot();
@@ -341,7 +381,10 @@ impl Decider for Planted {
         }
         let is_forgotten = matches!(
             (self.bug, &entry.record),
-            (Bug::ForgetsQuarantines, Record::Quarantined(_)) | (Bug::ForgetsTests, Record::Tested(_))
+            (Bug::ForgetsQuarantines, Record::Quarantined(_))
+                | (Bug::ForgetsTests, Record::Tested(_))
+                | (Bug::ForgetsFaults, Record::Located(_))
+                | (Bug::ForgetsBrokenSeals, Record::SealBroken(_))
         );
         if is_forgotten {
             return Ok(());
@@ -571,4 +614,62 @@ fn a_way_back_without_right_answers_is_found() {
     let options = Options { faults: Faults::None, ..Options::default() };
     let invariant = "standing follows from the ledger";
     assert_found(Bug::LetsBackAtOnce, options, invariant, "is let back after 0 right answers in a row");
+}
+
+#[test]
+fn a_quarantine_on_the_word_of_another_worker_is_found() {
+    for faults in [Faults::None, Faults::All] {
+        let options = Options { faults, ..Options::default() };
+        let invariant = "standing follows from the ledger";
+        assert_found(
+            Bug::BelievesOneWorker,
+            options,
+            invariant,
+            "because its kind of device gave a wrong value",
+        );
+    }
+}
+
+/// Asserts that a bug is found in one of the worlds that are like this.
+fn assert_found_where(
+    bug: Bug,
+    options: Options,
+    is_like: impl Fn(&Scenario) -> bool,
+    (invariant, words): (&str, &str),
+) {
+    let drawn = (5..).map(|seed| Scenario::draw(&options, seed, 64)).filter(|scenario| is_like(scenario));
+    let run = |scenario| {
+        let world = World::with_decider(scenario, move |config, seed| Planted::new(bug, config, seed));
+        world.run().0.violation
+    };
+    let violation = drawn.take(300).find_map(run).unwrap_or_else(|| panic!("{bug:?} is not found"));
+    assert_eq!(violation.invariant, invariant, "{violation}");
+    assert!(violation.what.contains(words), "{violation}");
+}
+
+#[test]
+fn faults_that_a_restart_forgets_are_found() {
+    let invariant = "an engine is held back for a fault of its kind, until its own answer";
+    let crashes =
+        |scenario: &Scenario| scenario.traces == Traces::Kept && scenario.coordinator_crashes.len() > 2;
+    let found = (invariant, "is free, and the log has");
+    assert_found_where(Bug::ForgetsFaults, Options::default(), crashes, found);
+}
+
+#[test]
+fn known_tasks_that_never_reach_those_who_are_held_back_are_found_once_they_leave_tasks_open() {
+    // Of jobs that come one after the other, the later ones find their workers held back.
+    let options = Options { faults: Faults::Network, ..Options::default() };
+    let is_like = |scenario: &Scenario| scenario.traces == Traces::Kept && scenario.jobs.len() > 1;
+    assert_found_where(Bug::LosesTests, options, is_like, ("every task is decided", "tasks open"));
+}
+
+#[test]
+fn broken_seals_that_a_restart_forgets_are_found() {
+    let copies = |scenario: &Scenario| {
+        let mut members = scenario.members.iter();
+        scenario.policy.sealed && members.any(|member| member.behaviour == Behaviour::Copies)
+    };
+    let found = ("standing follows from the ledger", "the machine knows");
+    assert_found_where(Bug::ForgetsBrokenSeals, Options::default(), copies, found);
 }

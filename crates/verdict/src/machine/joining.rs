@@ -8,9 +8,8 @@ use crate::{input::Rejected, worker::Worker};
 impl Machine {
     pub(super) fn worker_joined(
         &mut self,
-        id: NodeId,
-        operator: String,
-        engines: Vec<EngineIntroduction>,
+        (id, operator): (NodeId, String),
+        (engines, build): (Vec<EngineIntroduction>, String),
         slots: u32,
         now_ms: u64,
     ) {
@@ -18,13 +17,14 @@ impl Machine {
         self.free_leases_of(id, now_ms);
         if let Some(worker) = self.workers.get_mut(&id) {
             self.live -= u32::from(worker.is_elector());
-            worker.rejoin(operator, engines, slots);
+            worker.rejoin(operator, engines, build, slots);
         } else {
             self.forget_absent_workers();
-            self.workers.insert(id, Worker::new(operator, engines, slots));
+            self.workers.insert(id, Worker::new(operator, engines, build, slots));
         }
+        let [held, shut] = self.shut_of(&id);
         if let Some(worker) = self.workers.get_mut(&id) {
-            worker.shut = self.standings.shut(&id);
+            (worker.held, worker.shut) = (held, shut);
             self.live += u32::from(worker.is_elector());
         }
         self.begin_tests(id);

@@ -11,7 +11,7 @@ use protocol::{ballot::ReplicaId, identity::NodeId, job::JobId, task::Weight};
 use super::{LeaseEnd, Machine};
 use crate::{
     crowds::Turn,
-    dispatch::{self, Placement},
+    dispatch::{self, Placement, Unfit},
     input::Output,
     job::{HUNGRY_MAX, Job},
 };
@@ -368,6 +368,10 @@ impl Machine {
 
     fn nobody_fits(&self, job: JobId, index: u64) -> bool {
         let Some(tally) = self.jobs.get(&job).and_then(|job| job.tally(index)) else { return false };
-        self.workers.iter().all(|(id, worker)| dispatch::place(tally, id, worker).is_err())
+        self.workers.iter().all(|(id, worker)| match dispatch::place(tally, id, worker) {
+            Ok(_) => false,
+            Err(Unfit::Quarantined) => !self.may_be_released(id),
+            Err(Unfit::Asked | Unfit::NotDistinct(_)) => true,
+        })
     }
 }

@@ -8,6 +8,7 @@
 mod auditing;
 mod casting;
 mod joining;
+mod kinds;
 mod lease_end;
 mod leasing;
 mod pardon;
@@ -36,6 +37,7 @@ use crate::{
     crowds::Crowds,
     input::{Input, Output, Rejected},
     job::Job,
+    kinds::Cases,
     liveness::Rhythm,
     lots::Lots,
     standing::Standings,
@@ -117,7 +119,8 @@ fn speaker(input: &Input) -> Option<NodeId> {
         | Input::OutcomeHeld { .. }
         | Input::OutcomeWithheld { .. }
         | Input::EvidenceHeld { .. }
-        | Input::EvidenceWithheld { .. } => None,
+        | Input::EvidenceWithheld { .. }
+        | Input::FaultLocated(_) => None,
     }
 }
 
@@ -185,6 +188,8 @@ pub struct Machine {
     answers_drawn: u64,
     /// What is to follow from verdicts for what was answered alone.
     trials: BTreeSet<Trial>,
+    /// The kinds of device that gave a wrong value.
+    cases: Cases,
     /// Of whom something was noted, in which job.
     to_judge: BTreeSet<(NodeId, JobId)>,
     /// How many tasks were ever decided.
@@ -243,6 +248,7 @@ impl Machine {
             unsure: BTreeSet::new(),
             answers_drawn: 0,
             trials: BTreeSet::new(),
+            cases: Cases::default(),
             to_judge: BTreeSet::new(),
             decided_count: 0,
             known_answers: VecDeque::new(),
@@ -266,8 +272,8 @@ impl Machine {
             return Ok(());
         }
         match input {
-            Input::WorkerJoined { worker, operator, engines, slots, resumes } => {
-                self.worker_joined(worker, operator, engines, slots, now_ms);
+            Input::WorkerJoined { worker, operator, engines, build, slots, resumes } => {
+                self.worker_joined((worker, operator), (engines, build), slots, now_ms);
                 self.resume_leases(worker, &resumes, now_ms);
             }
             Input::WorkerLost { worker } => self.worker_lost(worker, now_ms)?,
@@ -306,6 +312,7 @@ impl Machine {
             Input::CorrectionAcknowledged { worker, replica, digest } => {
                 self.correction_acknowledged(worker, replica, digest, now_ms)?;
             }
+            Input::FaultLocated(fault) => self.fault_located(fault)?,
         }
         self.heard_from(speaker, now_ms);
         Ok(())

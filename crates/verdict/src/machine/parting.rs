@@ -164,6 +164,7 @@ impl Machine {
                 self.forget_debt(*worker, id, *index);
                 let known = self.workers.get_mut(worker);
                 if known.is_some_and(|w| w.catching_up.remove(&(id, *index)) && w.catching_up.is_empty()) {
+                    self.want_tests(*worker);
                     self.wake(*worker);
                 }
             }

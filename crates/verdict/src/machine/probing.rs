@@ -2,7 +2,8 @@
 //!
 //! Of the tasks that were accepted last, some are kept with their answers. An engine in quarantine is given one of them at a
 //! time, drawn by lot, while any job runs. What it answers is written down and counts in no tally: its replica has a number
-//! from a range of its own. So many right ones in a row and the engine is let back, as a new one; after a wrong one, or none,
+//! from a range of its own. Where a fault of its kind of device was located, the task at which it was is the first of the row.
+//! So many right ones in a row and the engine is let back, as a new one; after a wrong one, or none,
 //! it is left alone for a while, twice as long each time.
 
 use protocol::{
@@ -19,7 +20,10 @@ use protocol::{
 };
 
 use super::{Machine, Timer};
-use crate::input::{Input, Output, Rejected};
+use crate::{
+    input::{Input, Output, Rejected},
+    kinds::Known,
+};
 
 /// Replicas from this number on are of tasks whose answer is known, and count in no tally.
 pub const TEST_NUMBERS: u32 = 3 << 30;
@@ -29,6 +33,8 @@ const ANSWERS_KEPT_MAX: usize = 64;
 const LOOKED_AT_MAX: usize = 64;
 /// The pause after an answer that was wrong, or did not come, does not double more often than so.
 const DOUBLINGS_MAX: u32 = 8;
+/// After so many of them in a row nobody waits any more for one that is only held back.
+const WAITED_FOR_MAX: u32 = 3;
 /// After so many of them in a row it is left alone until its worker is connected anew.
 const FAILURES_MAX: u32 = 16;
 
@@ -43,7 +49,7 @@ pub(super) struct KnownAnswer {
     weight: Weight,
 }
 
-/// An engine in quarantine, on its way back.
+/// An engine in quarantine, on its way back, or one that is held back for a fault of its kind of device.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Testing {
     test: Option<Test>,
@@ -53,6 +59,13 @@ pub(super) struct Testing {
     pause_until_ms: u64,
     /// When its timer goes off, in milliseconds.
     timer_ms: Option<u64>,
+}
+
+impl Testing {
+    /// Whether it gave no right answer so often that nobody waits for the next one.
+    pub(super) fn has_failed_often(&self) -> bool {
+        self.failures >= WAITED_FOR_MAX
+    }
 }
 
 /// What it was given.
@@ -91,11 +104,12 @@ impl Machine {
         })
     }
 
-    /// A worker is here, or its standing changed: those of its engines that are in quarantine want to be tested.
+    /// A worker is here, or its standing changed: those of its engines that are in quarantine or held back want to be tested.
     pub(super) fn want_tests(&mut self, id: NodeId) {
         for engine in [Engine::Cpu, Engine::Gpu] {
             let standing = self.standings.get(&id);
-            if standing.is_some_and(|standing| standing.with(engine).has_way_back()) {
+            let has_way_back = standing.is_some_and(|standing| standing.with(engine).has_way_back());
+            if has_way_back || self.held_back(&id, engine).is_some() {
                 self.testing.entry((id, engine)).or_default();
                 self.to_test.insert((id, engine));
             } else {
@@ -132,7 +146,7 @@ impl Machine {
     /// Gives engines in quarantine something to do whose answer is known, while a job runs that could use them again.
     pub(super) fn give_tests(&mut self, now_ms: u64) {
         if self.to_test.is_empty()
-            || self.known_answers.is_empty()
+            || (self.known_answers.is_empty() && self.cases.is_empty())
             || self.jobs.values().all(|job| job.all_decided() || job.state().is_over())
         {
             return;
@@ -157,15 +171,11 @@ impl Machine {
             let at_ms = testing.pause_until_ms;
             return self.set_test_timer(id, engine, at_ms);
         }
-        let jobs = &self.jobs;
-        let fits = |known: &&KnownAnswer| known.engines.contains(&engine) && jobs.contains_key(&known.job);
-        let mut fitting: Vec<&KnownAnswer> = self.known_answers.iter().filter(fits).collect();
-        if fitting.iter().any(|known| known.weight == Weight::Light) {
-            fitting.retain(|known| known.weight == Weight::Light);
-        }
-        let drawn = usize::try_from(self.lots.below(fitting.len() as u64)).unwrap_or(0);
-        let Some(KnownAnswer { job, index, accepted, formula, .. }) = fitting.get(drawn).copied().cloned()
-        else {
+        // Who could not answer the task of its case is given another in between.
+        let is_for_case = testing.failures.is_multiple_of(2);
+        let of_case = self.known_of_case(&id, engine);
+        let other = if is_for_case && of_case.is_some() { None } else { self.draw_known(engine) };
+        let Some(Known { job, index, accepted, formula }) = other.or(of_case) else {
             // Nothing was accepted yet that it can compute: asked again at the next verdict.
             self.starved.insert((id, engine));
             return;
@@ -192,6 +202,19 @@ impl Machine {
             audit,
             witness,
         });
+    }
+
+    /// One of the tasks whose answers are kept, drawn among those that such an engine computes: a light one if there is any.
+    fn draw_known(&mut self, engine: Engine) -> Option<Known> {
+        let jobs = &self.jobs;
+        let fits = |known: &&KnownAnswer| known.engines.contains(&engine) && jobs.contains_key(&known.job);
+        let mut fitting: Vec<&KnownAnswer> = self.known_answers.iter().filter(fits).collect();
+        if fitting.iter().any(|known| known.weight == Weight::Light) {
+            fitting.retain(|known| known.weight == Weight::Light);
+        }
+        let drawn = usize::try_from(self.lots.below(fitting.len() as u64)).unwrap_or(0);
+        let KnownAnswer { job, index, accepted, formula, .. } = **fitting.get(drawn)?;
+        Some(Known { job, index, accepted, formula })
     }
 
     fn set_test_timer(&mut self, id: NodeId, engine: Engine, at_ms: u64) {
@@ -285,6 +308,7 @@ impl Machine {
         let is_enough = self.standings.tested(worker, engine, is_right);
         if !is_right {
             self.test_failed(worker, engine, now_ms);
+            self.to_judge.insert((worker, replica.job));
         } else if is_enough {
             self.outputs.push_back(Output::Record(Box::new(Record::Readmitted { worker, engine })));
             self.outputs.push_back(Output::Readmit { worker, engine });
@@ -293,6 +317,8 @@ impl Machine {
             (testing.test, testing.failures) = (None, 0);
             self.to_test.insert((worker, engine));
         }
+        // One that was held back is free, or is to be in quarantine.
+        self.note_kind_test(worker, engine, is_right);
         Ok(())
     }
 
@@ -305,5 +331,11 @@ impl Machine {
         let at_ms = now_ms.saturating_add(pause_ms);
         testing.pause_until_ms = at_ms;
         self.set_test_timer(id, engine, at_ms);
+        if self.config.electorate_closed && self.held_back(&id, engine).is_some() {
+            // Whatever waits for it may be given up.
+            let hungry =
+                self.jobs.iter().flat_map(|(id, job)| job.hungry.indices().map(move |index| (*id, index)));
+            self.suspects.extend(hungry);
+        }
     }
 }

@@ -101,22 +101,43 @@ impl Machine {
             Record::Tested(tested) => {
                 let said = &tested.counted.ballot.ballot;
                 self.standings.tested(said.worker, said.domain.engine, tested.is_right());
+                self.note_kind_test(said.worker, said.domain.engine, tested.is_right());
                 Ok(())
             }
             Record::Readmitted { worker, engine } => {
                 self.let_back(*worker, *engine);
                 Ok(())
             }
+            Record::Located(fault) => {
+                self.note_located(fault);
+                Ok(())
+            }
+            Record::SealBroken(broken) => {
+                let said = &broken.ballot.ballot;
+                self.note_broken_seal(said.worker, said.domain.engine);
+                if let Some(record) = self.workers.get_mut(&said.worker) {
+                    record.broken_seals += 1;
+                }
+                if let Some(job) = self.jobs.get_mut(&said.replica.job) {
+                    *job.broken_seals.entry(said.worker).or_default() += 1;
+                }
+                Ok(())
+            }
         }
     }
 
     fn replay_enrolment(&mut self, enrolment: &Enrolment) {
-        let Enrolment { worker: id, operator, engines, .. } = enrolment;
-        let worker =
-            self.workers.entry(*id).or_insert_with(|| Worker::new(operator.clone(), engines.clone(), 1));
-        worker.rejoin(operator.clone(), engines.clone(), 1);
+        let Enrolment { worker: id, operator, engines, build, .. } = enrolment;
+        let worker = self
+            .workers
+            .entry(*id)
+            .or_insert_with(|| Worker::new(operator.clone(), engines.clone(), build.clone(), 1));
+        worker.rejoin(operator.clone(), engines.clone(), build.clone(), 1);
         worker.connected = false;
-        worker.shut = self.standings.shut(id);
+        let [held, shut] = self.shut_of(id);
+        if let Some(worker) = self.workers.get_mut(id) {
+            (worker.held, worker.shut) = (held, shut);
+        }
     }
 
     fn replay_decided(&mut self, decided: &Decided, is_held: bool, at_ms: u64) -> Result<(), ReplayError> {

@@ -5,6 +5,8 @@ use protocol::{
     commitment::{Commitment, Salt},
     identity::NodeId,
     job::JobId,
+    ledger::Record,
+    standing::BrokenSeal,
 };
 
 use super::{LeaseEnd, Machine, Timer};
@@ -171,7 +173,13 @@ impl Machine {
             return Err(Rejected::Premature { worker, index });
         }
         match tally.seal_fault(said, Some(salt)).filter(|_| needs_seal) {
-            Some(fault) => self.break_seal(worker, replica, fault, now_ms),
+            Some(fault) => {
+                if let Some(commitment) = tally.commitment(number).filter(|_| fault == SealFault::Mismatch) {
+                    let broken = BrokenSeal { ballot: ballot.signed().clone(), salt: *salt, commitment };
+                    self.record_broken_seal(broken);
+                }
+                self.break_seal(worker, replica, fault, now_ms);
+            }
             None => return self.ballot_cast(ballot, outcome_held, compute_us, now_ms),
         }
         Ok(())
@@ -196,6 +204,16 @@ impl Machine {
             return Ok(());
         }
         self.ballot_cast(ballot, outcome_held, compute_us, now_ms)
+    }
+
+    /// A ballot that is not what was committed to is proof, and is written down. Nothing else about seals says whether a
+    /// worker is honest: one that never opens its commitment may be cut off, and one that commits anew may have crashed.
+    fn record_broken_seal(&mut self, broken: BrokenSeal) {
+        let said = &broken.ballot.ballot;
+        let (worker, engine, job) = (said.worker, said.domain.engine, said.replica.job);
+        self.outputs.push_back(Output::Record(Box::new(Record::SealBroken(Box::new(broken)))));
+        self.note_broken_seal(worker, engine);
+        self.to_judge.insert((worker, job));
     }
 
     /// A seal is broken: it is counted, and the seat goes to another worker.

@@ -193,6 +193,7 @@ impl Machine {
             job.corrections += 1;
         }
         if is_up_to_date {
+            self.want_tests(worker);
             self.wake(worker);
         }
     }

@@ -120,6 +120,11 @@ impl Machine {
         note(&mut self.standings, (worker, engine, finding));
     }
 
+    /// A worker revealed another ballot than the one that it had committed to.
+    pub(super) fn note_broken_seal(&mut self, worker: NodeId, engine: Engine) {
+        self.standings.broke_seal(worker, engine);
+    }
+
     /// Looks at those of whom something was noted since it was looked last.
     pub(super) fn judge_noted(&mut self, now_ms: u64) {
         while let Some((worker, job)) = self.to_judge.pop_first() {
@@ -166,18 +171,19 @@ impl Machine {
     /// An engine is back.
     pub(super) fn let_back(&mut self, worker: NodeId, engine: Engine) {
         self.standings.readmit(worker, engine);
+        self.close_cases_of(&worker, engine);
         self.take_standing(worker);
     }
 
     /// What is known of the worker changed: it may be asked for less or for more.
     pub(super) fn take_standing(&mut self, id: NodeId) {
-        let shut = self.standings.shut(&id);
+        let [held, shut] = self.shut_of(&id);
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        if worker.shut == shut {
+        if (worker.held, worker.shut) == (held, shut) {
             return;
         }
         self.live -= u32::from(worker.is_elector());
-        worker.shut = shut;
+        (worker.held, worker.shut) = (held, shut);
         self.live += u32::from(worker.is_elector());
         self.look_anew(id);
         self.look_at_seals();

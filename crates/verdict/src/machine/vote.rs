@@ -193,9 +193,12 @@ impl Machine {
 
     /// Keeps the number of jobs that are over within its bound.
     pub(super) fn forget_oldest(&mut self) {
-        while self.over.len() > self.config.jobs_kept_max
-            && let Some(oldest) = self.over.pop_front()
-        {
+        // The task at which a fault was located is given to other engines of that kind: its job is kept beside the others.
+        let is_needed = |job: &&JobId| self.cases.needs(job);
+        let needed = if self.cases.is_empty() { 0 } else { self.over.iter().filter(is_needed).count() };
+        while self.over.len() > self.config.jobs_kept_max + needed {
+            let Some(place) = self.over.iter().position(|job| !self.cases.needs(job)) else { return };
+            let Some(oldest) = self.over.remove(place) else { return };
             self.forget_job(oldest);
         }
     }

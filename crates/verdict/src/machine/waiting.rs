@@ -44,6 +44,11 @@ impl Machine {
             }
         }
         let workers: Vec<&Worker> = alive.into_iter().map(|(_, worker)| worker).collect();
+        let cases: Vec<_> = shut.iter().filter_map(|id| self.case_that_holds(id)).collect();
+        if let Some(case) = cases.first() {
+            let reason = QuarantineReason::awaited(case.first, &case.stretch);
+            return Some(waits_for_test(index, cases.len(), workers.len(), &reason));
+        }
         let first_shut = shut.first().and_then(|id| self.standings.get(id));
         let reason = first_shut.and_then(|standing| {
             let mut records = [Engine::Cpu, Engine::Gpu].into_iter().map(|engine| standing.with(engine));
@@ -55,6 +60,15 @@ impl Machine {
             (None, None) => waits_for_more(index, workers.len(), tally),
         })
     }
+}
+
+/// Some of those who could be asked are held back.
+fn waits_for_test(index: u64, held: usize, workers: usize, reason: &str) -> String {
+    let who = match (held, workers) {
+        (1, 1) => "the one here has".to_owned(),
+        (held, workers) => format!("{held} of the {workers} here have"),
+    };
+    format!("task {index} waits for another worker: {who} a known task to answer first ({reason})")
 }
 
 /// Some of those who could be asked are in quarantine.

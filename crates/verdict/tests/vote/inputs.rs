@@ -46,6 +46,7 @@ fn workers_that_left_are_forgotten_when_too_many_are_known() {
                 engine: Engine::Cpu,
                 device: String::new(),
             }],
+            build: String::new(),
             slots: 1,
             resumes: Vec::new(),
         };

@@ -6,6 +6,7 @@ mod behaviour;
 mod cluster;
 mod corrections;
 mod counting;
+mod faults;
 mod inputs;
 mod leases;
 mod liveness;

@@ -51,6 +51,7 @@ impl Crew {
                 worker,
                 operator: "o".to_owned(),
                 engines: vec![EngineIntroduction { engine: Engine::Cpu, device: "d".to_owned() }],
+                build: String::new(),
                 slots: 1,
                 resumes: Vec::new(),
             };

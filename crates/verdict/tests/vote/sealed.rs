@@ -1,7 +1,16 @@
 //! Sealed votes: nothing is revealed before the commitments are in, and what was not committed to does not count.
 
 use proptest::prelude::*;
-use protocol::{commitment::Commitment, policy::Policy, report::JobState, verdict::Verdict};
+use protocol::{
+    commitment::Commitment,
+    domain::Engine,
+    identity::NodeId,
+    ledger::Record,
+    policy::Policy,
+    report::JobState,
+    standing::{BrokenSeal, QuarantineReason},
+    verdict::Verdict,
+};
 use verdict::{Input, Rejected, SealFault, liveness::Rhythm, tally::State};
 
 use super::cluster::{Behaviour, Cluster, JOB, lie, salt, truth};
@@ -286,5 +295,70 @@ proptest! {
             let at = ids.iter().position(|id| id == worker).expect("one of ours");
             prop_assert!(at < behaviours.len(), "an honest worker is said to have broken a seal: {fault}");
         }
+    }
+}
+
+/// What is written down when one of four workers votes so on sealed tasks.
+fn records_of(behaviour: Behaviour) -> (Cluster, NodeId) {
+    let mut cluster = Cluster::new(false, 3);
+    for operator in ["a", "b", "c"] {
+        cluster.add(operator, Behaviour::Honest);
+    }
+    let faulty = cluster.add("d", behaviour);
+    cluster.submit(Policy { quorum: 3, replicas: 4, ..sealed() }, 30);
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled));
+    (cluster, faulty)
+}
+
+#[test]
+fn a_ballot_that_is_not_what_was_committed_to_is_written_down_with_its_proof_and_ends_the_leases() {
+    for behaviour in [Behaviour::ChangesItsMind, Behaviour::Copies] {
+        let (mut cluster, faulty) = records_of(behaviour);
+        let broken: Vec<&BrokenSeal> = cluster
+            .records
+            .iter()
+            .filter_map(|entry| match &entry.record {
+                Record::SealBroken(broken) => Some(&**broken),
+                _ => None,
+            })
+            .collect();
+        assert!(!broken.is_empty(), "{behaviour:?}");
+        for seal in &broken {
+            assert_eq!(seal.ballot.ballot.worker, faulty);
+            assert!(!seal.is_whole() && seal.ballot.is_authentic());
+        }
+        let out: Vec<_> = cluster
+            .records
+            .iter()
+            .filter_map(|entry| match &entry.record {
+                Record::Quarantined(quarantined) => Some(quarantined.clone()),
+                _ => None,
+            })
+            .collect();
+        assert!(out.iter().all(|it| (it.worker, it.reason) == (faulty, QuarantineReason::BrokeSeal)));
+        assert_eq!(out.iter().map(|it| it.engine).collect::<Vec<_>>()[..2], [Engine::Cpu, Engine::Gpu]);
+        let count = broken.len() as u64;
+        let seals = |cluster: &Cluster| {
+            let standing = cluster.machine.standing(&faulty).expect("it is known");
+            standing.with(Engine::Cpu).broken_seals
+        };
+        assert_eq!(seals(&cluster), count);
+        let before = cluster.machine.standings().clone();
+        cluster.crash(true);
+        assert_eq!((cluster.machine.standings(), seals(&cluster)), (&before, count));
+        let job = cluster.machine.job(JOB).expect("it is known");
+        assert_eq!(job.broken_seals().get(&faulty), Some(&count), "the report tells it after a restart");
+    }
+}
+
+#[test]
+fn an_envelope_that_is_never_opened_or_was_none_says_nothing_about_standing() {
+    for behaviour in [Behaviour::CommitsOnly, Behaviour::CastsOpenly, Behaviour::Silent] {
+        let (cluster, faulty) = records_of(behaviour);
+        let is_told = |record: &Record| matches!(record, Record::SealBroken(_) | Record::Quarantined(_));
+        assert!(!cluster.records.iter().any(|entry| is_told(&entry.record)), "{behaviour:?}");
+        let record = cluster.machine.standing(&faulty).map(|standing| *standing.with(Engine::Cpu));
+        assert!(record.is_none_or(|record| record.broken_seals == 0 && record.total.wrong == 0));
     }
 }
