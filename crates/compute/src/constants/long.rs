@@ -11,6 +11,7 @@ use rug::Integer;
 
 use crate::{
     control::{Control, HardwareFault, Interrupted, Site},
+    product,
     residues::{Modulus, WordReducer, random_primes},
 };
 
@@ -128,13 +129,13 @@ impl<'c> Checks<'c> {
     /// `a b`.
     pub(super) fn product(&self, site: Site, a: &Long, b: &Long) -> Result<Long, Interrupted> {
         let form = self.prime().product(a.form, b.form);
-        self.made(site, form, || Integer::from(&a.value * &b.value))
+        self.made(site, form, || product::product(&a.value, &b.value))
     }
 
     /// `a^2`.
     pub(super) fn square(&self, site: Site, a: &Long) -> Result<Long, Interrupted> {
         let form = self.prime().product(a.form, a.form);
-        self.made(site, form, || Integer::from(a.value.square_ref()))
+        self.made(site, form, || product::square(&a.value))
     }
 
     /// `a 2^up + b`, or `a 2^up - b`.

@@ -1,0 +1,186 @@
+//! Words as residues and back: the products of numbers from transforms modulo three primes.
+
+use std::arch::x86_64::{
+    __m256d, _mm256_add_pd, _mm256_and_si256, _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_or_si256,
+    _mm256_set1_epi64x, _mm256_set1_pd, _mm256_setr_epi64x, _mm256_setzero_pd, _mm256_srli_epi64,
+    _mm256_sub_pd, _mm256_xor_si256,
+};
+
+use rayon::{join, prelude::*};
+
+use super::{
+    field::{Field, PRIMES},
+    roots::POINTS_MAX,
+    transform::{Shape, Transform},
+};
+
+/// Words of a product from which on its primes go to several threads.
+const PARALLEL_WORDS: usize = 8_192;
+
+/// `2^52`: its last bits are those of an integer below it that is added.
+const TWO_TO_52: f64 = 4_503_599_627_370_496.0;
+
+/// The words of `a b`, the lowest first, as many as those of the factors together. None where there would be too many, or
+/// the processor has not what it takes.
+pub(super) fn product(a: &[u64], b: &[u64]) -> Option<Vec<u64>> {
+    let count = a.len() + b.len();
+    let is_able = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    if count > POINTS_MAX || !is_able {
+        return None;
+    }
+    let shape = Shape::of(count);
+    // SAFETY: the processor has avx2 and fma, as has just been asked.
+    let residues = |place: usize| unsafe { residues(place, shape, a, b) };
+    let all: Vec<Vec<__m256d>> = if count >= PARALLEL_WORDS {
+        (0..PRIMES.len()).into_par_iter().map(residues).collect()
+    } else {
+        (0..PRIMES.len()).map(residues).collect()
+    };
+    // SAFETY: as above.
+    Some(unsafe { carried(&all, shape, count) })
+}
+
+/// The coefficients of the product modulo a prime, times the scale.
+#[target_feature(enable = "avx2,fma")]
+fn residues(place: usize, shape: Shape, a: &[u64], b: &[u64]) -> Vec<__m256d> {
+    let transform = Transform::new(place, shape);
+    let field = Field::of(&PRIMES[place]);
+    let is_square = std::ptr::eq(a, b);
+    let transformed = |words: &[u64]| {
+        let mut data = spread(words, field, shape.points());
+        transform.forward(&mut data);
+        data
+    };
+    let mut data;
+    if is_square {
+        data = transformed(a);
+        transform.square(&mut data);
+    } else {
+        let other;
+        (data, other) = if shape.points() >= PARALLEL_WORDS {
+            join(|| transformed(a), || transformed(b))
+        } else {
+            (transformed(a), transformed(b))
+        };
+        transform.multiply(&mut data, &other);
+    }
+    transform.backward(&mut data);
+    data
+}
+
+/// Words as residues of at most 0.6 primes, with zeros behind them.
+#[target_feature(enable = "avx2,fma")]
+fn spread(words: &[u64], field: Field, points: usize) -> Vec<__m256d> {
+    let mut data = Vec::with_capacity(points / 4);
+    let (whole, rest) = words.as_chunks::<4>();
+    for four in whole {
+        data.push(residues_of_words(*four, field));
+    }
+    if !rest.is_empty() {
+        let last = std::array::from_fn(|place| rest.get(place).copied().unwrap_or(0));
+        data.push(residues_of_words(last, field));
+    }
+    data.resize(points / 4, _mm256_setzero_pd());
+    data
+}
+
+/// The halves of a word are doubles; the upper one times `2^32` is one as well, and less its multiple of the prime it is an
+/// integer below the prime.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn residues_of_words(words: [u64; 4], field: Field) -> __m256d {
+    let words = _mm256_setr_epi64x(
+        words[0].cast_signed(),
+        words[1].cast_signed(),
+        words[2].cast_signed(),
+        words[3].cast_signed(),
+    );
+    let offset = _mm256_set1_pd(TWO_TO_52);
+    let bits = _mm256_castpd_si256(offset);
+    let low = _mm256_or_si256(_mm256_and_si256(words, _mm256_set1_epi64x(0xffff_ffff)), bits);
+    let low = _mm256_sub_pd(_mm256_castsi256_pd(low), offset);
+    // With the exponent of 2^84, the last bit of the mantissa is 2^32.
+    let high_offset = _mm256_set1_pd(TWO_TO_52 * 4_294_967_296.0);
+    let high = _mm256_or_si256(_mm256_srli_epi64::<32>(words), _mm256_castpd_si256(high_offset));
+    let high = _mm256_sub_pd(_mm256_castsi256_pd(high), high_offset);
+    _mm256_add_pd(field.reduced(high), low)
+}
+
+/// What puts residues together: with `s` the scale's inverse and p, q, r the primes, and residues x, y, z,
+/// `t = x s`, `u = (y s - t) / p` modulo q, `v = ((z s - t) / p - u) / q` modulo r, and the number is `t + p (u + q v)`.
+struct Garner {
+    fields: [Field; 3],
+    scale: __m256d,
+    second: [__m256d; 2],
+    third: [__m256d; 3],
+}
+
+impl Garner {
+    #[target_feature(enable = "avx2,fma")]
+    fn new(scale: u64) -> Self {
+        let [p, q, r] = &PRIMES;
+        let all = |value: f64| _mm256_set1_pd(value);
+        let by_p = q.inverse(p.value);
+        let second = [q.product(by_p, q.inverse(scale)), q.negated(by_p)];
+        let by_q = r.inverse(q.value);
+        let by_both = r.product(by_q, r.inverse(p.value));
+        let third = [r.product(by_both, r.inverse(scale)), r.negated(by_both), r.negated(by_q)];
+        Self {
+            fields: [Field::of(p), Field::of(q), Field::of(r)],
+            scale: all(p.balanced(p.inverse(scale))),
+            second: second.map(|factor| all(q.balanced(factor))),
+            third: third.map(|factor| all(r.balanced(factor))),
+        }
+    }
+
+    /// `t`, `u` and `v`, none negative and below their primes. Sums are of at most three products of at most 1 each.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn digits(&self, [x, y, z]: [__m256d; 3]) -> [[u64; 4]; 3] {
+        let [first, second, third] = self.fields;
+        let t = first.canonical(first.product(x, self.scale));
+        let u = _mm256_add_pd(second.product(y, self.second[0]), second.product(t, self.second[1]));
+        let u = second.canonical(u);
+        let v = _mm256_add_pd(third.product(z, self.third[0]), third.product(t, self.third[1]));
+        let v = third.canonical(_mm256_add_pd(v, third.product(u, self.third[2])));
+        [integers(t), integers(u), integers(v)]
+    }
+}
+
+/// Doubles that are integers from 0 to below `2^52`.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn integers(values: __m256d) -> [u64; 4] {
+    let offset = _mm256_set1_pd(TWO_TO_52);
+    let bits = _mm256_castpd_si256(_mm256_add_pd(values, offset));
+    let words = _mm256_xor_si256(bits, _mm256_castpd_si256(offset));
+    // SAFETY: both are 32 bytes of plain integers.
+    unsafe { std::mem::transmute(words) }
+}
+
+/// The first `count` words of the number whose coefficients have these residues.
+#[target_feature(enable = "avx2,fma")]
+fn carried(residues: &[Vec<__m256d>], shape: Shape, count: usize) -> Vec<u64> {
+    let [x, y, z] = residues else { return Vec::new() };
+    let garner = Garner::new(shape.scale());
+    let [p, q, _] = PRIMES.each_ref().map(|prime| u128::from(prime.value));
+    let low = |value: u128| u64::try_from(value & u128::from(u64::MAX)).unwrap_or(0);
+    let mut words = Vec::with_capacity(count + 3);
+    let mut carry = 0_u128;
+    for ((x, y), z) in x.iter().zip(y).zip(z) {
+        let [t, u, v] = garner.digits([*x, *y, *z]);
+        for lane in 0..4 {
+            let upper = u128::from(u[lane]) + q * u128::from(v[lane]);
+            let bottom = u128::from(t[lane]) + p * u128::from(low(upper));
+            let top = p * (upper >> 64);
+            let sum = u128::from(low(carry)) + u128::from(low(bottom));
+            words.push(low(sum));
+            carry = (carry >> 64) + (sum >> 64) + (bottom >> 64) + top;
+        }
+        if words.len() >= count {
+            break;
+        }
+    }
+    words.truncate(count);
+    words
+}
