@@ -76,6 +76,11 @@ impl<'c> Checks<'c> {
         self.reducer.modulus()
     }
 
+    /// The prime with what residues of long numbers take.
+    pub(super) fn reducer(&self) -> &WordReducer {
+        &self.reducer
+    }
+
     /// A number whose residue is taken from itself: a short one, or one that is judged at once.
     pub(super) fn short(&self, value: impl Into<Integer>) -> Long {
         let value = value.into();
@@ -220,7 +225,7 @@ impl<'c> Checks<'c> {
             // Nobody divides by zero but a machine that computes wrongly.
             return Err(self.fault(site).into());
         }
-        let make = || Integer::from(&a.value).div_rem_floor(b.value.clone());
+        let make = || product::quotient_and_rest(&a.value, &b.value);
         let judge = |(quotient, rest): (Integer, Integer)| {
             let is_rest = rest >= 0 && rest < b.value;
             let (quotient, rest) = (self.short(quotient), self.short(rest));

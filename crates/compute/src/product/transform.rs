@@ -9,9 +9,12 @@
 //! Bounds, in units of the prime: what goes into a forward step is at most 2.75, what goes into a backward step at most 2.
 //! Each step says how its results stay within that.
 
-use std::arch::x86_64::{
-    __m256d, _mm256_add_pd, _mm256_permute2f128_pd, _mm256_set1_pd, _mm256_setr_pd, _mm256_sub_pd,
-    _mm256_unpackhi_pd, _mm256_unpacklo_pd,
+use std::{
+    arch::x86_64::{
+        __m256d, _mm256_add_pd, _mm256_permute2f128_pd, _mm256_set1_pd, _mm256_setr_pd, _mm256_sub_pd,
+        _mm256_unpackhi_pd, _mm256_unpacklo_pd,
+    },
+    sync::OnceLock,
 };
 
 use rayon::join;
@@ -48,10 +51,9 @@ impl Shape {
         self.blocks * self.block_points
     }
 
-    /// What a transform forth and back multiplies everything by.
-    pub(super) fn scale(self) -> u64 {
-        let (blocks, points) = (self.blocks as u64, self.block_points as u64);
-        if blocks == 1 { points } else { 4 * points }
+    /// The logarithm of what a transform forth and back multiplies everything by.
+    pub(super) fn scale_log2(self) -> u32 {
+        self.block_points.ilog2() + if self.blocks == 1 { 0 } else { 2 }
     }
 }
 
@@ -61,20 +63,24 @@ pub(super) struct Transform {
     field: Field,
     roots: &'static [f64],
     /// See [`Transform::join_blocks`]: for each block above the fourth, the factors of all blocks.
-    joining: Vec<Vec<f64>>,
+    joining: &'static [Vec<f64>],
 }
+
+/// See [`joining`], for 5, 6 and 7 blocks.
+static JOINING: [[OnceLock<Vec<Vec<f64>>>; 3]; PRIMES.len()] =
+    [const { [const { OnceLock::new() }; 3] }; PRIMES.len()];
 
 impl Transform {
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn new(place: usize, shape: Shape) -> Self {
         let prime = &PRIMES[place];
         let count = (shape.points().next_power_of_two() / 2).max(8);
-        Self {
-            shape,
-            field: Field::of(prime),
-            roots: roots(place, count),
-            joining: joining(prime, shape.blocks),
-        }
+        let joining: &[Vec<f64>] =
+            match shape.blocks.checked_sub(5).and_then(|other| JOINING[place].get(other)) {
+                Some(known) => known.get_or_init(|| joining(prime, shape.blocks)),
+                None => &[],
+            };
+        Self { shape, field: Field::of(prime), roots: roots(place, count), joining }
     }
 
     /// From coefficients of at most 1 to values.

@@ -6,10 +6,12 @@ use std::arch::x86_64::{
     _mm256_sub_pd, _mm256_xor_si256,
 };
 
+use std::sync::LazyLock;
+
 use rayon::{join, prelude::*};
 
 use super::{
-    field::{Field, PRIMES},
+    field::{Field, PRIMES, Prime},
     roots::POINTS_MAX,
     transform::{Shape, Transform},
 };
@@ -24,12 +26,11 @@ const TWO_TO_52: f64 = 4_503_599_627_370_496.0;
 /// the processor has not what it takes.
 pub(super) fn product(a: &[u64], b: &[u64]) -> Option<Vec<u64>> {
     let count = a.len() + b.len();
-    let is_able = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    if count > POINTS_MAX || !is_able {
+    if count > POINTS_MAX || !super::is_available() {
         return None;
     }
     let shape = Shape::of(count);
-    // SAFETY: the processor has avx2 and fma, as has just been asked.
+    // SAFETY: the processor has avx2 and fma: `is_available` has just said so.
     let residues = |place: usize| unsafe { residues(place, shape, a, b) };
     let all: Vec<Vec<__m256d>> = if count >= PARALLEL_WORDS {
         (0..PRIMES.len()).into_par_iter().map(residues).collect()
@@ -115,21 +116,30 @@ struct Garner {
     third: [__m256d; 3],
 }
 
+/// `1 / p` modulo q, `1 / q` and `1 / (p q)` modulo r.
+static INVERSES: LazyLock<[u64; 3]> = LazyLock::new(|| {
+    let [p, q, r] = &PRIMES;
+    let by_q = r.inverse(q.value);
+    [q.inverse(p.value), by_q, r.product(by_q, r.inverse(p.value))]
+});
+
 impl Garner {
+    /// For residues times a power of two.
     #[target_feature(enable = "avx2,fma")]
-    fn new(scale: u64) -> Self {
+    fn new(scale_log2: u32) -> Self {
         let [p, q, r] = &PRIMES;
-        let all = |value: f64| _mm256_set1_pd(value);
-        let by_p = q.inverse(p.value);
-        let second = [q.product(by_p, q.inverse(scale)), q.negated(by_p)];
-        let by_q = r.inverse(q.value);
-        let by_both = r.product(by_q, r.inverse(p.value));
-        let third = [r.product(by_both, r.inverse(scale)), r.negated(by_both), r.negated(by_q)];
+        let [by_p, by_q, by_both] = *INVERSES;
+        let unscale = |prime: &Prime| prime.power(prime.value.div_ceil(2), scale_log2.into());
+        let all = |prime: &Prime, factor: u64| _mm256_set1_pd(prime.balanced(factor));
         Self {
             fields: [Field::of(p), Field::of(q), Field::of(r)],
-            scale: all(p.balanced(p.inverse(scale))),
-            second: second.map(|factor| all(q.balanced(factor))),
-            third: third.map(|factor| all(r.balanced(factor))),
+            scale: all(p, unscale(p)),
+            second: [all(q, q.product(by_p, unscale(q))), all(q, q.negated(by_p))],
+            third: [
+                all(r, r.product(by_both, unscale(r))),
+                all(r, r.negated(by_both)),
+                all(r, r.negated(by_q)),
+            ],
         }
     }
 
@@ -162,23 +172,21 @@ fn integers(values: __m256d) -> [u64; 4] {
 #[target_feature(enable = "avx2,fma")]
 fn carried(residues: &[Vec<__m256d>], shape: Shape, count: usize) -> Vec<u64> {
     let [x, y, z] = residues else { return Vec::new() };
-    let garner = Garner::new(shape.scale());
-    let [p, q, _] = PRIMES.each_ref().map(|prime| u128::from(prime.value));
+    let garner = Garner::new(shape.scale_log2());
+    let (p, q) = (u128::from(PRIMES[0].value), u128::from(PRIMES[1].value));
     let low = |value: u128| u64::try_from(value & u128::from(u64::MAX)).unwrap_or(0);
-    let mut words = Vec::with_capacity(count + 3);
+    let mut words = vec![0; count.next_multiple_of(4)];
+    let (fours, _) = words.as_chunks_mut::<4>();
     let mut carry = 0_u128;
-    for ((x, y), z) in x.iter().zip(y).zip(z) {
+    for (((x, y), z), four) in x.iter().zip(y).zip(z).zip(fours) {
         let [t, u, v] = garner.digits([*x, *y, *z]);
         for lane in 0..4 {
             let upper = u128::from(u[lane]) + q * u128::from(v[lane]);
             let bottom = u128::from(t[lane]) + p * u128::from(low(upper));
-            let top = p * (upper >> 64);
+            let top = p * (upper >> 64) + (bottom >> 64);
             let sum = u128::from(low(carry)) + u128::from(low(bottom));
-            words.push(low(sum));
-            carry = (carry >> 64) + (sum >> 64) + (bottom >> 64) + top;
-        }
-        if words.len() >= count {
-            break;
+            four[lane] = low(sum);
+            carry = (carry >> 64) + (sum >> 64) + top;
         }
     }
     words.truncate(count);
