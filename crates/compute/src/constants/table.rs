@@ -132,7 +132,7 @@ mod tests {
     fn beta_integral(a: u32, k: u32) -> Rational {
         let expanded = |place: u32| {
             let binomial = Rational::from(Integer::from(2 * k).binomial(place));
-            let signed = if place % 2 == 0 { binomial } else { -binomial };
+            let signed = if place.is_multiple_of(2) { binomial } else { -binomial };
             signed / (2 * a + 2 * k + 2 * place + 1)
         };
         (0..=2 * k).map(expanded).sum::<Rational>() / Integer::from(24).pow(2 * k)

@@ -206,12 +206,12 @@ impl Transform {
     /// `0.5 + 0.18 x`.)
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    fn quarter(&self, [a, b, c, d]: [__m256d; 4], [w, x, y]: [__m256d; 3]) -> [__m256d; 4] {
+    fn quarter(&self, [a, b, c, d]: [__m256d; 4], [own, of_even, of_odd]: [__m256d; 3]) -> [__m256d; 4] {
         let field = self.field;
         let a = field.reduced(a);
-        let (c, d) = (field.product(c, w), field.product(d, w));
-        let (even, odd) = (_mm256_add_pd(a, c), field.product(_mm256_add_pd(b, d), x));
-        let (other_even, other_odd) = (_mm256_sub_pd(a, c), field.product(_mm256_sub_pd(b, d), y));
+        let (c, d) = (field.product(c, own), field.product(d, own));
+        let (even, odd) = (_mm256_add_pd(a, c), field.product(_mm256_add_pd(b, d), of_even));
+        let (other_even, other_odd) = (_mm256_sub_pd(a, c), field.product(_mm256_sub_pd(b, d), of_odd));
         [
             _mm256_add_pd(even, odd),
             _mm256_sub_pd(even, odd),
@@ -340,15 +340,15 @@ impl Transform {
     /// 0.51 or multiplied to 0.94.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    fn four(&self, [a, b, c, d]: [__m256d; 4], [w, x, y]: [__m256d; 3]) -> [__m256d; 4] {
+    fn four(&self, [a, b, c, d]: [__m256d; 4], [own, of_even, of_odd]: [__m256d; 3]) -> [__m256d; 4] {
         let field = self.field;
-        let (even, odd) = (_mm256_add_pd(a, b), field.product(_mm256_sub_pd(b, a), x));
-        let (other_even, other_odd) = (_mm256_add_pd(c, d), field.product(_mm256_sub_pd(d, c), y));
+        let (even, odd) = (_mm256_add_pd(a, b), field.product(_mm256_sub_pd(b, a), of_even));
+        let (other_even, other_odd) = (_mm256_add_pd(c, d), field.product(_mm256_sub_pd(d, c), of_odd));
         [
             field.reduced(_mm256_add_pd(even, other_even)),
             field.reduced(_mm256_add_pd(odd, other_odd)),
-            field.product(_mm256_sub_pd(other_even, even), w),
-            field.product(_mm256_sub_pd(other_odd, odd), w),
+            field.product(_mm256_sub_pd(other_even, even), own),
+            field.product(_mm256_sub_pd(other_odd, odd), own),
         ]
     }
 

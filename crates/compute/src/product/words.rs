@@ -146,14 +146,15 @@ impl Garner {
     /// `t`, `u` and `v`, none negative and below their primes. Sums are of at most three products of at most 1 each.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    fn digits(&self, [x, y, z]: [__m256d; 3]) -> [[u64; 4]; 3] {
+    fn digits(&self, residues: [__m256d; 3]) -> [[u64; 4]; 3] {
         let [first, second, third] = self.fields;
-        let t = first.canonical(first.product(x, self.scale));
-        let u = _mm256_add_pd(second.product(y, self.second[0]), second.product(t, self.second[1]));
-        let u = second.canonical(u);
-        let v = _mm256_add_pd(third.product(z, self.third[0]), third.product(t, self.third[1]));
-        let v = third.canonical(_mm256_add_pd(v, third.product(u, self.third[2])));
-        [integers(t), integers(u), integers(v)]
+        let low = first.canonical(first.product(residues[0], self.scale));
+        let middle = second.product(residues[1], self.second[0]);
+        let middle = second.canonical(_mm256_add_pd(middle, second.product(low, self.second[1])));
+        let high = third.product(residues[2], self.third[0]);
+        let high = _mm256_add_pd(high, third.product(low, self.third[1]));
+        let high = third.canonical(_mm256_add_pd(high, third.product(middle, self.third[2])));
+        [integers(low), integers(middle), integers(high)]
     }
 }
 
@@ -171,22 +172,21 @@ fn integers(values: __m256d) -> [u64; 4] {
 /// The first `count` words of the number whose coefficients have these residues.
 #[target_feature(enable = "avx2,fma")]
 fn carried(residues: &[Vec<__m256d>], shape: Shape, count: usize) -> Vec<u64> {
-    let [x, y, z] = residues else { return Vec::new() };
+    let [first, second, third] = residues else { return Vec::new() };
     let garner = Garner::new(shape.scale_log2());
-    let (p, q) = (u128::from(PRIMES[0].value), u128::from(PRIMES[1].value));
+    let (first_prime, second_prime) = (u128::from(PRIMES[0].value), u128::from(PRIMES[1].value));
     let low = |value: u128| u64::try_from(value & u128::from(u64::MAX)).unwrap_or(0);
     let mut words = vec![0; count.next_multiple_of(4)];
     let (fours, _) = words.as_chunks_mut::<4>();
     let mut carry = 0_u128;
-    for (((x, y), z), four) in x.iter().zip(y).zip(z).zip(fours) {
-        let [t, u, v] = garner.digits([*x, *y, *z]);
+    for (((first, second), third), four) in first.iter().zip(second).zip(third).zip(fours) {
+        let [bottom, middle, top] = garner.digits([*first, *second, *third]);
         for lane in 0..4 {
-            let upper = u128::from(u[lane]) + q * u128::from(v[lane]);
-            let bottom = u128::from(t[lane]) + p * u128::from(low(upper));
-            let top = p * (upper >> 64) + (bottom >> 64);
-            let sum = u128::from(low(carry)) + u128::from(low(bottom));
+            let upper = u128::from(middle[lane]) + second_prime * u128::from(top[lane]);
+            let lower = u128::from(bottom[lane]) + first_prime * u128::from(low(upper));
+            let sum = u128::from(low(carry)) + u128::from(low(lower));
             four[lane] = low(sum);
-            carry = (carry >> 64) + (sum >> 64) + top;
+            carry = (carry >> 64) + (sum >> 64) + (lower >> 64) + first_prime * (upper >> 64);
         }
     }
     words.truncate(count);
