@@ -88,9 +88,16 @@ impl<'c> Keeping<'c> {
         self.0.as_ref()?.0.furthest()
     }
 
-    /// Keeps a piece for `from..to` if otherwise too much computing would be lost with it; then nothing would any more.
-    pub(super) fn keep<'n>(&self, range: (u64, u64), lost: &mut Duration, kept: impl FnOnce() -> Kept<'n>) {
-        let Some((work, reducer)) = self.0.as_ref().filter(|(work, _)| work.is_due(*lost)) else { return };
+    /// Keeps a piece for `from..to` if otherwise too much computing would be lost with it, or if it is all that its work
+    /// comes to and that has left pieces; then nothing would be lost any more.
+    pub(super) fn keep<'n>(
+        &self,
+        (range, is_whole): ((u64, u64), bool),
+        lost: &mut Duration,
+        kept: impl FnOnce() -> Kept<'n>,
+    ) {
+        let is_due = |work: &Work<'_>| work.is_due(*lost) || is_whole && work.has_pieces();
+        let Some((work, reducer)) = self.0.as_ref().filter(|(work, _)| is_due(work)) else { return };
         let Kept { words, numbers } = kept();
         let numbers = numbers.into_iter().map(|Number { mantissa, exponent, error }| StoredNumber {
             value: mantissa.value(),

@@ -3,7 +3,7 @@
 //! A residue is a double that holds an integer of either sign, at most some primes in magnitude: sums are left as they
 //! are until they may outgrow 2^53, from where on doubles have gaps. A fused multiply-add gives what the rounded product of
 //! two of them lacks, so that `a b - q p` comes out exactly, with q the rounded quotient; a q that is off by rounding leaves
-//! a residue that is a little larger. (This is how FLINT's `fft_small` computes; see Schultz's notes there, 2022.)
+//! a residue that is a little larger. (So computes FLINT's `fft_small`, by D. Schultz, 2022.)
 
 use std::arch::x86_64::{
     __m256d, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm256_add_pd, _mm256_and_pd,
