@@ -105,3 +105,19 @@ fn a_job_computed_alone_goes_on_from_its_checkpoint_as_well() {
     assert!(printed.contains("resumed from a checkpoint"), "{printed}");
     assert_eq!(pieces(&kept.join("checkpoints")), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn a_folder_that_takes_no_checkpoints_is_refused_before_anything_is_computed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (job, out) = (folder.path().join("pi.toml"), folder.path().join("pi.txt"));
+    fs::write(&job, PI).expect("writable");
+    // A file is no folder.
+    let impossible = job.join("kept");
+    let mut command = command("worker");
+    command.arg("compute").arg(&job).arg("--checkpoints").arg(&impossible).arg("--out").arg(&out);
+    let (code, printed) = Process::start(&mut command).wait();
+    assert_ne!(code, Some(0), "{printed}");
+    let expected = format!("cannot keep checkpoints in {}: Not a directory", impossible.display());
+    assert!(printed.contains(&expected), "{printed}");
+    assert!(!printed.contains("decimal string") && !out.exists(), "{printed}");
+}

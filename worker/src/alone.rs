@@ -32,7 +32,7 @@ pub enum AloneError {
     /// A file.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// `read` or `write`.
+        /// `read`, `write` or `keep checkpoints in`.
         action: &'static str,
         /// Which.
         path: PathBuf,
@@ -127,6 +127,7 @@ fn read_job(path: &Path) -> Result<(JobSpec, Plan), AloneError> {
 }
 
 fn compute_all(plan: &Plan, arguments: &Compute, pool: &rayon::ThreadPool) -> Result<Timing, AloneError> {
+    let checkpoints = open_checkpoints(arguments)?;
     let failed = |source| AloneError::File {
         action: "write",
         path: arguments.out.clone().unwrap_or_default(),
@@ -137,10 +138,6 @@ fn compute_all(plan: &Plan, arguments: &Compute, pool: &rayon::ThreadPool) -> Re
         Some(path) => Box::new(BufWriter::new(File::create_new(path).map_err(failed)?)),
         None => Box::new(std::io::sink()),
     };
-    let checkpoints = arguments
-        .checkpoints
-        .as_ref()
-        .map(|folder| CheckpointStore::open(folder, arguments.checkpoint_every));
     let started = Instant::now();
     let mut assembler = ResultAssembler::new(plan);
     let mut phases: Vec<(&'static str, Duration)> = Vec::new();
@@ -171,6 +168,15 @@ fn compute_all(plan: &Plan, arguments: &Compute, pool: &rayon::ThreadPool) -> Re
     let counts = assembler.finish(&mut out).map_err(failed)?;
     out.flush().map_err(failed)?;
     Ok(Timing { phases, elapsed: started.elapsed(), counts, digests })
+}
+
+/// The checkpoints that were asked for; a folder that takes none is told before anything is computed.
+fn open_checkpoints(arguments: &Compute) -> Result<Option<Arc<CheckpointStore>>, AloneError> {
+    let Some(folder) = &arguments.checkpoints else { return Ok(None) };
+    let store = CheckpointStore::open(folder, arguments.checkpoint_every);
+    let failed = |source| AloneError::File { action: "keep checkpoints in", path: folder.clone(), source };
+    store.try_out().map_err(failed)?;
+    Ok(Some(store))
 }
 
 fn print(spec: &JobSpec, plan: &Plan, timing: &Timing, out: Option<&Path>) {

@@ -76,6 +76,15 @@ impl CheckpointStore {
         Arc::new(store)
     }
 
+    /// Whether pieces can be written at all.
+    ///
+    /// # Errors
+    /// What the system says of the folder.
+    pub fn try_out(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        tempfile::tempfile_in(&self.folder).map(drop)
+    }
+
     /// From now on, computations that end were not given up: the worker stops.
     pub fn keep_all(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);

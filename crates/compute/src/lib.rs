@@ -12,6 +12,7 @@ pub mod control;
 pub mod digit_extraction;
 pub mod engine;
 pub mod expression;
+mod product;
 pub mod range_check;
 pub mod residues;
 pub mod trace;

@@ -163,6 +163,29 @@ fn a_finished_tree_is_one_piece_and_is_not_summed_again() {
     assert_eq!((second.told("resumed"), second.told("kept")), (1, 0));
 }
 
+/// Chudnovsky's series, the fraction of e, and the sums of Bessel functions.
+#[test]
+fn a_tree_that_has_left_pieces_leaves_its_whole_however_little_was_lost_since() {
+    for computation in [COMPUTATIONS[0], COMPUTATIONS[3], COMPUTATIONS[7]] {
+        let (constant, formula, decimals) = computation;
+        let seldom = |shelf: &Arc<Memory>| {
+            digits(constant, formula, decimals, &shelf.control(Duration::from_hours(1))).unwrap()
+        };
+        let second = Memory::with(cut_off(computation, 3), u64::MAX);
+        seldom(&second);
+        assert!(second.told("resumed") > 0, "{computation:?}");
+        assert_eq!(second.told("kept"), 1, "{computation:?}: {:?}", second.told);
+        let third = Memory::with(second.pieces(), u64::MAX);
+        assert_eq!(seldom(&third), plain(computation));
+        assert_eq!((third.told("resumed"), third.told("kept")), (1, 0), "{computation:?}: {:?}", third.told);
+    }
+    // One that has left none is too short to leave any.
+    let short = Memory::with(BTreeMap::new(), u64::MAX);
+    let (constant, formula, decimals) = COMPUTATIONS[0];
+    digits(constant, formula, decimals, &short.control(Duration::from_hours(1))).unwrap();
+    assert_eq!(short.told("kept"), 0);
+}
+
 #[test]
 fn pieces_of_another_precision_or_formula_are_left_alone() {
     let pieces = cut_off(COMPUTATIONS[0], 3);

@@ -91,10 +91,12 @@ pub enum Formula {
     SecondSeries,
     /// None: what another worker computed was tested by a random challenge.
     Audit,
+    /// ln 2: Zuniga's series (2024).
+    Zuniga,
 }
 
 /// Every formula and its name.
-const NAMES: [(Formula, &str); 24] = [
+const NAMES: [(Formula, &str); 25] = [
     (Formula::Direct, "direct"),
     (Formula::Chudnovsky, "chudnovsky"),
     (Formula::GaussLegendre, "gauss-legendre"),
@@ -119,6 +121,7 @@ const NAMES: [(Formula, &str); 24] = [
     (Formula::FirstSeries, "first-series"),
     (Formula::SecondSeries, "second-series"),
     (Formula::Audit, "audit"),
+    (Formula::Zuniga, "zuniga"),
 ];
 
 impl Formula {
@@ -150,6 +153,7 @@ impl Formula {
             | Self::Pilehrood
             | Self::Guillera
             | Self::LemniscateArcs
+            | Self::Zuniga
             | Self::FirstSeries
             | Self::SecondSeries => true,
             Self::Direct
@@ -188,7 +192,7 @@ impl Constant {
             }
             Self::E => &[Formula::FactorialSeries, Formula::ContinuedFraction],
             Self::Sqrt(_) | Self::GoldenRatio => &[Formula::IntegerRoot, Formula::PellSeries],
-            Self::Ln2 => &[Formula::MachinThreeTerm, Formula::MachinSmall],
+            Self::Ln2 => &[Formula::Zuniga, Formula::MachinThreeTerm, Formula::MachinSmall],
             Self::Ln(_) => &[Formula::MachinFourTerm, Formula::MachinSmall],
             Self::Zeta3 => &[Formula::Wedeniwski, Formula::AmdeberhanZeilberger],
             Self::Catalan => &[Formula::Pilehrood, Formula::Guillera],

@@ -26,7 +26,7 @@ const GUARD_BITS: u32 = 64;
 /// One decimal of so many is looked at, but not fewer than the least and not more than the most.
 const SHARE: usize = 64;
 const DECIMALS_MIN: usize = 1000;
-const DECIMALS_MAX: usize = 131_072;
+const DECIMALS_MAX: usize = 16_384;
 
 /// The constants whose hexadecimal digits can be had anywhere.
 fn extracted(constant: Constant) -> Option<HexConstant> {

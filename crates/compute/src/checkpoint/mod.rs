@@ -237,6 +237,12 @@ impl Work<'_> {
         lost >= self.state.every && !self.state.is_full.load(Ordering::Relaxed)
     }
 
+    /// Whether a piece of this work lies there: then its whole is worth one, so that nothing of it is done again while what
+    /// follows it takes its time.
+    pub(crate) fn has_pieces(&self) -> bool {
+        self.state.pieces().keys().any(|place| place.work == self.number)
+    }
+
     /// Keeps a piece for `from..to`, and removes those that it covers.
     pub(crate) fn keep(&self, (from, to): (u64, u64), piece: &Piece<&Integer>) {
         let place = Place { work: self.number, from, to };

@@ -123,7 +123,9 @@ impl Triples<'_, '_> {
         if is_kept {
             let numbers = keeping::exact(product.each_ref());
             let kept = || Kept { words: Vec::new(), numbers: numbers.iter().collect() };
-            self.keeping.keep((from, to), &mut lost, kept);
+            // The left half of anything wants both columns, the whole does not.
+            let is_whole = from == 1 && columns == Columns::First;
+            self.keeping.keep(((from, to), is_whole), &mut lost, kept);
         }
         Ok((product, lost))
     }

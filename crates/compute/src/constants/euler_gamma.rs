@@ -207,7 +207,8 @@ impl Bessel<'_, '_> {
         if is_kept {
             let Node { p, q, t, c, d, v, p_bits, lost } = &mut node;
             let kept = || Kept { words: vec![*p_bits], numbers: vec![p, q, t, c, d, v] };
-            self.keeping.keep((from, to), lost, kept);
+            // The left half of anything wants its P, the whole does not.
+            self.keeping.keep(((from, to), from == 1 && !wants_p), lost, kept);
         }
         Ok(node)
     }

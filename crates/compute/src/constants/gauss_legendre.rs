@@ -71,7 +71,7 @@ pub(super) fn pi(reals: &Reals<'_, '_>) -> Result<Fixed, Interrupted> {
             lost += started.elapsed();
             let state = keeping::exact([&a, &a_square, &b_square, &t]);
             let kept = || Kept { words: Vec::new(), numbers: state.iter().collect() };
-            keeping.keep((0, u64::from(step) + 1), &mut lost, kept);
+            keeping.keep(((0, u64::from(step) + 1), false), &mut lost, kept);
         }
         drop(a_square);
         Ok::<_, Interrupted>((a, root(&b_square, width, checks)?, t))

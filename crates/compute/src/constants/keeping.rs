@@ -20,7 +20,7 @@ use super::{
 pub(super) const KEPT_TERMS_MIN: u64 = 128;
 
 /// The pieces of one tree or iteration; none where nobody keeps any.
-pub(super) struct Keeping<'c>(Option<Work<'c>>);
+pub(super) struct Keeping<'c>(Option<(Work<'c>, WordReducer)>);
 
 /// What a piece held.
 pub(super) struct Taken {
@@ -43,7 +43,9 @@ impl<'c> Keeping<'c> {
     /// For the work of a kind with these parameters, which say all that its numbers depend on.
     pub(super) fn new(checks: &Checks<'c>, kind: &'static str, parameters: std::fmt::Arguments<'_>) -> Self {
         let work = checks.control().checkpoints().map(|checkpoints| {
-            checkpoints.work(kind, format_args!("modulo {}, {parameters}", checks.prime().value()))
+            let work =
+                checkpoints.work(kind, format_args!("modulo {}, {parameters}", checks.prime().value()));
+            (work, checks.reducer().clone())
         });
         Self(work)
     }
@@ -58,13 +60,14 @@ impl<'c> Keeping<'c> {
         check: impl FnOnce(Taken) -> Result<T, PieceFault>,
     ) -> Option<T> {
         const NUMBERS_MAX: u64 = 8;
-        let work = self.0.as_ref()?;
+        let (work, _) = self.0.as_ref()?;
         let bytes_max =
             (bits_max / 8 + 8).saturating_mul(NUMBERS_MAX).saturating_add(words_max.saturating_mul(8));
         work.take(range, bytes_max, |Piece { words, numbers }, seed| {
             let number = |StoredNumber { value, form, twos, error }: StoredNumber| {
                 let mantissa = checks.short(value);
-                if mantissa.form() != form {
+                // With its power of two, which nothing else vouches for where a number was cut.
+                if checks.form_of_shifted(&mantissa, twos) != form {
                     return Err(PieceFault::Residue);
                 }
                 if mantissa.bits() > bits_max
@@ -82,16 +85,23 @@ impl<'c> Keeping<'c> {
 
     /// How far the state of an iteration is that an earlier run left.
     pub(super) fn furthest(&self) -> Option<u64> {
-        self.0.as_ref()?.furthest()
+        self.0.as_ref()?.0.furthest()
     }
 
-    /// Keeps a piece for `from..to` if otherwise too much computing would be lost with it; then nothing would any more.
-    pub(super) fn keep<'n>(&self, range: (u64, u64), lost: &mut Duration, kept: impl FnOnce() -> Kept<'n>) {
-        let Some(work) = self.0.as_ref().filter(|work| work.is_due(*lost)) else { return };
+    /// Keeps a piece for `from..to` if otherwise too much computing would be lost with it, or if it is all that its work
+    /// comes to and that has left pieces; then nothing would be lost any more.
+    pub(super) fn keep<'n>(
+        &self,
+        (range, is_whole): ((u64, u64), bool),
+        lost: &mut Duration,
+        kept: impl FnOnce() -> Kept<'n>,
+    ) {
+        let is_due = |work: &Work<'_>| work.is_due(*lost) || is_whole && work.has_pieces();
+        let Some((work, reducer)) = self.0.as_ref().filter(|(work, _)| is_due(work)) else { return };
         let Kept { words, numbers } = kept();
         let numbers = numbers.into_iter().map(|Number { mantissa, exponent, error }| StoredNumber {
             value: mantissa.value(),
-            form: mantissa.form(),
+            form: reducer.modulus().product(mantissa.form(), reducer.power_of_two(*exponent)),
             twos: *exponent,
             error: *error,
         });

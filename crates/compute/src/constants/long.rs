@@ -11,6 +11,7 @@ use rug::Integer;
 
 use crate::{
     control::{Control, HardwareFault, Interrupted, Site},
+    product,
     residues::{Modulus, WordReducer, random_primes},
 };
 
@@ -75,6 +76,11 @@ impl<'c> Checks<'c> {
         self.reducer.modulus()
     }
 
+    /// The prime with what residues of long numbers take.
+    pub(super) fn reducer(&self) -> &WordReducer {
+        &self.reducer
+    }
+
     /// A number whose residue is taken from itself: a short one, or one that is judged at once.
     pub(super) fn short(&self, value: impl Into<Integer>) -> Long {
         let value = value.into();
@@ -128,13 +134,13 @@ impl<'c> Checks<'c> {
     /// `a b`.
     pub(super) fn product(&self, site: Site, a: &Long, b: &Long) -> Result<Long, Interrupted> {
         let form = self.prime().product(a.form, b.form);
-        self.made(site, form, || Integer::from(&a.value * &b.value))
+        self.made(site, form, || product::product(&a.value, &b.value))
     }
 
     /// `a^2`.
     pub(super) fn square(&self, site: Site, a: &Long) -> Result<Long, Interrupted> {
         let form = self.prime().product(a.form, a.form);
-        self.made(site, form, || Integer::from(a.value.square_ref()))
+        self.made(site, form, || product::square(&a.value))
     }
 
     /// `a 2^up + b`, or `a 2^up - b`.
@@ -219,7 +225,7 @@ impl<'c> Checks<'c> {
             // Nobody divides by zero but a machine that computes wrongly.
             return Err(self.fault(site).into());
         }
-        let make = || Integer::from(&a.value).div_rem_floor(b.value.clone());
+        let make = || product::quotient_and_rest(&a.value, &b.value);
         let judge = |(quotient, rest): (Integer, Integer)| {
             let is_rest = rest >= 0 && rest < b.value;
             let (quotient, rest) = (self.short(quotient), self.short(rest));

@@ -55,7 +55,7 @@ pub(super) fn mean(a: &Fixed, b: &Fixed, reals: &Reals<'_, '_>) -> Result<Fixed,
         lost += started.elapsed();
         let state = keeping::exact([&a, &b]);
         let kept = || Kept { words: Vec::new(), numbers: state.iter().collect() };
-        keeping.keep((0, steps), &mut lost, kept);
+        keeping.keep(((0, steps), false), &mut lost, kept);
     }
 }
 

@@ -278,6 +278,7 @@ pub(crate) fn series_formula(constant: Constant, formula: Formula) -> Option<Ser
         (Constant::Pi, Formula::ArcTangents) => Ok(table::arc_tangents()),
         (Constant::E, Formula::FactorialSeries) => table::factorials(),
         (Constant::Sqrt(1..), Formula::PellSeries) => return pell_series(constant),
+        (Constant::Ln2, Formula::Zuniga) => table::zuniga(),
         (Constant::Ln2, Formula::MachinThreeTerm) => Ok(logarithm::THREE_TERMS.logarithm(2)),
         (Constant::Ln2, Formula::MachinSmall) => Ok(logarithm::SMALL_TERMS.logarithm(2)),
         (Constant::Ln(n @ 3..), Formula::MachinFourTerm) => Ok(logarithm::FOUR_TERMS.logarithm(n)),

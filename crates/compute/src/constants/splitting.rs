@@ -46,7 +46,7 @@ const BLOCK_TERMS: u64 = 32;
 /// Nodes of fewer terms stay on one thread.
 const PARALLEL_TERMS: u64 = 512;
 /// Nodes nearer to the root than this keep their common factors: there a division costs more than it saves.
-const CANCEL_DEPTH: u32 = 4;
+const CANCEL_DEPTH: u32 = 6;
 /// Bits to which numbers near the root are cut, beyond those of the sum: each level may lose some.
 const KEEP_BITS: u64 = 256;
 /// More bits than any number has.

@@ -60,6 +60,21 @@ pub(super) fn factorials() -> Result<SeriesFormula, SeriesFault> {
     Ok(single(Ratio::ONE, series((1, 1), ("1", "k"), ("1", "1"))?))
 }
 
+/// ln 2: 11.92 bits a term (Zuniga, "Log(2) (2024-ii)", published as a formula of y-cruncher and on mathoverflow.net,
+/// question 463436, where a beta integral proves it; also "Fast Ramanujan-type series for logarithms. Part I", 2025).
+///
+/// `720 ln 2 = sum of (598 k + 499) product over j = 1..k of j (2j - 1) / (216 (6j + 1) (6j + 5))`.
+///
+/// *Proof.* With `v = s (1 - s^2) / 24`, the beta integrals of `s^4 v^(2k)` and `s^2 (1 - s^2) v^(2k)` over s from 0 to 1 are
+/// the product times `(2k + 3) / 15` and `(2k + 1) 2 / 15`, so that the term is that of `(15 / 2) (s^4 + 199 s^2) v^(2k)`, and
+/// the sum that of `(15 / 2) (s^4 + 199 s^2) / (1 - v^2)`. As `576 (1 - v^2) = (9 - s^2) (s^4 + 7 s^2 + 64)`, this is `720`
+/// times the derivative of `ln((3 + s) / (3 - s)) - 16 artanh(v)`, which is 0 at s = 0 and `ln 2` at s = 1. A test compares
+/// terms and derivative in exact fractions.
+pub(super) fn zuniga() -> Result<SeriesFormula, SeriesFault> {
+    let series = series((1, 499), ("k*(2*k-1)", "216*(6*k+1)*(6*k+5)"), ("598*k+499", "1"))?;
+    Ok(single(ratio(1, 720), series))
+}
+
 /// zeta(3): 16.7 bits a term (Wedeniwski, 1998, after Amdeberhan and Zeilberger's method).
 ///
 /// `24 zeta(3) = sum of (-1)^k ((2k+1)! (2k)! k!)^3 A(k) / ((3k+2)! (4k+3)!^3)`.
@@ -105,4 +120,61 @@ pub(super) fn brown_quarter() -> Result<SeriesFormula, SeriesFault> {
 pub(super) fn brown_third() -> Result<SeriesFormula, SeriesFault> {
     let series = series((1, 1), ("-(6*k-5)*(2*k-1)*(6*k-1)", "512000*k^3"), ("1", "1"))?;
     Ok(single(Ratio::ONE, series))
+}
+
+#[cfg(test)]
+mod tests {
+    use rug::{Integer, Rational, ops::Pow};
+
+    use super::*;
+
+    /// The integral of `s^(2 a) v^(2 k)` over s from 0 to 1, for `v = s (1 - s^2) / 24`.
+    fn beta_integral(a: u32, k: u32) -> Rational {
+        let expanded = |place: u32| {
+            let binomial = Rational::from(Integer::from(2 * k).binomial(place));
+            let signed = if place.is_multiple_of(2) { binomial } else { -binomial };
+            signed / (2 * a + 2 * k + 2 * place + 1)
+        };
+        (0..=2 * k).map(expanded).sum::<Rational>() / Integer::from(24).pow(2 * k)
+    }
+
+    #[test]
+    fn each_term_of_zunigas_series_is_the_integral_that_its_proof_says() {
+        let formula = zuniga().unwrap();
+        let series = &formula.summands[0].series;
+        let at = |polynomial: &Polynomial, k: u32| {
+            let coefficients = polynomial.expanded().unwrap();
+            Rational::from(
+                coefficients.iter().rev().fold(0, |value, coefficient| value * i128::from(k) + coefficient),
+            )
+        };
+        let mut product = Rational::from(1);
+        for k in 0..60 {
+            let addend = if k == 0 {
+                Rational::from(series.plus)
+            } else {
+                product *= at(&series.p, k) / at(&series.q, k);
+                at(&series.a, k) / at(&series.b, k) * &product
+            };
+            let integral = (beta_integral(2, k) + beta_integral(1, k) * 199) * Rational::from((15, 2));
+            assert_eq!(addend, integral, "term {k}");
+        }
+    }
+
+    #[test]
+    fn the_integrand_of_zunigas_series_is_the_derivative_that_its_proof_says() {
+        // Numerators and denominators are of degree 8 at most: equal at 20 points, they are equal.
+        for numerator in 1..=20 {
+            let s = Rational::from((numerator, 23));
+            let square = Rational::from(s.square_ref());
+            let v: Rational = s * (Rational::from(1) - &square) / 24;
+            let v_slope = (Rational::from(1) - Rational::from(&square * 3)) / 24;
+            let rest = Rational::from(1) - v.square();
+            let integrand = Rational::from((15, 2))
+                * (Rational::from(square.square_ref()) + &square * Rational::from(199))
+                / &rest;
+            let derivative = Rational::from(6) / (Rational::from(9) - square) - v_slope * 16 / rest;
+            assert_eq!(integrand, derivative * 720);
+        }
+    }
 }

@@ -606,7 +606,13 @@ fn tests_that_a_restart_forgets_are_found() {
 #[test]
 fn a_machine_that_puts_nobody_in_quarantine_is_found() {
     let options = Options { faults: Faults::None, ..Options::default() };
-    assert_found(Bug::QuarantinesNobody, options, "standing follows from the ledger", "quarantine: None");
+    let violation = first_violation(Bug::QuarantinesNobody, options).expect("it is found");
+    // Whichever a world shows first: one that is wrong stays free, or one whose kind is in question.
+    let invariants = [
+        "standing follows from the ledger",
+        "an engine is held back for a fault of its kind, until its own answer",
+    ];
+    assert!(invariants.contains(&violation.invariant), "{violation}");
 }
 
 #[test]

@@ -32,10 +32,10 @@ impl Tree<'_, '_> {
         })
     }
 
-    /// Keeps a node, if losing it would hurt.
-    pub(super) fn keep(&self, Range { from, to, .. }: Range, node: &mut Node) {
+    /// Keeps a node, if losing it would hurt: the root of whatever has taken long, as all that follows needs it.
+    pub(super) fn keep(&self, Range { from, to, depth }: Range, node: &mut Node) {
         let Node { p, p_bits, qb, b, t, p_factors, q_factors, lost } = node;
-        self.keeping.keep((from, to), lost, || {
+        self.keeping.keep(((from, to), depth == 0), lost, || {
             let of_p: Vec<u64> = p_factors.to_words().collect();
             let mut words = vec![*p_bits, of_p.len() as u64];
             words.extend(of_p);
