@@ -277,7 +277,8 @@ impl Machine {
                 continue;
             };
             let is_shut = tally.replica(replica.number).is_some_and(|issued| shut.has(issued.engine));
-            if is_shut || tally.vacant_seats() == 0 || !tally.may_ask(&id) {
+            let is_no_check = tally.is_no_check(&id, replica.number);
+            if is_shut || is_no_check || tally.vacant_seats() == 0 || !tally.may_ask(&id) {
                 if !tally.ballots().contains_key(&id) {
                     tally.dismiss(replica.number);
                     self.outputs.push_back(Output::Cancel { worker: id, replica: *replica });

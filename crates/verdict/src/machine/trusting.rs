@@ -50,6 +50,11 @@ impl Machine {
         }
         let check = trust.rule().check(self.credit_of(&author, engine));
         let is_drawn = self.lots.below(CHANCE_ONE) < check.chance;
+        if trust.author.is_none() {
+            // Whoever was asked before could wait to hear a friend's lie, and second it.
+            self.cancel_outstanding(id, index);
+            self.tally_mut(id, index).into_iter().for_each(Tally::begin_checks);
+        }
         self.answers_drawn += 1;
         let number = self.answers_drawn;
         let Some(tally) = self.tally_mut(id, index) else { return };

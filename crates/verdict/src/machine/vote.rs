@@ -134,7 +134,7 @@ impl Machine {
     }
 
     /// Nobody waits for the replicas that are still out.
-    fn cancel_outstanding(&mut self, job: JobId, index: u64) {
+    pub(super) fn cancel_outstanding(&mut self, job: JobId, index: u64) {
         let Some(tally) = self.tally_mut(job, index) else { return };
         let task = tally.terms().id;
         let outstanding: Vec<_> =

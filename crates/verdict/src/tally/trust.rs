@@ -31,11 +31,13 @@ pub(crate) struct Trust {
     pub(crate) number: u64,
     /// A check that passes confirms what its author answered up to this number.
     pub(crate) covers: u64,
+    /// The first replica that was leased after the first answer was in.
+    checks_from: u32,
 }
 
 impl Trust {
     pub(super) fn new(rule: Adaptive) -> Self {
-        Self { rule, stage: Stage::Fresh, author: None, number: 0, covers: 0 }
+        Self { rule, stage: Stage::Fresh, author: None, number: 0, covers: 0, checks_from: 0 }
     }
 
     pub(crate) fn rule(&self) -> Adaptive {
@@ -65,6 +67,26 @@ impl Tally {
             let agreeing = self.digests().into_iter().find(|(known, _)| known == digest);
             self.rules.quorum = agreeing.map_or(1, |(_, agreeing)| agreeing);
         }
+    }
+
+    /// The first answer is in: from here on those are asked who may check it.
+    pub(crate) fn begin_checks(&mut self) {
+        let next = self.rules.first_number.saturating_add(self.issued_count());
+        if let Some(trust) = self.trust_mut() {
+            trust.checks_from = next;
+        }
+    }
+
+    /// Replicas below this number were leased before the first answer of the task was in. Whoever holds one could wait for
+    /// the lie of a friend and second it: nobody has drawn it as a check.
+    pub(super) fn checks_from(&self) -> u32 {
+        self.trust().map_or(0, |trust| trust.checks_from)
+    }
+
+    /// Whether an answer to a replica from before the checks comes from somebody who has not answered: it is not counted.
+    pub(crate) fn is_no_check(&self, worker: &NodeId, number: u32) -> bool {
+        let has_answered = self.ballots.contains_key(worker) || self.equivocations.contains_key(worker);
+        self.is_open() && !has_answered && number < self.checks_from()
     }
 
     /// Others are to check the answer, so many in all.
