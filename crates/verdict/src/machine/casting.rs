@@ -58,6 +58,9 @@ impl Machine {
             job.disputes += 1;
         }
         self.note_ballot(worker, effect);
+        if effect == Effect::Equivocated {
+            self.note_two_faced(worker, replica.job, replica.index, was_open);
+        }
         self.note_pace(worker, weight, compute_us);
         self.note_age(replica.job, age_ms, now_ms);
         if let Some(late) = late {

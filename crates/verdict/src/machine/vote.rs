@@ -93,6 +93,7 @@ impl Machine {
             }
             self.owe(*worker, id, index);
         }
+        self.forget_two_faced(id, index);
         self.follow_trust(id, index, &dissenters);
         self.record_decided(id, index, Verdict::Accepted(accepted));
         self.outputs.push_back(Output::Announce { job: id, index, verdict: Verdict::Accepted(accepted) });
@@ -109,7 +110,8 @@ impl Machine {
         self.cancel_outstanding(id, index);
         self.forget_seals(id, index);
         self.forget_givers(id, index);
-        self.forget_provisional(id, index);
+        self.forget_two_faced(id, index);
+        self.doubt_author(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
         tally.state = State::Exhausted(verdict.clone());

@@ -1,16 +1,20 @@
-//! Adaptive replication against workers that conspire: whoever was asked before there was an answer cannot second a lie.
+//! Adaptive replication against workers that conspire: whoever held a lease before cannot second a lie, a lie whose check comes to
+//! nothing costs the trust all the same, taking an answer back hides nothing, and a check that hangs costs no memory.
 
 use std::collections::BTreeMap;
 
 use protocol::{
     ballot::ReplicaId,
+    domain::Engine,
     identity::NodeId,
+    ledger::Record,
     policy::{Policy, PolicyDraft, Ways},
+    report::JobState,
     verdict::Verdict,
 };
 use verdict::Input;
 
-use super::cluster::{Behaviour, Cluster, lie, truth};
+use super::cluster::{Behaviour, Cluster, JOB, lie, truth};
 
 /// At 1 % of faulty answers and an error of 1 %, one other checks, and a lead of two ends a dispute.
 fn adaptive() -> Policy {
@@ -23,6 +27,10 @@ fn adaptive() -> Policy {
     draft.resolve(Ways { formulas: 2, engines: 1, audited: 1 }).expect("a policy")
 }
 
+fn credit(cluster: &Cluster, worker: NodeId) -> u64 {
+    cluster.machine.standing(&worker).map_or(0, |standing| standing.with(Engine::Cpu).credit)
+}
+
 fn lease_of(cluster: &Cluster, worker: NodeId) -> ReplicaId {
     let last = cluster.leases.iter().rev().find(|(id, ..)| *id == worker);
     last.expect("it was leased a task").1
@@ -32,6 +40,13 @@ fn says_lie(cluster: &mut Cluster, worker: NodeId, replica: ReplicaId) {
     let formula = cluster.leases.iter().find(|(_, leased, _)| *leased == replica).expect("leased").2;
     let ballot = cluster.ballot(worker, replica, formula, lie(replica.index, 1));
     cluster.cast(ballot).expect("it was leased the task");
+}
+
+/// Earns a worker so much trust by honest answers.
+fn earn(cluster: &mut Cluster, worker: NodeId, needed: u64) {
+    while credit(cluster, worker) < needed {
+        assert!(cluster.deliver_one(), "it earns its trust");
+    }
 }
 
 #[test]
@@ -69,4 +84,98 @@ fn whoever_was_cut_off_before_the_first_answer_is_no_check_of_it_when_it_comes_b
     assert!(cluster.cancelled.contains(&first), "it keeps no lease from before");
     says_lie(&mut cluster, accomplice, first);
     assert_eq!(cluster.verdicts, BTreeMap::new(), "it was asked before there was anything to check");
+}
+
+#[test]
+fn a_dispute_that_nobody_wins_costs_its_author_the_trust_and_what_it_answered_alone() {
+    let mut reopened_in_all = 0;
+    for seed in 0..10 {
+        // Two honest workers lead by one, and it takes two.
+        let mut cluster = Cluster::new(true, seed);
+        let workers = ["a", "b", "c"].map(|operator| cluster.add(operator, Behaviour::Honest));
+        cluster.submit(adaptive(), 2000);
+        earn(&mut cluster, workers[0], 100);
+        cluster.worker(workers[0]).behaviour = Behaviour::Lies(1);
+        while !cluster.verdicts.values().any(|verdict| *verdict == Verdict::Undecided) {
+            assert!(cluster.deliver_one(), "its lie is checked some day");
+        }
+        let disputed = cluster.records.iter().rev().find_map(|entry| match &entry.record {
+            Record::Decided(decided) if decided.disputed => Some(decided.clone()),
+            _ => None,
+        });
+        let ballots = disputed.expect("a dispute").ballots;
+        let first = ballots.iter().map(|cast| &cast.ballot.ballot).min_by_key(|said| said.replica.number);
+        let author = first.expect("somebody has answered").worker;
+        assert_eq!(credit(&cluster, author), 0, "nobody knows whether it was right, seed {seed}");
+        cluster.deliver_one();
+        reopened_in_all += cluster.machine.job(JOB).expect("it is kept").answered_alone().1;
+        let before = cluster.machine.standings().clone();
+        cluster.crash(true);
+        assert_eq!(cluster.machine.standings(), &before, "a crash changes no credit, seed {seed}");
+    }
+    assert!(reopened_in_all > 10, "{reopened_in_all}");
+}
+
+#[test]
+fn whoever_signs_two_answers_takes_along_what_it_answered_alone_before_the_verdict_on_them() {
+    let (mut reopened_in_all, mut seen) = (0, 0);
+    for seed in 0..20 {
+        let mut cluster = Cluster::new(false, seed);
+        let workers = ["a", "b", "c", "d", "e"].map(|operator| cluster.add(operator, Behaviour::Honest));
+        let turncoat = workers[0];
+        cluster.submit(adaptive(), 2000);
+        earn(&mut cluster, turncoat, 40);
+        cluster.worker(turncoat).behaviour = Behaviour::Equivocates;
+        let equivocations = |cluster: &Cluster| {
+            let mut records = cluster.machine.workers();
+            records.find(|(id, _)| *id == turncoat).map_or(0, |(_, record)| record.equivocations)
+        };
+        while equivocations(&cluster) == 0 {
+            assert!(cluster.deliver_one(), "it says both some day");
+        }
+        let is_shut = |cluster: &Cluster| {
+            let standing = cluster.machine.standing(&turncoat);
+            standing.is_some_and(|standing| standing.with(Engine::Cpu).quarantine.is_some())
+        };
+        reopened_in_all += cluster.machine.job(JOB).expect("it is kept").answered_alone().1;
+        let told = cluster.records.len();
+        while !is_shut(&cluster) && cluster.deliver_one() {}
+        for entry in &cluster.records[told..] {
+            let Record::Decided(decided) = &entry.record else { continue };
+            let alone = decided.ballots.len() == 1 && decided.ballots[0].ballot.ballot.worker == turncoat;
+            assert!(!alone, "task {} rests on it alone, seed {seed}", decided.index);
+            seen += 1;
+        }
+        cluster.run();
+        assert_eq!(cluster.over, Some(JobState::Reconciled));
+        assert!(cluster.verdicts.iter().all(|(index, it)| *it == Verdict::Accepted(truth(*index))));
+    }
+    assert!(reopened_in_all > 10, "{reopened_in_all}");
+    assert!(seen > 10, "{seen} verdicts between the two answers and the verdict on them");
+}
+
+#[test]
+fn a_check_that_waits_for_more_workers_keeps_no_more_than_so_many_answers_waiting() {
+    const TASKS: u64 = 30_000;
+    let mut cluster = Cluster::new(false, 3);
+    let workers = ["a", "b", "c"].map(|operator| cluster.add(operator, Behaviour::Honest));
+    cluster.submit(adaptive(), TASKS);
+    earn(&mut cluster, workers[0], 500);
+    let disputes = |cluster: &Cluster| cluster.machine.progress(JOB).map_or(0, |progress| progress.disputes);
+    cluster.worker(workers[0]).behaviour = Behaviour::Lies(1);
+    while disputes(&cluster) == 0 {
+        assert!(cluster.deliver_one(), "it is checked some day");
+    }
+    cluster.worker(workers[0]).behaviour = Behaviour::Honest;
+    let mut most = 0;
+    while cluster.deliver_one() {
+        most = most.max(cluster.machine.job(JOB).expect("it is kept").answered_alone().0);
+    }
+    assert!(cluster.over.is_none(), "the dispute waits for another worker");
+    assert!((1000..=3 * 4096).contains(&most), "{most} answers waited at a time");
+    for operator in ["d", "e"] {
+        cluster.add(operator, Behaviour::Honest);
+    }
+    cluster.run();
+    assert_eq!(cluster.over, Some(JobState::Reconciled));
 }
