@@ -198,7 +198,9 @@ impl Machine {
         if !worker.has_room(tally.terms().weight) {
             return self.keep_in_crowd(id);
         }
-        if let Ok(placement) = dispatch::place(tally, &id, worker) {
+        if tally.is_invited(&id)
+            && let Ok(placement) = dispatch::place(tally, &id, worker)
+        {
             self.lease_to(id, job_id, index, placement, now_ms);
         }
     }

@@ -50,7 +50,7 @@ impl Machine {
     /// Somebody has answered: draws whether that is checked, and by how many.
     pub(super) fn draw_check(&mut self, id: JobId, index: u64) {
         let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
-        let (Some(trust), Some((author, engine))) = (tally.trust().copied(), tally.author()) else { return };
+        let (Some(trust), Some((author, engine))) = (tally.trust().cloned(), tally.author()) else { return };
         // Whoever had answered before has contradicted itself.
         let before = trust.author.and_then(|before| self.unconfirmed.get_mut(&before));
         if let Some(unconfirmed) = before {
@@ -107,7 +107,7 @@ impl Machine {
     pub(super) fn follow_trust(&mut self, id: JobId, index: u64, dissenters: &[NodeId]) {
         self.trials.extend(dissenters.iter().map(|worker| Trial::Caught(*worker)));
         let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
-        let Some(trust) = tally.trust().copied() else { return };
+        let Some(trust) = tally.trust().cloned() else { return };
         if let (Stage::Checked(_), Some(author)) = (trust.stage, trust.author)
             && tally.ballots().contains_key(&author)
             && !dissenters.contains(&author)

@@ -49,6 +49,7 @@ impl Machine {
         }
         self.ripen(job, index);
         if hungry {
+            self.invite(job, index, now_ms);
             self.hunger(job, index);
         } else {
             self.sate(job, index);
@@ -94,6 +95,7 @@ impl Machine {
             self.owe(*worker, id, index);
         }
         self.forget_two_faced(id, index);
+        self.forget_invitations(id, index);
         self.follow_trust(id, index, &dissenters);
         self.record_decided(id, index, Verdict::Accepted(accepted));
         self.outputs.push_back(Output::Announce { job: id, index, verdict: Verdict::Accepted(accepted) });
@@ -111,6 +113,7 @@ impl Machine {
         self.forget_seals(id, index);
         self.forget_givers(id, index);
         self.forget_two_faced(id, index);
+        self.forget_invitations(id, index);
         self.doubt_author(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };

@@ -1,10 +1,11 @@
-//! Adaptive replication against workers that conspire: whoever held a lease before cannot second a lie, a lie whose check comes to
+//! Adaptive replication against workers that conspire: who checks is drawn and cannot be arranged, a lie whose check comes to
 //! nothing costs the trust all the same, taking an answer back hides nothing, and a check that hangs costs no memory.
 
 use std::collections::BTreeMap;
 
 use protocol::{
     ballot::ReplicaId,
+    constant::Formula,
     domain::Engine,
     identity::NodeId,
     ledger::Record,
@@ -68,6 +69,58 @@ fn whoever_gave_a_lease_up_cannot_second_the_lie_of_whoever_is_leased_the_task_n
     }
     cluster.run_until_idle();
     assert_eq!(cluster.verdicts, BTreeMap::from([(0, Verdict::Accepted(truth(0)))]));
+}
+
+#[test]
+fn whoever_holds_answers_back_to_have_room_first_is_no_likelier_to_check_the_lie_of_a_friend() {
+    let mut seconded = 0;
+    for seed in 0..30 {
+        let mut cluster = Cluster::new(false, seed);
+        let [liar, helper] = ["a", "b"].map(|operator| cluster.add(operator, Behaviour::Silent));
+        for number in 0..8 {
+            cluster.add(&format!("operator {number}"), Behaviour::Honest);
+        }
+        // Everybody has as much as it can take; the helper has its answers ready.
+        cluster.submit(adaptive(), 10_000);
+        let lied_on = lease_of(&cluster, liar);
+        says_lie(&mut cluster, liar, lied_on);
+        let held: Vec<_> = cluster.leases.iter().filter(|(id, ..)| *id == helper).cloned().collect();
+        for (_, replica, formula) in held {
+            let ballot = cluster.ballot(helper, replica, formula, truth(replica.index));
+            cluster.cast(ballot).expect("it was leased the task");
+        }
+        let has_it =
+            |(id, replica, _): &(NodeId, ReplicaId, Formula)| *id == helper && replica.index == lied_on.index;
+        seconded += u32::from(cluster.leases.iter().any(has_it));
+    }
+    // One of nine could have been drawn, each as likely as the others.
+    assert!(seconded <= 9, "the helper checks {seconded} of 30");
+}
+
+#[test]
+fn a_check_does_not_wait_for_workers_that_were_drawn_and_find_no_time() {
+    for seed in 0..5 {
+        let mut cluster = Cluster::new(false, seed);
+        let author = cluster.add("a", Behaviour::Silent);
+        for number in 0..6 {
+            cluster.add(&format!("operator {number}"), Behaviour::Silent);
+        }
+        cluster.submit(adaptive(), 1000);
+        let honest = cluster.add("h", Behaviour::Honest);
+        let answered = lease_of(&cluster, author);
+        let formula = cluster.leases.iter().find(|(_, leased, _)| *leased == answered).expect("leased").2;
+        let ballot = cluster.ballot(author, answered, formula, truth(answered.index));
+        cluster.cast(ballot).expect("it was leased the task");
+        for _ in 0..10 {
+            cluster.run_until_idle();
+            cluster.pass_ms(1000);
+        }
+        cluster.run_until_idle();
+        let has_it = |(id, replica, _): &(NodeId, ReplicaId, Formula)| {
+            *id == honest && replica.index == answered.index
+        };
+        assert!(cluster.leases.iter().any(has_it), "seed {seed}");
+    }
 }
 
 #[test]
