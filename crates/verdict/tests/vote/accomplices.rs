@@ -232,3 +232,107 @@ fn a_check_that_waits_for_more_workers_keeps_no_more_than_so_many_answers_waitin
     cluster.run();
     assert_eq!(cluster.over, Some(JobState::Reconciled));
 }
+
+/// Whether others are asked about what was answered of a task.
+fn is_wanting(cluster: &Cluster, index: u64) -> bool {
+    let tally = cluster.machine.job(JOB).and_then(|job| job.tally(index)).expect("it is open");
+    tally.vacant_seats() > 0 || tally.outstanding().next().is_some()
+}
+
+#[test]
+fn of_what_a_worker_answered_alone_nothing_is_forgotten_when_it_is_caught() {
+    let mut reopened_in_all = 0;
+    for seed in 0..12 {
+        let mut cluster = Cluster::new(false, seed);
+        let workers = ["a", "b", "c", "d", "e"].map(|operator| cluster.add(operator, Behaviour::Honest));
+        let turncoat = workers[0];
+        cluster.submit(adaptive(), 3000);
+        earn(&mut cluster, turncoat, 60);
+        cluster.worker(turncoat).behaviour = Behaviour::Lies(1);
+        let wrong = |cluster: &Cluster| {
+            let standing = cluster.machine.standing(&turncoat);
+            standing.map_or(0, |standing| standing.with(Engine::Cpu).total.wrong)
+        };
+        while wrong(&cluster) == 0 {
+            assert!(cluster.deliver_one(), "it is caught some day");
+        }
+        let job = cluster.machine.job(JOB).expect("it is kept");
+        reopened_in_all += job.answered_alone().1;
+        for index in 0..3000 {
+            let open = job.tally(index).filter(|tally| tally.is_open());
+            if open.is_some_and(|tally| tally.ballots().contains_key(&turncoat)) {
+                assert!(is_wanting(&cluster, index), "task {index} rests on a liar, seed {seed}");
+            }
+        }
+    }
+    assert!(reopened_in_all > 20, "{reopened_in_all}");
+}
+
+#[test]
+fn a_check_confirms_nothing_that_was_answered_after_it_was_drawn() {
+    let mut lies_in_all = 0;
+    for seed in 0..20 {
+        let mut cluster = Cluster::new(false, seed);
+        let workers = ["a", "b", "c", "d", "e"].map(|operator| cluster.add(operator, Behaviour::Honest));
+        let turncoat = workers[0];
+        cluster.submit(adaptive(), 2000);
+        earn(&mut cluster, turncoat, 20);
+        cluster.worker(turncoat).behaviour = Behaviour::Silent;
+        cluster.run_until_idle();
+        let is_open = |(id, replica, _): &&(NodeId, ReplicaId, Formula)| {
+            let tally = cluster.machine.job(JOB).and_then(|job| job.tally(replica.index));
+            let mut out = tally.into_iter().flat_map(|tally| tally.outstanding());
+            *id == turncoat && out.any(|(number, _)| number == replica.number)
+        };
+        let mut leases: Vec<_> = cluster.leases.iter().filter(is_open).copied().collect();
+        leases.pop().expect("one is left, so that these are not the last answers of the job");
+        // One right answer is checked. What follows is wrong, and is not.
+        let (mut checked, mut lies) = (None, Vec::new());
+        for (_, replica, formula) in leases {
+            let digest = if checked.is_none() { truth(replica.index) } else { lie(replica.index, 1) };
+            let ballot = cluster.ballot(turncoat, replica, formula, digest);
+            cluster.cast(ballot).expect("it was leased the task");
+            match (is_wanting(&cluster, replica.index), checked) {
+                (true, None) => checked = Some(replica.index),
+                (true, Some(_)) => break,
+                (false, None) => {}
+                (false, Some(_)) => lies.push(replica.index),
+            }
+        }
+        let Some(checked) = checked else { continue };
+        while !cluster.verdicts.contains_key(&checked) {
+            assert!(cluster.deliver_one(), "it is checked");
+        }
+        assert_eq!(cluster.verdicts[&checked], Verdict::Accepted(truth(checked)));
+        lies_in_all += lies.len();
+        for index in lies {
+            let accepted = cluster.verdicts.get(&index);
+            assert_ne!(accepted, Some(&Verdict::Accepted(lie(index, 1))), "task {index}, seed {seed}");
+        }
+    }
+    assert!(lies_in_all > 20, "{lies_in_all}");
+}
+
+#[test]
+fn an_answer_is_accepted_when_as_many_others_agree_as_were_to_check_it_and_not_before() {
+    let draft = PolicyDraft {
+        adaptive: Some(true),
+        error_ppt: Some(100_000_000),
+        faulty_ppm: Some(10_000),
+        ..PolicyDraft::default()
+    };
+    let policy = draft.resolve(Ways { formulas: 2, engines: 1, audited: 1 }).expect("a policy");
+    let checkers = policy.auditing.adaptive.expect("it is adaptive").check(0).checkers;
+    assert_eq!(checkers, 2);
+    let mut cluster = Cluster::new(false, 1);
+    let author = cluster.add("a", Behaviour::Honest);
+    cluster.submit(policy, 1);
+    cluster.run_until_idle();
+    for operator in ["b", "c"] {
+        assert_eq!(cluster.verdicts, BTreeMap::new());
+        cluster.add(operator, Behaviour::Honest);
+        cluster.run_until_idle();
+    }
+    assert_eq!(cluster.verdicts, BTreeMap::from([(0, Verdict::Accepted(truth(0)))]));
+    assert_eq!(credit(&cluster, author), 1);
+}
