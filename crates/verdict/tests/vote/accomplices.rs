@@ -84,7 +84,7 @@ fn whoever_holds_answers_back_to_have_room_first_is_no_likelier_to_check_the_lie
         cluster.submit(adaptive(), 10_000);
         let lied_on = lease_of(&cluster, liar);
         says_lie(&mut cluster, liar, lied_on);
-        let held: Vec<_> = cluster.leases.iter().filter(|(id, ..)| *id == helper).cloned().collect();
+        let held: Vec<_> = cluster.leases.iter().filter(|(id, ..)| *id == helper).copied().collect();
         for (_, replica, formula) in held {
             let ballot = cluster.ballot(helper, replica, formula, truth(replica.index));
             cluster.cast(ballot).expect("it was leased the task");
@@ -281,7 +281,7 @@ fn a_check_confirms_nothing_that_was_answered_after_it_was_drawn() {
         cluster.run_until_idle();
         let is_open = |(id, replica, _): &&(NodeId, ReplicaId, Formula)| {
             let tally = cluster.machine.job(JOB).and_then(|job| job.tally(replica.index));
-            let mut out = tally.into_iter().flat_map(|tally| tally.outstanding());
+            let mut out = tally.into_iter().flat_map(verdict::tally::Tally::outstanding);
             *id == turncoat && out.any(|(number, _)| number == replica.number)
         };
         let mut leases: Vec<_> = cluster.leases.iter().filter(is_open).copied().collect();
