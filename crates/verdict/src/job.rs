@@ -259,7 +259,8 @@ impl Job {
     }
 
     fn placement(&self, index: u64, id: &NodeId, worker: &Worker) -> Option<Placement> {
-        dispatch::place(self.tally(index)?, id, worker).ok()
+        let tally = self.tally(index).filter(|tally| tally.is_invited(id))?;
+        dispatch::place(tally, id, worker).ok()
     }
 
     /// The terms of any task of the job.

@@ -101,7 +101,8 @@ pub struct EngineRecord {
     pub recent: Answers,
     /// The wrong ones among them since the last right one.
     pub wrong_in_a_row: u32,
-    /// Accepted values that it gave first, on tasks that it might have answered alone, since it was wrong last.
+    /// Accepted values that it gave first, on tasks that it might have answered alone, since it was wrong last, or its
+    /// answer was disputed without an end.
     pub credit: u64,
     /// How often auditors struck out what it had computed.
     pub failed_audits: u64,
@@ -267,6 +268,11 @@ impl Standings {
     pub fn credit(&mut self, worker: NodeId, engine: Engine) {
         let record = self.engine_mut(worker, engine);
         record.credit = record.credit.saturating_add(1);
+    }
+
+    /// What it answered first was disputed, and nobody won: it may have lied, and begins anew.
+    pub fn doubted(&mut self, worker: NodeId, engine: Engine) {
+        self.engine_mut(worker, engine).credit = 0;
     }
 
     /// Auditors struck out what it had computed. Where that is what was accepted, its proof was bad: the answer counts as wrong.

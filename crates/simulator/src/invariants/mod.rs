@@ -106,9 +106,22 @@ impl Invariants {
         self.presence.time(now_ms);
     }
 
-    /// A ballot was taken.
-    pub fn ballot_taken(&mut self, task: TaskKey, worker: u32, replica_number: u32, digest: Digest) {
-        self.record.task_mut(task).take(worker, replica_number, digest);
+    /// A ballot was taken. The next replica of its task had the number `next_number`.
+    pub fn ballot_taken(
+        &mut self,
+        task: TaskKey,
+        worker: u32,
+        (replica_number, next_number): (u32, u32),
+        digest: Digest,
+    ) {
+        let record = self.record.task_mut(task);
+        if self.scenario.policy.auditing.adaptive.is_some() {
+            if record.is_no_check(worker, replica_number) {
+                return;
+            }
+            record.note_first(next_number);
+        }
+        record.take(worker, replica_number, digest);
     }
 
     /// An audit was taken: what it says, and about what.

@@ -56,6 +56,8 @@ impl Finding {
 pub struct TaskRecord {
     /// Each worker's first ballot, with the number of its replica.
     ballots: Vec<(u32, u32, Digest)>,
+    /// On a task that one may answer alone: replicas below this number were leased before its first answer.
+    checks_from: u32,
     /// What auditors found, each as one replica.
     findings: Vec<Finding>,
     /// Those who said two different things about one replica before the verdict.
@@ -142,6 +144,21 @@ impl TaskRecord {
         if number == replica_number && before != digest && self.verdict.is_none() {
             self.strike(worker);
         }
+    }
+
+    /// The first answer is in where one may answer alone, and the next replica has this number: only from there on are
+    /// answers of others counted.
+    pub(super) fn note_first(&mut self, next_number: u32) {
+        if self.ballots.is_empty() && self.checks_from == 0 {
+            self.checks_from = next_number;
+        }
+    }
+
+    /// Whether this is the answer of somebody who has not answered yet and was asked before the first answer was in.
+    pub(super) fn is_no_check(&self, worker: u32, replica_number: u32) -> bool {
+        let has_answered =
+            self.ballots().any(|(voter, _)| voter == worker) || self.two_faced.contains(&worker);
+        self.verdict.is_none() && !has_answered && replica_number < self.checks_from
     }
 
     /// Takes what an auditor found. One that says two things about one replica while the vote is open has said nothing, here

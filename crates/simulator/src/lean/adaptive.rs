@@ -50,6 +50,9 @@ impl Model {
         };
         let Some(accepted) = accepted else {
             self.report.undecided += 1;
+            // Nobody knows who was right: its author begins anew.
+            self.standings.doubted(node_id(author), Engine::Cpu);
+            self.reopen(rule, author);
             return false;
         };
         self.accept(accepted);

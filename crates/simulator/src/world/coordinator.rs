@@ -272,6 +272,11 @@ impl<D: Decider> World<D> {
             None => Input::BallotCast { ballot, outcome_held, compute_us },
         };
         let rejected_before = self.counts.rejected;
+        let tally = self.decider.machine().job(replica.job).and_then(|job| job.tally(replica.index));
+        let next_number = tally.map_or(0, |tally| {
+            let leased = u32::try_from(tally.issued().len()).unwrap_or(u32::MAX);
+            tally.rules().first_number.saturating_add(leased)
+        });
         self.tell_and(input, |world| {
             // Taken in, but without a vote, is the ballot of a broken seal, and one on a task that is settled.
             if is_test {
@@ -283,7 +288,10 @@ impl<D: Decider> World<D> {
                 world.counts.ballots += 1;
                 let task = TaskKey::of(&replica);
                 match audit {
-                    None => world.invariants.ballot_taken(task, from, replica.number, digest),
+                    None => {
+                        let numbers = (replica.number, next_number);
+                        world.invariants.ballot_taken(task, from, numbers, digest);
+                    }
                     Some(audited) => {
                         world.counts.audits += 1;
                         world.counts.rejections += u64::from(digest != audited.outcome);

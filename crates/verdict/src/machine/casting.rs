@@ -45,6 +45,10 @@ impl Machine {
         }
         self.end_lease(replica, worker);
         let Some(tally) = self.tally_mut(replica.job, replica.index) else { return Ok(()) };
+        if tally.is_no_check(&worker, replica.number) {
+            self.outputs.push_back(Output::Cancel { worker, replica });
+            return Ok(());
+        }
         let (was_open, was_disputed) = (tally.is_open(), tally.was_disputed());
         let weight = tally.terms().weight;
         let late = (!was_open).then(|| CountedBallot { ballot: ballot.signed().clone(), compute_us });
@@ -54,6 +58,9 @@ impl Machine {
             job.disputes += 1;
         }
         self.note_ballot(worker, effect);
+        if effect == Effect::Equivocated {
+            self.note_two_faced(worker, replica.job, replica.index, was_open);
+        }
         self.note_pace(worker, weight, compute_us);
         self.note_age(replica.job, age_ms, now_ms);
         if let Some(late) = late {

@@ -13,6 +13,7 @@ impl Machine {
         slots: u32,
         now_ms: u64,
     ) {
+        self.roll.clear();
         // A worker that comes back with a new connection holds no lease of the old one.
         self.free_leases_of(id, now_ms);
         if let Some(worker) = self.workers.get_mut(&id) {
@@ -51,6 +52,7 @@ impl Machine {
         let worker = self.workers.get_mut(&id).ok_or(Rejected::UnknownWorker(id))?;
         self.live -= u32::from(worker.is_elector());
         worker.connected = false;
+        self.roll.clear();
         worker.liveness = Liveness::Standby;
         self.crowds.remove(&id);
         self.unwatch(id);

@@ -198,7 +198,9 @@ impl Machine {
         if !worker.has_room(tally.terms().weight) {
             return self.keep_in_crowd(id);
         }
-        if let Ok(placement) = dispatch::place(tally, &id, worker) {
+        if tally.is_invited(&id)
+            && let Ok(placement) = dispatch::place(tally, &id, worker)
+        {
             self.lease_to(id, job_id, index, placement, now_ms);
         }
     }
@@ -277,7 +279,8 @@ impl Machine {
                 continue;
             };
             let is_shut = tally.replica(replica.number).is_some_and(|issued| shut.has(issued.engine));
-            if is_shut || tally.vacant_seats() == 0 || !tally.may_ask(&id) {
+            let is_no_check = tally.is_no_check(&id, replica.number);
+            if is_shut || is_no_check || tally.vacant_seats() == 0 || !tally.may_ask(&id) {
                 if !tally.ballots().contains_key(&id) {
                     tally.dismiss(replica.number);
                     self.outputs.push_back(Output::Cancel { worker: id, replica: *replica });

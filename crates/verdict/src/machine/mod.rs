@@ -7,6 +7,7 @@
 
 mod auditing;
 mod casting;
+mod inviting;
 mod joining;
 mod kinds;
 mod lease_end;
@@ -100,6 +101,8 @@ enum Timer {
     Close(JobId, u64),
     /// An engine in quarantine has had time to answer, or its pause is over.
     Test(NodeId, Engine),
+    /// Those who were drawn for a task have had time to come.
+    Invite(JobId, u64),
 }
 
 /// Who is heard by an input. (A join begins its own watch.)
@@ -143,6 +146,8 @@ pub struct Machine {
     crowds: Crowds,
     /// How many workers are alive.
     live: u32,
+    /// Those that are alive, to draw from; empty where somebody came or went since somebody was drawn.
+    roll: Vec<NodeId>,
     /// How many replicas are under lease and computed.
     leased: usize,
     /// What idle workers are asked about now.
@@ -224,6 +229,7 @@ impl Machine {
             glutted: BTreeSet::new(),
             crowds: Crowds::default(),
             live: 0,
+            roll: Vec::new(),
             leased: 0,
             offers: VecDeque::new(),
             lapsed: BTreeSet::new(),
@@ -363,6 +369,7 @@ impl Machine {
                 Timer::Tail(job) => self.tail_due(job, now_ms),
                 Timer::Close(job, index) => self.close(job, index),
                 Timer::Liveness(worker) => self.liveness_due(worker, at_ms, now_ms),
+                Timer::Invite(job, index) => self.invitation_due(job, index, now_ms),
                 Timer::Test(worker, engine) => self.test_due(worker, engine, now_ms),
             }
         }

@@ -39,6 +39,7 @@ impl Machine {
     }
 
     fn set_liveness(&mut self, id: NodeId, liveness: Liveness) {
+        self.roll.clear();
         let Some(worker) = self.workers.get_mut(&id) else { return };
         self.live -= u32::from(worker.is_elector());
         worker.liveness = liveness;

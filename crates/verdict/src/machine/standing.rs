@@ -19,7 +19,7 @@ use super::{Machine, parting::CLOSING_MAX};
 use crate::{
     input::Output,
     standing::{Standing, Standings},
-    tally::{Effect, Tally},
+    tally::{Effect, State, Tally},
     worker::Worker,
 };
 
@@ -32,6 +32,8 @@ enum Finding {
     Equivocated,
     /// What it answered first was accepted, on a task that it might have answered alone.
     Credit,
+    /// What it answered first, on such a task, was disputed, and nobody won.
+    Doubted,
 }
 
 /// What a tally whose vote is over says of those who took part. Where nothing was accepted it says nothing of answers.
@@ -56,6 +58,11 @@ fn findings(tally: &Tally) -> Vec<(NodeId, Engine, Finding)> {
     {
         found.push((author, engine, Finding::Credit));
     }
+    if let (State::Exhausted(_), true, Some(_), Some((author, engine))) =
+        (tally.state(), tally.was_disputed(), tally.rules().adaptive, tally.author())
+    {
+        found.push((author, engine, Finding::Doubted));
+    }
     let doubled = tally.equivocations().iter();
     found.extend(
         doubled.map(|(worker, [first, _])| (*worker, first.ballot.domain.engine, Finding::Equivocated)),
@@ -69,6 +76,7 @@ fn note(standings: &mut Standings, (worker, engine, finding): (NodeId, Engine, F
         Finding::Wrong => standings.answered(worker, engine, false),
         Finding::FailedAudit => standings.failed_audit(worker, engine),
         Finding::Credit => standings.credit(worker, engine),
+        Finding::Doubted => standings.doubted(worker, engine),
         Finding::Equivocated => standings.equivocated(worker, engine),
     }
 }

@@ -14,6 +14,10 @@ use protocol::{adaptive::CHANCE_ONE, domain::Engine, identity::NodeId, job::JobI
 use super::Machine;
 use crate::tally::{Tally, TrustStage as Stage};
 
+/// So many answers of a worker stand alone at most: beyond it each is checked. A check that waits for other workers, and whatever
+/// waits for that check, must not take memory without end.
+const ALONE_MAX: usize = 4096;
+
 /// What follows from a verdict for what a worker answered alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Trial {
@@ -32,13 +36,21 @@ pub(super) struct Unconfirmed {
     under_way: BTreeSet<u64>,
     /// A check has passed that covers the answers up to this number.
     covered: u64,
+    /// The open tasks on which it has signed two answers: until they are decided it is trusted as little as if it had been wrong.
+    two_faced: BTreeSet<(JobId, u64)>,
+}
+
+impl Unconfirmed {
+    fn is_over(&self) -> bool {
+        self.answers.is_empty() && self.under_way.is_empty() && self.two_faced.is_empty()
+    }
 }
 
 impl Machine {
     /// Somebody has answered: draws whether that is checked, and by how many.
     pub(super) fn draw_check(&mut self, id: JobId, index: u64) {
         let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
-        let (Some(trust), Some((author, engine))) = (tally.trust().copied(), tally.author()) else { return };
+        let (Some(trust), Some((author, engine))) = (tally.trust().cloned(), tally.author()) else { return };
         // Whoever had answered before has contradicted itself.
         let before = trust.author.and_then(|before| self.unconfirmed.get_mut(&before));
         if let Some(unconfirmed) = before {
@@ -48,8 +60,23 @@ impl Machine {
         if let Some(job) = self.jobs.get_mut(&id) {
             job.provisional.remove(&index);
         }
-        let check = trust.rule().check(self.credit_of(&author, engine));
-        let is_drawn = self.lots.below(CHANCE_ONE) < check.chance;
+        let unconfirmed = self.unconfirmed.get(&author);
+        let is_full = unconfirmed.is_some_and(|unconfirmed| unconfirmed.answers.len() >= ALONE_MAX);
+        let is_two_faced = unconfirmed.is_some_and(|unconfirmed| !unconfirmed.two_faced.is_empty());
+        // Where the first has taken its answer back, what others said meanwhile is worth what a new worker says: it must
+        // not make the check easier.
+        let is_new = is_two_faced || trust.author.is_some();
+        let credit = if is_new { 0 } else { self.credit_of(&author, engine) };
+        let mut check = trust.rule().check(credit);
+        if let Stage::Checked(before) = trust.stage {
+            check.checkers = check.checkers.max(before);
+        }
+        let is_drawn = self.lots.below(CHANCE_ONE) < check.chance || is_full;
+        if trust.author.is_none() {
+            // Whoever was asked before could wait to hear a friend's lie, and second it.
+            self.cancel_outstanding(id, index);
+            self.tally_mut(id, index).into_iter().for_each(Tally::begin_checks);
+        }
         self.answers_drawn += 1;
         let number = self.answers_drawn;
         let Some(tally) = self.tally_mut(id, index) else { return };
@@ -80,7 +107,7 @@ impl Machine {
     pub(super) fn follow_trust(&mut self, id: JobId, index: u64, dissenters: &[NodeId]) {
         self.trials.extend(dissenters.iter().map(|worker| Trial::Caught(*worker)));
         let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
-        let Some(trust) = tally.trust().copied() else { return };
+        let Some(trust) = tally.trust().cloned() else { return };
         if let (Stage::Checked(_), Some(author)) = (trust.stage, trust.author)
             && tally.ballots().contains_key(&author)
             && !dissenters.contains(&author)
@@ -88,6 +115,16 @@ impl Machine {
         {
             unconfirmed.covered = unconfirmed.covered.max(trust.covers);
         }
+        self.forget_provisional(id, index);
+    }
+
+    /// A task ends without a winner. Where its answer was disputed nobody knows who was right: the lot that was drawn to catch
+    /// a lie must not come to nothing, so its author is trusted no more than if it had been wrong.
+    pub(super) fn doubt_author(&mut self, id: JobId, index: u64) {
+        let tally = self.jobs.get(&id).and_then(|job| job.tally(index)).filter(|it| it.was_disputed());
+        let drawn = tally.and_then(Tally::trust).and_then(|trust| trust.author);
+        let first = tally.filter(|it| it.trust().is_some()).and_then(Tally::author).map(|(first, _)| first);
+        self.trials.extend(drawn.into_iter().chain(first).map(Trial::Caught));
         self.forget_provisional(id, index);
     }
 
@@ -123,15 +160,35 @@ impl Machine {
         !self.trials.is_empty() || !self.to_judge.is_empty() || self.unsure.iter().any(|id| self.is_ripe(id))
     }
 
+    /// A worker has signed two different answers.
+    pub(super) fn note_two_faced(&mut self, worker: NodeId, id: JobId, index: u64, is_open: bool) {
+        self.trials.insert(Trial::Caught(worker));
+        if is_open {
+            self.unconfirmed.entry(worker).or_default().two_faced.insert((id, index));
+        }
+    }
+
+    /// The vote on a task is over: what is known of those who signed two answers is written down.
+    pub(super) fn forget_two_faced(&mut self, id: JobId, index: u64) {
+        let Some(tally) = self.jobs.get(&id).and_then(|job| job.tally(index)) else { return };
+        for worker in tally.equivocations().keys() {
+            if let Some(unconfirmed) = self.unconfirmed.get_mut(worker) {
+                unconfirmed.two_faced.remove(&(id, index));
+                self.trials.insert(Trial::Caught(*worker));
+            }
+        }
+    }
+
     fn confirm(&mut self, author: NodeId, now_ms: u64) {
         let Some(unconfirmed) = self.unconfirmed.get_mut(&author) else { return };
         let covered = unconfirmed.covered;
-        if unconfirmed.under_way.first().is_some_and(|number| *number <= covered) {
+        let is_awaited = unconfirmed.under_way.first().is_some_and(|number| *number <= covered);
+        if is_awaited || !unconfirmed.two_faced.is_empty() {
             return;
         }
         let later = unconfirmed.answers.split_off(&covered.saturating_add(1));
         let confirmed = std::mem::replace(&mut unconfirmed.answers, later);
-        if unconfirmed.answers.is_empty() && unconfirmed.under_way.is_empty() {
+        if unconfirmed.is_over() {
             self.unconfirmed.remove(&author);
         }
         for (id, index) in confirmed.into_values() {
@@ -147,7 +204,11 @@ impl Machine {
 
     fn reopen(&mut self, worker: NodeId, now_ms: u64) {
         let Some(unconfirmed) = self.unconfirmed.get_mut(&worker) else { return };
-        for (number, (id, index)) in std::mem::take(&mut unconfirmed.answers) {
+        let answers = std::mem::take(&mut unconfirmed.answers);
+        if unconfirmed.is_over() {
+            self.unconfirmed.remove(&worker);
+        }
+        for (number, (id, index)) in answers {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             job.provisional.remove(&index);
             let Some(tally) = job.tallies.get_mut(&index) else { continue };

@@ -49,6 +49,7 @@ impl Machine {
         }
         self.ripen(job, index);
         if hungry {
+            self.invite(job, index, now_ms);
             self.hunger(job, index);
         } else {
             self.sate(job, index);
@@ -93,6 +94,8 @@ impl Machine {
             }
             self.owe(*worker, id, index);
         }
+        self.forget_two_faced(id, index);
+        self.forget_invitations(id, index);
         self.follow_trust(id, index, &dissenters);
         self.record_decided(id, index, Verdict::Accepted(accepted));
         self.outputs.push_back(Output::Announce { job: id, index, verdict: Verdict::Accepted(accepted) });
@@ -109,7 +112,9 @@ impl Machine {
         self.cancel_outstanding(id, index);
         self.forget_seals(id, index);
         self.forget_givers(id, index);
-        self.forget_provisional(id, index);
+        self.forget_two_faced(id, index);
+        self.forget_invitations(id, index);
+        self.doubt_author(id, index);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(tally) = job.tallies.get_mut(&index) else { return };
         tally.state = State::Exhausted(verdict.clone());
@@ -134,7 +139,7 @@ impl Machine {
     }
 
     /// Nobody waits for the replicas that are still out.
-    fn cancel_outstanding(&mut self, job: JobId, index: u64) {
+    pub(super) fn cancel_outstanding(&mut self, job: JobId, index: u64) {
         let Some(tally) = self.tally_mut(job, index) else { return };
         let task = tally.terms().id;
         let outstanding: Vec<_> =

@@ -26,8 +26,10 @@ impl Tally {
         let expires_ms = now_ms + self.rules.lease_ms;
         let lease = Some(Lease::until(Stage::Computing, expires_ms));
         let first_number = self.rules.first_number;
-        let again = self.issued.iter_mut().zip(first_number..).find(|(issued, _)| {
+        let checks_from = self.checks_from();
+        let again = self.issued.iter_mut().zip(first_number..).find(|(issued, number)| {
             issued.interrupted
+                && *number >= checks_from
                 && issued.commitment.is_none()
                 && (issued.worker, issued.engine, issued.formula) == (worker, engine, formula)
                 && issued.audit == audit
@@ -59,7 +61,9 @@ impl Tally {
     /// Whether a replica was lost with its worker's connection, which the worker may have again.
     pub(super) fn may_have_again(&self, worker: &NodeId) -> bool {
         let lost = |issued: &Issued| issued.interrupted && issued.commitment.is_none();
-        self.issued.iter().any(|issued| issued.worker == *worker && lost(issued))
+        let checks_from = self.checks_from();
+        let mut issued = self.issued.iter().zip(self.rules.first_number..);
+        issued.any(|(issued, number)| issued.worker == *worker && number >= checks_from && lost(issued))
     }
 
     /// A lease that is out ends with its worker's connection.

@@ -1,5 +1,6 @@
 //! The rules of the vote, seen from outside: what is announced, who is corrected, who is asked.
 
+mod accomplices;
 mod adaptive;
 mod audits;
 mod behaviour;
