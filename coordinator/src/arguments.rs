@@ -386,7 +386,7 @@ pub enum BenchPart {
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, Clone, Args)]
 pub struct Simulate {
-    /// How many workers [default: 7 for rounds, drawn for each world of a campaign]
+    /// How many workers [default: 7 for rounds, drawn for each world of a campaign, 100 with --policies]
     #[arg(long, value_name = "N")]
     pub nodes: Option<u32>,
     /// How many of them are faulty, each in a way that is drawn [default: 2 for rounds, drawn in a campaign]
@@ -413,7 +413,7 @@ pub struct Simulate {
     #[arg(long, conflicts_with_all = ["faulty", "tolerate", "collude", "replicas", "everybody", "faults", "referendums", "rounds"])]
     pub policies: bool,
     /// How many tasks of each policy
-    #[arg(long, value_name = "N", requires = "policies", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "N", requires = "policies", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub tasks: u64,
     /// Draw overhead against error into this SVG file
     #[arg(long, value_name = "FILE", requires = "policies")]

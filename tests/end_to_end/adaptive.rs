@@ -54,7 +54,7 @@ fn whoever_earns_trust_and_then_lies_is_found_out_with_all_that_it_answered_alon
     let verified = run(command("coordinator").arg("verify").arg(&certificate));
     let told = String::from_utf8_lossy(&verified.stdout);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-    assert!(told.contains(&format!("{alone} are what a single worker signed")), "{told}");
+    assert!(told.contains(&format!("that a single worker signed: {alone}")), "{told}");
     assert!(told.contains("at most 1 % of all answers"), "{told}");
 
     cluster.coordinator().kill();

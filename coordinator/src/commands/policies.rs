@@ -1,6 +1,6 @@
 //! `coordinator simulate --policies`: what each policy costs and lets through, as a table and as a plot.
 
-use std::process::ExitCode;
+use std::{ops::RangeInclusive, process::ExitCode};
 
 use protocol::adaptive::Adaptive;
 use serde::Serialize;
@@ -16,6 +16,8 @@ use crate::{
 const SHARES: [u32; 3] = [1, 10, 35];
 /// How many nodes there are, where none are asked for.
 const NODES: u32 = 100;
+/// Fewer could not check what a new one has answered.
+const NODES_BOUNDS: RangeInclusive<u32> = 20..=10_000;
 /// The bounds of adaptive replication, in parts per million million.
 const BOUNDS_PPT: [u64; 4] = [1_000_000_000, 100_000_000, 10_000_000, 1_000_000];
 
@@ -61,6 +63,21 @@ impl Way {
 }
 
 pub(super) fn run(arguments: &Simulate) -> Result<ExitCode, CommandError> {
+    let nodes = arguments.nodes.unwrap_or(NODES);
+    if !NODES_BOUNDS.contains(&nodes) {
+        let (least, most) = (NODES_BOUNDS.start(), NODES_BOUNDS.end());
+        return Err(CommandError::Input(format!(
+            "policies are compared with {least} to {most} nodes, and --nodes says {nodes}; name such a number, or leave it out"
+        )));
+    }
+    if let Some(path) = &arguments.plot {
+        // A file that cannot be written is told before a minute of work.
+        std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(|source| CommandError::File { action: "write", path: path.clone(), source })?;
+    }
     let mut rows = Vec::new();
     if !arguments.json {
         println!(
@@ -70,7 +87,7 @@ pub(super) fn run(arguments: &Simulate) -> Result<ExitCode, CommandError> {
     }
     for share in SHARES {
         for (policy, bound, replication) in policies(share) {
-            let row = row(arguments, share, (policy, bound), replication);
+            let row = row(arguments, nodes, share, (policy, bound), replication);
             if !arguments.json {
                 println!("{}", told(&row));
             }
@@ -105,8 +122,7 @@ fn policies(share: u32) -> Vec<(String, Option<f64>, Replication)> {
     ];
     for error_ppt in BOUNDS_PPT {
         let rule = Adaptive { faulty_ppm: share * 10_000, error_ppt };
-        #[expect(clippy::cast_precision_loss, reason = "a round number")]
-        let bound = error_ppt as f64 / 1e12;
+        let bound = rule.error_share();
         policies.push((format!("adaptive, {bound:e}"), Some(bound), Replication::Adaptive(rule)));
     }
     policies
@@ -114,11 +130,11 @@ fn policies(share: u32) -> Vec<(String, Option<f64>, Replication)> {
 
 fn row(
     arguments: &Simulate,
+    workers: u32,
     share: u32,
     (policy, bound): (String, Option<f64>),
     replication: Replication,
 ) -> Row {
-    let workers = arguments.nodes.unwrap_or(NODES);
     let ways = Lying::ALL.map(|lying| {
         let faulty = (workers * share).div_ceil(100);
         let lean = Lean { workers, faulty, tasks: arguments.tasks, replication, lying, seed: arguments.seed };

@@ -132,7 +132,7 @@ fn adaptive_text(adaptive: &AdaptiveReport) -> String {
     let AdaptiveReport { alone, checked, overhead, reopened } = adaptive;
     let percent = 100.0 * overhead;
     let mut text = format!(
-        "adaptive: {alone} values by one worker, {checked} by several; {percent:.1} % more computations than one for each"
+        "adaptive: values by one worker {alone}, by several {checked}; {percent:.1} % more computations than one for each"
     );
     if *reopened > 0 {
         let _ =

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
-use protocol::{policy::Electorate, verdict::Verdict};
+use protocol::{grouped::grouped, policy::Electorate, verdict::Verdict};
 use serde_json::{Value, json};
 use simulator::{
     Campaign, Scenario,
@@ -305,17 +305,4 @@ pub(super) fn campaign_json(campaign: &Campaign, elapsed: Duration) -> Value {
 fn per_second(count: u64, elapsed: Duration) -> u64 {
     let elapsed_us = elapsed.as_micros().max(1);
     u64::try_from(u128::from(count) * 1_000_000 / elapsed_us).unwrap_or(u64::MAX)
-}
-
-/// A number with commas between groups of three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

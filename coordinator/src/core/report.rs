@@ -247,13 +247,12 @@ impl JobResult {
 }
 
 /// What adaptive replication promises, and what that rests on.
-fn describe_bound(Adaptive { faulty_ppm, error_ppt }: Adaptive) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a number of at most twelve digits")]
-    let error = error_ppt as f64 / 1e12;
+fn describe_bound(rule: Adaptive) -> String {
+    let (error, percent) = (rule.error_share(), rule.faulty_percent());
     format!(
-        "of all values accepted by this policy a share of at most {error:e} is expected to be wrong, if at most {} % of all answers \
-         come from workers that lie together; behind a value that one worker computed stands that it passed later checks",
-        f64::from(faulty_ppm) / 1e4
+        "of all values accepted by this policy a share of at most {error:e} is expected to be wrong, if workers that lie together are \
+         at most {percent} % of those here at any time and give at most {percent} % of all answers; behind a value that one worker \
+         computed stands that it passed later checks"
     )
 }
 

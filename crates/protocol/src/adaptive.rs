@@ -36,7 +36,7 @@ const WHOLE: u128 = 1_000_000_000_000_000_000;
 /// What adaptive replication assumes, and what it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Adaptive {
-    /// The share of all answers that comes from workers which may lie together, in parts per million: assumed, above 0 and
+    /// The share of all answers, and of the workers here at any time, that may lie together, in parts per million: assumed, above 0 and
     /// below half a million.
     pub faulty_ppm: u32,
     /// The bound on the share of wrong values among those that are accepted, in parts per million million.
@@ -56,6 +56,20 @@ impl Adaptive {
     /// π in parts of a whole.
     fn faulty(&self) -> u128 {
         u128::from(self.faulty_ppm) * (WHOLE / MILLION)
+    }
+
+    /// The bound as a share of one, to be told to people.
+    #[must_use]
+    pub fn error_share(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a number of at most twelve digits")]
+        let parts = self.error_ppt as f64;
+        parts / 1e12
+    }
+
+    /// The share that is assumed, in percent, to be told to people.
+    #[must_use]
+    pub fn faulty_percent(&self) -> f64 {
+        f64::from(self.faulty_ppm) / 1e4
     }
 
     /// By how many ballots one side of a dispute must lead.

@@ -11,6 +11,7 @@ use crate::{
     constant::Formula,
     digest::Digest,
     domain::{Engine, FailureDomain},
+    grouped::grouped,
     identity::NodeId,
     job::JobId,
     task::TaskId,
@@ -176,20 +177,6 @@ impl fmt::Display for DeviceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.engine, self.device)
     }
-}
-
-/// A number in groups of three digits.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod digit_extraction;
 pub mod domain;
 pub mod expression;
 pub mod fault;
+pub mod grouped;
 mod hexadecimal;
 pub mod identity;
 pub mod job;

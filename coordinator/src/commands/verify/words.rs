@@ -114,11 +114,11 @@ fn proven(verified: &Verified) -> Vec<String> {
 
 /// What stands behind the values of adaptive replication.
 fn adaptively(found: &Findings, rule: Adaptive) -> String {
-    let several = found.accepted.saturating_sub(found.alone);
     format!(
-        "{several} of the accepted digests are what several workers signed, with a lead of at least {} where others signed something \
-         else; {} are what a single worker signed",
+        "accepted digests that several workers signed, with a lead of at least {} where others signed something else: {}; that a \
+         single worker signed: {}",
         rule.lead(),
+        found.accepted.saturating_sub(found.alone),
         found.alone
     )
 }
@@ -222,12 +222,12 @@ fn worker(found: &WorkerFindings) -> String {
 /// What is left to the file's own word, and how to change that.
 fn assumptions(found: &Findings) -> Vec<String> {
     let mut sentences = Vec::new();
-    if let Some(Adaptive { faulty_ppm, error_ppt }) = found.policy.auditing.adaptive {
+    if let Some(rule) = found.policy.auditing.adaptive {
+        let (error, percent) = (rule.error_share(), rule.faulty_percent());
         sentences.push(format!(
-            "at most {} % of all answers that the coordinator ever takes come from workers that may lie together, and it drew its \
-             checks by the rule of docs/policy.md: then at most a share of {:e} of what it accepts is expected to be wrong",
-            f64::from(faulty_ppm) / 1e4,
-            parts_of_a_whole(error_ppt)
+            "workers that lie together were at most {percent} % of those there at any time and gave at most {percent} % of all answers, \
+             and the coordinator drew its checks by the rule of docs/policy.md: then of all that it accepts a share of at most \
+             {error:e} is expected to be wrong"
         ));
     }
     if found.trusted.workers {
@@ -248,12 +248,6 @@ fn assumptions(found: &Findings) -> Vec<String> {
         ));
     }
     sentences
-}
-
-fn parts_of_a_whole(error_ppt: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a number of at most twelve digits")]
-    let parts = error_ppt as f64;
-    parts / 1e12
 }
 
 /// What no certificate proves.

@@ -18,6 +18,7 @@ use self::{
 use crate::{
     constant::Constant,
     digit_extraction::{HexConstant, HexTerms, HexWindow},
+    grouped::grouped,
     job::{
         ExpressionSource, Faults, JobFileErrors, JobFileFault, JobSpec, Work,
         expression::{RangeReading, Reading, read},
@@ -255,17 +256,4 @@ fn texts<'s>(source: &'s Source, unit: &Unit) -> impl Iterator<Item = &'s str> {
 /// An expression in a sentence: one line, and not too long.
 fn shown(text: &str) -> String {
     crate::job::quoted(text)
-}
-
-/// A number with commas between groups of three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -9,28 +9,14 @@ use protocol::{
     domain::Engine,
     identity::NodeId,
     ledger::Record,
-    policy::{Policy, PolicyDraft, Ways},
+    policy::{PolicyDraft, Ways},
     report::JobState,
     verdict::Verdict,
 };
 use verdict::Input;
 
+use super::adaptive::{adaptive, credit};
 use super::cluster::{Behaviour, Cluster, JOB, lie, truth};
-
-/// At 1 % of faulty answers and an error of 1 %, one other checks, and a lead of two ends a dispute.
-fn adaptive() -> Policy {
-    let draft = PolicyDraft {
-        adaptive: Some(true),
-        error_ppt: Some(10_000_000_000),
-        faulty_ppm: Some(10_000),
-        ..PolicyDraft::default()
-    };
-    draft.resolve(Ways { formulas: 2, engines: 1, audited: 1 }).expect("a policy")
-}
-
-fn credit(cluster: &Cluster, worker: NodeId) -> u64 {
-    cluster.machine.standing(&worker).map_or(0, |standing| standing.with(Engine::Cpu).credit)
-}
 
 fn lease_of(cluster: &Cluster, worker: NodeId) -> ReplicaId {
     let last = cluster.leases.iter().rev().find(|(id, ..)| *id == worker);

@@ -14,8 +14,9 @@ use protocol::{
 
 use super::cluster::{Behaviour, Cluster, JOB, truth};
 
-/// At 1 % of faulty answers and an error of 1 %, trust comes within some hundred answers.
-fn adaptive() -> Policy {
+/// At 1 % of faulty answers and an error of 1 %, one other checks, a lead of two ends a dispute, and trust comes within some
+/// hundred answers.
+pub(super) fn adaptive() -> Policy {
     let draft = PolicyDraft {
         adaptive: Some(true),
         error_ppt: Some(10_000_000_000),
@@ -44,7 +45,7 @@ fn ballots(cluster: &Cluster) -> usize {
     decided(cluster).map(|decided| decided.ballots.len()).sum()
 }
 
-fn credit(cluster: &Cluster, worker: NodeId) -> u64 {
+pub(super) fn credit(cluster: &Cluster, worker: NodeId) -> u64 {
     cluster.machine.standing(&worker).map_or(0, |standing| standing.with(Engine::Cpu).credit)
 }
 
