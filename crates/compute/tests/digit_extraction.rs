@@ -216,7 +216,7 @@ fn component() -> impl Strategy<Value = SeriesComponent> {
     )
 }
 
-/// Tasks around every edge: small k, denominators near 2^32, 2^48, 2^50, 2^60 and 2^63, and the tail.
+/// Tasks around every edge: small k, denominators near 2^32, 2^48, 2^50, 2^52, 2^60 and 2^63, and the tail.
 fn task() -> impl Strategy<Value = HexTerms> {
     let edges = prop_oneof![
         Just(4_u32),
@@ -228,11 +228,15 @@ fn task() -> impl Strategy<Value = HexTerms> {
         Just(47),
         Just(48),
         Just(50),
+        Just(51),
         Just(52),
+        Just(53),
         Just(60),
         Just(63)
     ];
-    (component(), edges, 0_u64..200, 1_u64..200, 1_u32..=64, 1_u32..=4, 0_u64..2_000).prop_map(
+    // Near the tail of the series exponents are short; far before it each takes dozens of squarings.
+    let spares = prop_oneof![0_u64..2_000, 0_u64..1_000_000_000_000_000];
+    (component(), edges, 0_u64..200, 1_u64..200, 1_u32..=64, 1_u32..=4, spares).prop_map(
         |(component, edge, back, count, bits_per_term, limbs, spare)| {
             // The largest k whose denominator stays below 2^edge, and some steps back from it.
             let (mut low, mut high) = (0_u64, 1 << 55);
@@ -241,7 +245,7 @@ fn task() -> impl Strategy<Value = HexTerms> {
                 let is_below = component.denominator(middle).is_some_and(|value| value >> edge == 0);
                 if is_below { low = middle } else { high = middle - 1 }
             }
-            let last = low.saturating_sub(back).min(10_000_000_000_000_000 / u64::from(bits_per_term));
+            let last = low.saturating_sub(back).min(9_000_000_000_000_000 / u64::from(bits_per_term));
             let first_term = last.saturating_sub(count);
             let after = (u64::from(bits_per_term) * last / 4 + spare).saturating_sub(500);
             HexTerms {

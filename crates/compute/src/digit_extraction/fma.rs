@@ -24,10 +24,11 @@ const REGISTERS: usize = 10;
 const ROUND: u64 = (LANES * REGISTERS) as u64;
 /// Up to which denominators a square is a double, when the exponent is read two bits at a time and one.
 const NARROW_BITS: [u32; 2] = [24, 26];
-/// Up to which denominators this path serves, when the exponent is read two bits at a time and one.
+/// Up to which denominators one reduction serves for a square and its doublings, when the exponent is read two bits at a
+/// time and one.
 const WIDE_BITS: [u32; 2] = [44, 48];
-/// Up to which denominators this path serves.
-pub(super) const DENOMINATOR_BITS_MAX: u32 = WIDE_BITS[1];
+/// Up to which denominators this path serves, where a doubling has a reduction of its own.
+pub(super) const DENOMINATOR_BITS_MAX: u32 = 52;
 /// 32-bit limbs of the widest fraction.
 const LIMBS_MAX: usize = 8;
 /// Its last bits are an integer's where the number is below 2^52.
@@ -58,8 +59,10 @@ pub(super) fn add_terms(stretch: &Stretch, first: u64, end: u64, sums: &mut Sums
             add_by_width::<false, true, 2>(stretch, first, rounds)
         } else if bits <= WIDE_BITS[0] {
             add_by_width::<false, false, 2>(stretch, first, rounds)
-        } else {
+        } else if bits <= WIDE_BITS[1] {
             add_by_width::<false, false, 1>(stretch, first, rounds)
+        } else {
+            add_by_width::<false, false, 0>(stretch, first, rounds)
         }
     };
     for (limb, shift) in limbs.iter().zip((0..).step_by(32)) {
@@ -71,7 +74,7 @@ pub(super) fn add_terms(stretch: &Stretch, first: u64, end: u64, sums: &mut Sums
 }
 
 /// `EXACT`: squares are below 2^53. `SINGLE`: denominators are below 2^32. `WINDOW`: bits of the exponent between two
-/// reductions of the doublings.
+/// reductions of the doublings; 0 for one whose doublings are reduced by themselves.
 #[target_feature(enable = "avx2,fma")]
 fn add_by_width<const EXACT: bool, const SINGLE: bool, const WINDOW: u32>(
     stretch: &Stretch,
@@ -96,8 +99,9 @@ fn add_rounds<const EXACT: bool, const SINGLE: bool, const WINDOW: u32, const LI
 ) -> [[u64; LANES]; LIMBS_MAX] {
     let exponent_bits = 64 - stretch.exponent(first).leading_zeros();
     let head_bits = stretch.head_bits(first);
+    let window = WINDOW.max(1);
     // Windows fill the rest.
-    let tail_bits = (exponent_bits - head_bits).next_multiple_of(WINDOW);
+    let tail_bits = (exponent_bits - head_bits).next_multiple_of(window);
     let mut sums = [_mm256_setzero_si256(); LIMBS];
     for round in 0..rounds {
         let mut registers = [Register::ZERO; REGISTERS];
@@ -106,17 +110,20 @@ fn add_rounds<const EXACT: bool, const SINGLE: bool, const WINDOW: u32, const LI
             let k = first + round * ROUND + (number * LANES) as u64;
             (registers[number], powers[number]) = opened(stretch, k, tail_bits);
         }
-        for place in (0..tail_bits / WINDOW).rev() {
+        for place in (0..tail_bits / window).rev() {
             // Moves the next bits of the exponent to where doubles have theirs; no tail has more than 52 bits, as
             // positions end at 10^16.
-            let shift = _mm_cvtsi64_si128(52 - i64::from(place * WINDOW));
-            let bits = splat(((1 << WINDOW) - 1) << 52);
+            let shift = _mm_cvtsi64_si128(52 - i64::from(place * window));
+            let bits = splat(((1 << window) - 1) << 52);
             for (register, power) in registers.iter().zip(&mut powers) {
-                for _ in 0..WINDOW {
+                for _ in 0..window {
                     *power = register.squared::<EXACT>(*power);
                 }
                 let doublings = _mm256_and_si256(_mm256_sll_epi64(register.exponent, shift), bits);
                 *power = times_power_of_two(*power, doublings);
+                if WINDOW == 0 {
+                    *power = register.reduced(*power);
+                }
             }
         }
         for (register, power) in registers.iter().zip(powers) {
@@ -196,7 +203,7 @@ impl Register {
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn opened(stretch: &Stretch, k: u64, tail_bits: u32) -> (Register, __m256d) {
-    // Below 2^48 where a double is exact; what wraps on the way to an exponent wraps back.
+    // Below 2^52 where a double is exact; what wraps on the way to an exponent wraps back.
     let ramp = |by: u64| {
         let by = by.cast_signed();
         _mm256_setr_epi64x(0, by, by.wrapping_mul(2), by.wrapping_mul(3))

@@ -1,7 +1,8 @@
 //! The AVX-512-IFMA path: eight terms in a register, six registers side by side, 52-bit Montgomery powers of two.
 //!
 //! The same arithmetic as the portable path with 2^52 in the place of 2^64. Nothing is reduced on the way for
-//! denominators below 2^48; up to 2^50 one conditional subtraction a step keeps the powers below twice the modulus.
+//! denominators below 2^48; up to 2^50 one conditional subtraction a step keeps the powers below twice the modulus, and up
+//! to 2^52, where a denominator fills its register, two keep them below the modulus itself.
 
 use std::arch::x86_64::{
     __m512i, _CMP_LT_OQ, _mm_cvtsi64_si128, _mm512_add_epi64, _mm512_add_pd, _mm512_and_si512,
@@ -27,10 +28,12 @@ const ROUNDS_MAX: u64 = (1 << 12) / REGISTERS as u64;
 const LIMBS_MAX: usize = 5;
 /// Up to which denominators nothing is reduced on the way.
 const LAZY_BITS: u32 = 48;
+/// Up to which denominators one subtraction a step is enough.
+const SINGLE_BITS: u32 = 50;
 /// The last bits of such a double are an integer's that is below 2^52.
 const TWO_TO_52: f64 = 4_503_599_627_370_496.0;
 /// Up to which denominators this path serves.
-pub(super) const DENOMINATOR_BITS_MAX: u32 = 50;
+pub(super) const DENOMINATOR_BITS_MAX: u32 = 52;
 
 /// Whether this processor has what the path needs.
 pub(super) fn is_available() -> bool {
@@ -51,15 +54,10 @@ pub(super) fn add_terms(stretch: &Stretch, first: u64, end: u64, sums: &mut Sums
         let rounds = ((end - k) / ROUND).min(ROUNDS_MAX);
         // SAFETY: the processor has avx512f, avx512cd and avx512ifma: `is_available` has just said so.
         let limbs = unsafe {
-            match (bits <= LAZY_BITS, stretch.limbs) {
-                (true, 1) => add_rounds::<false, 2>(stretch, k, rounds),
-                (true, 2) => add_rounds::<false, 3>(stretch, k, rounds),
-                (true, 3) => add_rounds::<false, 4>(stretch, k, rounds),
-                (true, _) => add_rounds::<false, 5>(stretch, k, rounds),
-                (false, 1) => add_rounds::<true, 2>(stretch, k, rounds),
-                (false, 2) => add_rounds::<true, 3>(stretch, k, rounds),
-                (false, 3) => add_rounds::<true, 4>(stretch, k, rounds),
-                (false, _) => add_rounds::<true, 5>(stretch, k, rounds),
+            match bits {
+                0..=LAZY_BITS => add_wide::<0>(stretch, k, rounds),
+                ..=SINGLE_BITS => add_wide::<1>(stretch, k, rounds),
+                _ => add_wide::<2>(stretch, k, rounds),
             }
         };
         for (limb, shift) in limbs.iter().zip((0..).step_by(52)) {
@@ -72,9 +70,23 @@ pub(super) fn add_terms(stretch: &Stretch, first: u64, end: u64, sums: &mut Sums
     k
 }
 
-/// Sums of the limbs of floor(2^exponent / denominator), by lane.
 #[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
-fn add_rounds<const REDUCE: bool, const LIMBS: usize>(
+fn add_wide<const SUBTRACTIONS: u32>(
+    stretch: &Stretch,
+    first: u64,
+    rounds: u64,
+) -> [[u64; LANES]; LIMBS_MAX] {
+    match stretch.limbs {
+        1 => add_rounds::<SUBTRACTIONS, 2>(stretch, first, rounds),
+        2 => add_rounds::<SUBTRACTIONS, 3>(stretch, first, rounds),
+        3 => add_rounds::<SUBTRACTIONS, 4>(stretch, first, rounds),
+        _ => add_rounds::<SUBTRACTIONS, 5>(stretch, first, rounds),
+    }
+}
+
+/// Sums of the limbs of floor(2^exponent / denominator), by lane, with so many conditional subtractions a step.
+#[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
+fn add_rounds<const SUBTRACTIONS: u32, const LIMBS: usize>(
     stretch: &Stretch,
     first: u64,
     rounds: u64,
@@ -90,7 +102,7 @@ fn add_rounds<const REDUCE: bool, const LIMBS: usize>(
         for place in (0..tail_bits).rev() {
             let bit = splat(1 << place);
             for register in &mut registers {
-                register.step::<REDUCE>(bit);
+                register.step::<SUBTRACTIONS>(bit);
             }
         }
         for register in &registers {
@@ -129,19 +141,20 @@ impl Register {
     /// Squares the power, divides by 2^52, and doubles it where the exponent has the bit.
     #[inline]
     #[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
-    fn step<const REDUCE: bool>(&mut self, bit: __m512i) {
+    fn step<const SUBTRACTIONS: u32>(&mut self, bit: __m512i) {
         let zero = _mm512_setzero_si512();
         let low = _mm512_madd52lo_epu64(zero, self.power, self.power);
         let high = _mm512_madd52hi_epu64(self.modulus, self.power, self.power);
         let factor = _mm512_madd52lo_epu64(zero, low, self.inverse);
         let product = _mm512_madd52hi_epu64(zero, factor, self.modulus);
         let power = _mm512_sub_epi64(high, product);
+        let power = if SUBTRACTIONS == 2 { reduced(power, self.modulus) } else { power };
         let is_set = _mm512_test_epi64_mask(self.exponent, bit);
         let power = _mm512_mask_add_epi64(power, is_set, power, power);
-        self.power = if REDUCE {
-            _mm512_min_epu64(power, _mm512_sub_epi64(power, _mm512_add_epi64(self.modulus, self.modulus)))
-        } else {
-            power
+        self.power = match SUBTRACTIONS {
+            0 => power,
+            1 => reduced(power, _mm512_add_epi64(self.modulus, self.modulus)),
+            _ => reduced(power, self.modulus),
         };
     }
 
@@ -209,6 +222,14 @@ fn power_of_two(head: __m512i, modulus: __m512i) -> __m512i {
     let is_negative = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(power, _mm512_setzero_pd());
     let power = _mm512_mask_add_pd(power, is_negative, power, modulus);
     _mm512_xor_si512(_mm512_castpd_si512(_mm512_add_pd(power, offset)), offset_bits)
+}
+
+/// What is left of values below twice the bound once it is subtracted where it can be.
+#[inline]
+#[target_feature(enable = "avx512f,avx512cd,avx512ifma")]
+fn reduced(values: __m512i, bound: __m512i) -> __m512i {
+    // Below the bound the difference wraps above every value.
+    _mm512_min_epu64(values, _mm512_sub_epi64(values, bound))
 }
 
 #[inline]

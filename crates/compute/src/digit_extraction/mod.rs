@@ -50,9 +50,9 @@ pub enum HexSumError {
 pub enum Path {
     /// 64-bit integers.
     Scalar,
-    /// AVX2 with fused multiply-add, four terms to a register, for denominators below 2^48; beyond, [`Path::Scalar`].
+    /// AVX2 with fused multiply-add, four terms to a register, for denominators below 2^52; beyond, [`Path::Scalar`].
     Avx2,
-    /// AVX-512-IFMA, eight terms to a register, for denominators below 2^50; beyond, [`Path::Scalar`].
+    /// AVX-512-IFMA, eight terms to a register, for denominators below 2^52; beyond, [`Path::Scalar`].
     Ifma,
 }
 
