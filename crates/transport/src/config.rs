@@ -5,12 +5,25 @@
 use std::{sync::Arc, time::Duration};
 
 use protocol::limits::{CLIENTS_MAX, WORKERS_MAX};
-use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
+use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 /// So many packets that ask for an acknowledgement may go without one, as long as it travels with an answer or 25 ms later:
 /// most words here are answered, and a packet that says nothing but that another one came costs as much as one that says
 /// something. Below QUIC's first congestion window of ten packets or so, which would wait otherwise.
 const UNACKNOWLEDGED_PACKETS_MAX: u32 = 8;
+
+/// The largest packet to look for a way for, header of UDP not counted. What a packet costs hardly grows with its length, and
+/// the way within a machine, and many a network of a data centre, takes more than the 1,452 bytes of the internet. quinn
+/// hands the system ten at a time, which must come to less than the 65,507 bytes that UDP takes at most.
+const PACKET_BYTES_MAX: u16 = 6_500;
+
+/// What every endpoint takes from its peers.
+pub(crate) fn endpoint() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    // Fails below 1,200 only.
+    let _ = config.max_udp_payload_size(PACKET_BYTES_MAX);
+    config
+}
 
 /// How one connection behaves. The idle timeout that counts is the shorter one of the two sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +64,11 @@ impl ConnectionConfig {
         let mut config = TransportConfig::default();
         let mut acknowledgements = AckFrequencyConfig::default();
         acknowledgements.ack_eliciting_threshold(VarInt::from_u32(UNACKNOWLEDGED_PACKETS_MAX));
+        let mut discovery = MtuDiscoveryConfig::default();
+        discovery.upper_bound(PACKET_BYTES_MAX);
         config
             .ack_frequency_config(Some(acknowledgements))
+            .mtu_discovery_config(Some(discovery))
             .keep_alive_interval(Some(self.keep_alive))
             .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle_ms))))
             .max_concurrent_bidi_streams(VarInt::from_u32(self.streams_max))

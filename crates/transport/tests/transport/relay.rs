@@ -17,12 +17,15 @@ pub(crate) enum Line {
     StallHandshakes,
     /// Everything, until so many bytes went back to the client; from then on nothing.
     CutAfter(u64),
+    /// Datagrams of at most so many bytes, in either direction.
+    Narrow(usize),
 }
 
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
     line: watch::Sender<Line>,
     to_server: watch::Receiver<u64>,
+    longest: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
 
@@ -34,8 +37,9 @@ impl Relay {
         let address = front.local_addr().expect("a bound socket has an address");
         let (line, line_now) = watch::channel(line);
         let (count, to_server) = watch::channel(0);
-        let task = tokio::spawn(carry(front, back, line_now, count));
-        Self { address, line, to_server, task }
+        let (length, longest) = watch::channel(0);
+        let task = tokio::spawn(carry(front, back, line_now, count, length));
+        Self { address, line, to_server, longest, task }
     }
 
     pub(crate) fn set(&self, line: Line) {
@@ -49,13 +53,26 @@ impl Relay {
     }
 }
 
+impl Relay {
+    /// The longest datagram that went back to the client so far.
+    pub(crate) fn longest_bytes(&self) -> usize {
+        *self.longest.borrow()
+    }
+}
+
 impl Drop for Relay {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn carry(front: UdpSocket, back: UdpSocket, line: watch::Receiver<Line>, count: watch::Sender<u64>) {
+async fn carry(
+    front: UdpSocket,
+    back: UdpSocket,
+    line: watch::Receiver<Line>,
+    count: watch::Sender<u64>,
+    longest: watch::Sender<usize>,
+) {
     let mut from_client = vec![0; 65_536];
     let mut from_server = vec![0; 65_536];
     let mut client = None;
@@ -68,6 +85,7 @@ async fn carry(front: UdpSocket, back: UdpSocket, line: watch::Receiver<Line>, c
                     Line::Open | Line::StallHandshakes => true,
                     Line::Cut => false,
                     Line::CutAfter(bytes) => returned < bytes,
+                    Line::Narrow(bytes) => length <= bytes,
                 };
                 if passes && back.send(&from_client[..length]).await.is_ok() {
                     count.send_modify(|count| *count += 1);
@@ -80,7 +98,13 @@ async fn carry(front: UdpSocket, back: UdpSocket, line: watch::Receiver<Line>, c
                     Line::Cut => false,
                     Line::StallHandshakes => is_retry(datagram),
                     Line::CutAfter(bytes) => returned < bytes,
+                    Line::Narrow(bytes) => length <= bytes,
                 };
+                longest.send_if_modified(|longest| {
+                    let is_longer = passes && length > *longest;
+                    *longest = if is_longer { length } else { *longest };
+                    is_longer
+                });
                 returned += length as u64;
                 if let (true, Some(client)) = (passes, client) {
                     // A lost datagram is what QUIC is made for.
