@@ -1,5 +1,7 @@
 //! A client's side of the conversation: connect, ask, watch, collect.
 
+mod pieces;
+
 use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
@@ -7,7 +9,7 @@ use protocol::{
     identity::{NodeId, SecretKey},
     job::JobId,
     limits::PROTOCOL_VERSION,
-    message::{Hello, Introduction, NO_OUTCOME, Request, Response, Welcome},
+    message::{Hello, Introduction, Request, Response, Welcome},
     report::{JobProgress, JobStatus, WorkerStatus},
     token::{Credential, Role, Token},
 };
@@ -15,6 +17,8 @@ use tokio::sync::Mutex;
 use transport::{Connection, Opening, Stream, connect, identity};
 
 use crate::exit::CommandError;
+
+pub use pieces::{CertificateStream, ResultStream};
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -248,9 +252,7 @@ impl Client {
     pub async fn certificate(&self, job: JobId) -> Result<CertificateStream, CommandError> {
         let mut stream = self.open(Request::Certificate(job)).await?;
         match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
-            Response::Certificate { length_bytes } => {
-                Ok(CertificateStream { left_bytes: length_bytes, stream })
-            }
+            Response::Certificate { length_bytes } => Ok(CertificateStream::new(stream, length_bytes)),
             other => Err(unexpected(&other)),
         }
     }
@@ -258,99 +260,6 @@ impl Client {
     /// Says goodbye.
     pub async fn close(self) {
         self.connection.close_and_tell(transport::CloseCode::Finished, "the client has its answer").await;
-    }
-}
-
-/// The longest report that a client takes.
-const RESULT_PART_BYTES_MAX: u64 = 4 << 30;
-
-/// How many bytes of a certificate a client holds at a time.
-const CERTIFICATE_PIECE_BYTES_MAX: u64 = 256 * 1024;
-
-/// The results of a job as they arrive.
-pub struct ResultStream {
-    /// The report, as JSON.
-    pub report: Vec<u8>,
-    /// The signed ballots, as JSON.
-    pub ballots: Vec<u8>,
-    /// The job file's text.
-    pub text: String,
-    /// The expression file's text, where the job names one and it was asked for.
-    pub file: Option<String>,
-    /// How many tasks' outcomes follow.
-    pub tasks: u64,
-    stream: Stream,
-    /// How many tasks without an outcome are next.
-    absent: u64,
-}
-
-impl ResultStream {
-    async fn begin(mut stream: Stream) -> Result<Self, CommandError> {
-        let header = accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)?;
-        let Response::Result { report_bytes, ballots_bytes, job_bytes, file_bytes, tasks } = header else {
-            return Err(unexpected(&header));
-        };
-        let mut part =
-            async |count| stream.reader.exact_bytes(count, RESULT_PART_BYTES_MAX, ANSWER_TIMEOUT).await;
-        let (report, ballots, text) =
-            (part(report_bytes).await?, part(ballots_bytes).await?, part(job_bytes).await?);
-        let file = match file_bytes {
-            Some(count) => Some(part(count).await?),
-            None => None,
-        };
-        let utf8 = |bytes| {
-            String::from_utf8(bytes).map_err(|_| CommandError::Broken("the job's text is damaged".to_owned()))
-        };
-        let (text, file) = (utf8(text)?, file.map(utf8).transpose()?);
-        Ok(Self { report, ballots, text, file, tasks, stream, absent: 0 })
-    }
-
-    /// The next task's accepted outcome, if it has one.
-    ///
-    /// # Errors
-    /// [`CommandError`] when the connection breaks.
-    pub async fn next_outcome(&mut self, limit_bytes: u64) -> Result<Option<Vec<u8>>, CommandError> {
-        if self.absent == 0 {
-            let length = self.number().await?;
-            if length != NO_OUTCOME {
-                return Ok(Some(self.stream.reader.exact_bytes(length, limit_bytes, ANSWER_TIMEOUT).await?));
-            }
-            self.absent = self.number().await?.max(1);
-        }
-        self.absent -= 1;
-        Ok(None)
-    }
-
-    /// How many of the next tasks are known to have no outcome; they are passed over.
-    pub fn pass_absent(&mut self) -> u64 {
-        std::mem::take(&mut self.absent)
-    }
-
-    async fn number(&mut self) -> Result<u64, CommandError> {
-        let bytes = self.stream.reader.exact_bytes(8, 8, ANSWER_TIMEOUT).await?;
-        Ok(bytes.try_into().map_or(0, u64::from_be_bytes))
-    }
-}
-
-/// The bytes of a certificate as they arrive.
-pub struct CertificateStream {
-    left_bytes: u64,
-    stream: Stream,
-}
-
-impl CertificateStream {
-    /// The next piece; none after the last.
-    ///
-    /// # Errors
-    /// [`CommandError`] when the connection breaks.
-    pub async fn next_piece(&mut self) -> Result<Option<Vec<u8>>, CommandError> {
-        let bytes = self.left_bytes.min(CERTIFICATE_PIECE_BYTES_MAX);
-        if bytes == 0 {
-            return Ok(None);
-        }
-        self.left_bytes -= bytes;
-        let reader = &mut self.stream.reader;
-        Ok(Some(reader.exact_bytes(bytes, CERTIFICATE_PIECE_BYTES_MAX, ANSWER_TIMEOUT).await?))
     }
 }
 

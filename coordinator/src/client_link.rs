@@ -385,19 +385,19 @@ async fn send_written(
         }
     };
     let header = Response::Result {
-        report_bytes: report.iter().map(Part::length_bytes).sum(),
-        ballots_bytes: ballots.iter().map(Part::length_bytes).sum(),
         job_bytes: result.text.len() as u64,
         file_bytes: result.file.as_ref().map(|file| file.len() as u64),
+        report_bytes: report.iter().map(Part::length_bytes).sum(),
+        ballots_bytes: ballots.iter().map(Part::length_bytes).sum(),
         tasks: outcomes.tasks(),
     };
     stream.writer.feed(&header).await?;
-    for part in report.into_iter().chain(ballots) {
-        send_part(stream, part).await?;
-    }
     stream.writer.feed_bytes(result.text.as_bytes()).await?;
     if let Some(file) = &result.file {
         stream.writer.send_bytes(Bytes::copy_from_slice(file.as_bytes())).await?;
+    }
+    for part in report.into_iter().chain(ballots) {
+        send_part(stream, part).await?;
     }
     outcomes::send(stream, outcomes, shared).await
 }

@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufWriter, Write},
+    io::{BufReader, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
@@ -31,7 +31,7 @@ pub struct Written {
     pub folder: PathBuf,
     /// Where an earlier result went.
     pub moved_aside: Option<PathBuf>,
-    /// The report.
+    /// The report, with as many of its verdicts as are told.
     pub report: JobReport,
     /// The answers, counted; all zero for digits.
     pub counts: AnswerCounts,
@@ -66,12 +66,25 @@ pub async fn collect(
 ) -> Result<Written, CommandError> {
     check_folder(folder)?;
     let damaged = |what: &str| CommandError::Broken(format!("the {what} is damaged"));
-    let report: JobReport = serde_json::from_slice(&stream.report).map_err(|_| damaged("report"))?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |source| CommandError::File { action: "write", path: folder.to_owned(), source };
     fs::create_dir_all(parent).map_err(failed)?;
     let partial = make_partial(parent).map_err(failed)?;
-    let mut value = BufWriter::new(File::create(partial.path().join("value.txt")).map_err(failed)?);
+    let create = |name: &str| File::create(partial.path().join(name)).map(BufWriter::new).map_err(failed);
+    let mut file = create(REPORT_FILE)?;
+    while let Some(piece) = stream.next_report_piece().await? {
+        file.write_all(&piece).map_err(failed)?;
+    }
+    file.flush().map_err(failed)?;
+    let written = File::open(partial.path().join(REPORT_FILE)).map_err(failed)?;
+    let report: JobReport =
+        serde_json::from_reader(BufReader::new(written)).map_err(|_| damaged("report"))?;
+    let mut file = create("ballots.json")?;
+    while let Some(piece) = stream.next_ballots_piece().await? {
+        file.write_all(&piece).map_err(failed)?;
+    }
+    file.flush().map_err(failed)?;
+    let mut value = create("value.txt")?;
     let mut assembler = ResultAssembler::new(plan);
     while assembler.next_task() < stream.tasks {
         let index = assembler.next_task();
@@ -89,13 +102,9 @@ pub async fn collect(
     let counts = assembler.finish(&mut value).map_err(failed)?;
     let counts = plan.expressions().map_or_else(AnswerCounts::default, |_| counts);
     value.flush().map_err(failed)?;
-    let write = |name: &str, bytes: &[u8]| fs::write(partial.path().join(name), bytes).map_err(failed);
-    write(REPORT_FILE, &stream.report)?;
-    write("ballots.json", &stream.ballots)?;
-    write("job.toml", stream.text.as_bytes())?;
+    fs::write(partial.path().join("job.toml"), stream.text.as_bytes()).map_err(failed)?;
     if let Some(mut certificate) = certificate {
-        let path = partial.path().join(CERTIFICATE_FILE);
-        let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+        let mut file = create(CERTIFICATE_FILE)?;
         while let Some(piece) = certificate.next_piece().await? {
             file.write_all(&piece).map_err(failed)?;
         }
@@ -142,7 +151,55 @@ fn move_aside(folder: &Path) -> std::io::Result<Option<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use protocol::{
+        policy::Policy,
+        report::{JobState, TaskReport, VERDICTS_HELD_MAX},
+    };
+
     use super::*;
+
+    fn verdict(index: u64, verdict: &str) -> TaskReport {
+        TaskReport {
+            index,
+            task: String::new(),
+            summary: String::new(),
+            verdict: verdict.to_owned(),
+            digest: None,
+            disputed: false,
+            reason: None,
+            elapsed_s: 0.0,
+            ballots: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn of_a_long_report_the_first_verdicts_are_held_and_the_first_that_were_not_accepted() {
+        let tasks = 10_000;
+        let report = JobReport {
+            job: "long".to_owned(),
+            job_id: String::new(),
+            status: JobState::Incomplete,
+            worth: String::new(),
+            policy: Policy::default(),
+            tasks,
+            accepted: 0,
+            disputes: 0,
+            dissenters: Vec::new(),
+            corrections: 0,
+            elapsed_s: 0.0,
+            compute_s: 0.0,
+            audits: None,
+            adaptive: None,
+            verdicts: (0..tasks).map(|i| verdict(i, if i < 5_000 { "accepted" } else { "failed" })).collect(),
+        };
+        let text = serde_json::to_vec(&report).expect("JSON");
+        let read: JobReport = serde_json::from_slice(&text).expect("a report");
+        let held: Vec<u64> = read.verdicts.iter().map(|verdict| verdict.index).collect();
+        let count = VERDICTS_HELD_MAX as u64;
+        let expected: Vec<u64> = (0..count).chain(5_000..5_000 + count).collect();
+        assert_eq!(held, expected);
+        assert_eq!(read.tasks, tasks);
+    }
 
     #[test]
     fn an_earlier_result_is_moved_aside_and_something_else_is_refused() {

@@ -23,6 +23,9 @@ use crate::{
     exit::{CommandError, DONE, FALSE, NEITHER},
 };
 
+/// The longest report on one expression that is taken: a ballot takes about a kilobyte.
+const REPORT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Runs `ask`; whatever goes wrong is neither true nor false.
 pub(super) async fn run(arguments: Ask) -> ExitCode {
     let asked = tokio::select! {
@@ -67,7 +70,15 @@ async fn ask_on(target: &Target, arguments: &Ask) -> Result<u8, CommandError> {
     let started = Instant::now();
     let (_, _, mut stream) = client.run(&text, None, |_| {}).await?;
     let elapsed = started.elapsed();
-    let report: JobReport = serde_json::from_slice(&stream.report)
+    let mut report = Vec::new();
+    while let Some(piece) = stream.next_report_piece().await? {
+        report.extend(piece);
+        if report.len() > REPORT_BYTES_MAX {
+            let reason = format!("its report on one expression is longer than {REPORT_BYTES_MAX} bytes");
+            return Err(CommandError::Broken(reason));
+        }
+    }
+    let report: JobReport = serde_json::from_slice(&report)
         .map_err(|error| CommandError::Broken(format!("the report is damaged: {error}")))?;
     let spec = JobSpec::parse(&text).map_err(|errors| CommandError::Input(errors.to_string()))?;
     let plan = Plan::new(&spec, None).map_err(|errors| CommandError::Input(errors.to_string()))?;

@@ -76,7 +76,7 @@ fn to_text(written: &Written, elapsed: Duration) -> String {
         elapsed.as_secs_f64(),
         report.compute_s
     );
-    if let [verdict] = &report.verdicts[..] {
+    if let (1, [verdict]) = (report.tasks, &report.verdicts[..]) {
         let _ = writeln!(text, "{}", verdict.summary);
         for ballot in &verdict.ballots {
             let digest = &ballot.digest[..ballot.digest.len().min(16)];

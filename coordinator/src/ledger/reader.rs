@@ -27,6 +27,7 @@ use super::{
     journal::Journal,
     mark::Mark,
     overlay::Overlay,
+    proven::ProvenEntries,
     snapshot::Snapshot,
     store::follow,
     tables::read_entry,
@@ -259,7 +260,7 @@ impl Reader {
         }
         let row = snapshot.job_row(job)?;
         let entries = JobEntries { snapshot, job, next: 0, least: 0, end: row.map_or(0, |row| row.entries) };
-        Ok(ProvenEntries { head, entries })
+        Ok(ProvenEntries::new(head, entries))
     }
 
     /// The proof that the first `size` entries begin with the first `old_size`, which holds.
@@ -311,7 +312,7 @@ fn checked_outcome(path: &Path, job: JobId, digest: Digest, bytes: Vec<u8>) -> R
     Err(LedgerError::damaged(path, what))
 }
 
-fn astray(path: &Path) -> LedgerError {
+pub(super) fn astray(path: &Path) -> LedgerError {
     LedgerError::damaged(path, "the nodes of its tree do not fit together")
 }
 
@@ -362,13 +363,20 @@ impl Iterator for Entries {
 
 /// The entries about one job, in order.
 pub struct JobEntries {
-    snapshot: Snapshot,
+    pub(super) snapshot: Snapshot,
     job: JobId,
     /// The number of the next one among those about the job.
     next: u64,
     /// The least position that it can have.
     least: u64,
     end: u64,
+}
+
+impl JobEntries {
+    /// How many come.
+    pub fn count_left(&self) -> u64 {
+        self.end - self.next
+    }
 }
 
 impl Iterator for JobEntries {
@@ -390,38 +398,5 @@ impl Iterator for JobEntries {
         });
         self.next = if found.is_ok() { self.next + 1 } else { self.end };
         Some(found)
-    }
-}
-
-/// The entries about one job, each with its path to one head, in order.
-pub struct ProvenEntries {
-    head: SignedHead,
-    entries: JobEntries,
-}
-
-impl ProvenEntries {
-    /// The head that the paths lead to.
-    pub fn head(&self) -> &SignedHead {
-        &self.head
-    }
-
-    /// How many entries come.
-    pub fn count_left(&self) -> u64 {
-        self.entries.end - self.entries.next
-    }
-}
-
-impl Iterator for ProvenEntries {
-    type Item = Result<(Entry, AuditPath), LedgerError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let found = self.entries.next()?;
-        let tree = self.head.head.tree;
-        Some(found.and_then(|(position, entry)| {
-            let snapshot = &self.entries.snapshot;
-            let path = audit_path(position, tree.size, snapshot)?;
-            tree.check_inclusion(&entry.to_bytes(), &path).map_err(|_| astray(snapshot.path()))?;
-            Ok((entry, path))
-        }))
     }
 }

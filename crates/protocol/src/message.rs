@@ -264,18 +264,18 @@ pub enum Response {
     Status(Vec<JobStatus>),
     /// All workers.
     Workers(Vec<WorkerStatus>),
-    /// The report (JSON), the signed ballots (JSON) and, for each task in order, a length and the outcome's bytes
-    /// follow; a task without an accepted outcome has the length [`NO_OUTCOME`], and after it stands how many tasks from it
-    /// on have none, in as many bytes.
+    /// The job file's text, the expression file where it is wanted, the report (JSON), the signed ballots (JSON) and, for
+    /// each task in order, a length and the outcome's bytes follow; a task without an accepted outcome has the length
+    /// [`NO_OUTCOME`], and after it stands how many tasks from it on have none, in as many bytes.
     Result {
+        /// Length of the job file's text.
+        job_bytes: u64,
+        /// Length of the expression file, where the job names one and it is wanted.
+        file_bytes: Option<u64>,
         /// Length of the report.
         report_bytes: u64,
         /// Length of the ballots.
         ballots_bytes: u64,
-        /// Length of the job file's text, which follows the ballots.
-        job_bytes: u64,
-        /// Length of the expression file, which follows the job file where the job names one and it is wanted.
-        file_bytes: Option<u64>,
         /// How many outcomes follow.
         tasks: u64,
     },

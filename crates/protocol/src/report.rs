@@ -2,7 +2,12 @@
 //!
 //! These are the shapes of `report.json` and of `--json`; internals never leak into them.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{SeqAccess, Visitor},
+};
 
 use crate::{
     audit::Audited, domain::FailureDomain, identity::NodeId, job::JobId, policy::Policy,
@@ -164,8 +169,41 @@ pub struct JobReport {
     /// What adaptive replication came to, where the policy asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<AdaptiveReport>,
-    /// Every task's verdict.
+    /// Every task's verdict. Whoever reads a report holds [`VERDICTS_HELD_MAX`] of the accepted ones, and as many others: the
+    /// rest of a long job's is for programs that look for a task.
+    #[serde(deserialize_with = "verdicts_held")]
     pub verdicts: Vec<TaskReport>,
+}
+
+/// How many verdicts of each sort are held of a report that is read.
+pub const VERDICTS_HELD_MAX: usize = 16;
+
+/// Reads a list of verdicts one by one, and holds the first ones.
+fn verdicts_held<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TaskReport>, D::Error> {
+    struct Held;
+
+    impl<'de> Visitor<'de> for Held {
+        type Value = Vec<TaskReport>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list of verdicts")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut verdicts: A) -> Result<Self::Value, A::Error> {
+            let (mut held, mut accepted) = (Vec::new(), 0);
+            while let Some(verdict) = verdicts.next_element::<TaskReport>()? {
+                let is_accepted = verdict.verdict == "accepted";
+                let alike = if is_accepted { accepted } else { held.len() - accepted };
+                if alike < VERDICTS_HELD_MAX {
+                    accepted += usize::from(is_accepted);
+                    held.push(verdict);
+                }
+            }
+            Ok(held)
+        }
+    }
+
+    deserializer.deserialize_seq(Held)
 }
 
 /// How many workers stand behind the values of a job with adaptive replication.

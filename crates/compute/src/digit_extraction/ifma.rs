@@ -54,10 +54,12 @@ pub(super) fn add_terms(stretch: &Stretch, first: u64, end: u64, sums: &mut Sums
         let rounds = ((end - k) / ROUND).min(ROUNDS_MAX);
         // SAFETY: the processor has avx512f, avx512cd and avx512ifma: `is_available` has just said so.
         let limbs = unsafe {
-            match bits {
-                0..=LAZY_BITS => add_wide::<0>(stretch, k, rounds),
-                ..=SINGLE_BITS => add_wide::<1>(stretch, k, rounds),
-                _ => add_wide::<2>(stretch, k, rounds),
+            if bits <= LAZY_BITS {
+                add_wide::<0>(stretch, k, rounds)
+            } else if bits <= SINGLE_BITS {
+                add_wide::<1>(stretch, k, rounds)
+            } else {
+                add_wide::<2>(stretch, k, rounds)
             }
         };
         for (limb, shift) in limbs.iter().zip((0..).step_by(52)) {
