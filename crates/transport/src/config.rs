@@ -5,12 +5,24 @@
 use std::{sync::Arc, time::Duration};
 
 use protocol::limits::{CLIENTS_MAX, WORKERS_MAX};
-use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
+use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 /// So many packets that ask for an acknowledgement may go without one, as long as it travels with an answer or 25 ms later:
 /// most words here are answered, and a packet that says nothing but that another one came costs as much as one that says
 /// something. Below QUIC's first congestion window of ten packets or so, which would wait otherwise.
 const UNACKNOWLEDGED_PACKETS_MAX: u32 = 8;
+
+/// The largest datagram that is sent and taken in, in bytes, where the path lets it through: as many as QUIC sends at once are
+/// less than the 64 KiB that the kernel takes at once.
+const DATAGRAM_BYTES_MAX: u16 = 6000;
+
+/// What an endpoint takes in.
+pub(crate) fn endpoint_config() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    // Refused is only what is shorter than any QUIC datagram; then the default stands.
+    let _ = config.max_udp_payload_size(DATAGRAM_BYTES_MAX);
+    config
+}
 
 /// How one connection behaves. The idle timeout that counts is the shorter one of the two sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +39,10 @@ pub struct ConnectionConfig {
     pub connection_window_bytes: u32,
     /// Bytes that were written and not yet acknowledged, over all streams, before writers wait.
     pub send_window_bytes: u32,
+    /// The largest datagram that is tried, in bytes, from 1200 to 6000. QUIC finds out by itself what fits through a path:
+    /// through Ethernet 1452 bytes, through jumbo frames and the machine itself more, and a long packet costs little more
+    /// than a short one.
+    pub datagram_bytes_max: u16,
     /// How long a peer that opened a stream may take to say what it is for.
     pub opening_timeout: Duration,
 }
@@ -40,6 +56,7 @@ impl Default for ConnectionConfig {
             stream_window_bytes: 2 * 1024 * 1024,
             connection_window_bytes: 8 * 1024 * 1024,
             send_window_bytes: 8 * 1024 * 1024,
+            datagram_bytes_max: DATAGRAM_BYTES_MAX,
             opening_timeout: Duration::from_secs(10),
         }
     }
@@ -51,7 +68,10 @@ impl ConnectionConfig {
         let mut config = TransportConfig::default();
         let mut acknowledgements = AckFrequencyConfig::default();
         acknowledgements.ack_eliciting_threshold(VarInt::from_u32(UNACKNOWLEDGED_PACKETS_MAX));
+        let mut datagrams = MtuDiscoveryConfig::default();
+        datagrams.upper_bound(self.datagram_bytes_max);
         config
+            .mtu_discovery_config(Some(datagrams))
             .ack_frequency_config(Some(acknowledgements))
             .keep_alive_interval(Some(self.keep_alive))
             .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle_ms))))
@@ -82,10 +102,17 @@ pub struct ListenerConfig {
 /// How many streams a peer of a listener may have open at a time. It has many peers, and each takes memory for so many.
 const LISTENER_STREAMS_MAX: u32 = 48;
 
+/// The largest datagram that a listener tries: the buffer of each connection grows to hold it, and by doubling to this one.
+const LISTENER_DATAGRAM_BYTES_MAX: u16 = 2400;
+
 impl Default for ListenerConfig {
     fn default() -> Self {
         Self {
-            connection: ConnectionConfig { streams_max: LISTENER_STREAMS_MAX, ..ConnectionConfig::default() },
+            connection: ConnectionConfig {
+                streams_max: LISTENER_STREAMS_MAX,
+                datagram_bytes_max: LISTENER_DATAGRAM_BYTES_MAX,
+                ..ConnectionConfig::default()
+            },
             handshake_timeout: Duration::from_secs(10),
             handshakes_max: 256,
             connections_max: WORKERS_MAX + CLIENTS_MAX,

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::Arc,
     time::Duration,
 };
@@ -15,7 +15,7 @@ use protocol::{
     identity::{NodeId, SecretKey},
     limits::ALPN,
 };
-use quinn::{ClientConfig, ConnectionError, Endpoint, TransportErrorCode};
+use quinn::{ClientConfig, ConnectionError, Endpoint, TokioRuntime, TransportErrorCode};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout_at},
@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     close::{CloseCode, ConnectionLost},
-    config::ConnectionConfig,
+    config::{ConnectionConfig, endpoint_config},
     connection::Connection,
     tls::{self, SERVER_NAME, ShownKey, TlsError},
 };
@@ -250,7 +250,9 @@ impl Attempt {
             SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
-        let endpoint = Endpoint::client(local).map_err(|error| self.socket_failed(&error))?;
+        let endpoint = UdpSocket::bind(local)
+            .and_then(|socket| Endpoint::new(endpoint_config(), None, socket, Arc::new(TokioRuntime)))
+            .map_err(|error| self.socket_failed(&error))?;
         let connecting = endpoint
             .connect_with(self.client.clone(), self.target, SERVER_NAME)
             .map_err(|error| self.failed(error.to_string()))?;
