@@ -79,7 +79,7 @@ pub async fn collect(
         let bytes = stream.next_outcome(limit_bytes).await?;
         let outcome = match bytes {
             Some(bytes) => {
-                Some(Outcome::from_bytes(&bytes, bytes.len()).map_err(|error| damaged(&error.to_string()))?)
+                Some(Outcome::to_show(&bytes, bytes.len()).map_err(|error| damaged(&error.to_string()))?)
             }
             None => None,
         };

@@ -55,6 +55,22 @@ fn digits_are_one_task() {
     assert_eq!((plan.task(1), plan.summary(1)), (None, String::new()));
 }
 
+#[test]
+fn other_bytes_for_a_task_have_another_id_and_are_read_only_where_that_is_known() {
+    let task = batch(&["1 == 1", "2 == 2"]);
+    let canonical = task.to_bytes();
+    // The list's length in three bytes instead of one.
+    let place =
+        canonical.iter().position(|byte| *byte == 0x92).expect("an array of two, which holds another one");
+    let list = place + 1 + canonical[place + 1..].iter().position(|byte| *byte == 0x92).expect("the texts");
+    let other = [&canonical[..list], &[0xdc, 0, 2], &canonical[list + 1..]].concat();
+    assert!(Task::from_bytes(&other).is_err());
+    assert_eq!(Task::from_bytes_with_their_id(&other), Ok(task.clone()));
+    assert_eq!(Task::from_bytes_with_their_id(&canonical), Ok(task));
+    assert_ne!(TaskId::of_bytes(&other), TaskId::of_bytes(&canonical));
+    assert!(Task::from_bytes_with_their_id(&other[..other.len() - 1]).is_err());
+}
+
 /// The ids were worked out by another program: MessagePack by hand, BLAKE3's key derivation by its Python package.
 #[test]
 fn task_ids_are_the_same_on_every_machine_and_in_every_version() {
