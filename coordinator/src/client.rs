@@ -1,5 +1,7 @@
 //! A client's side of the conversation: connect, ask, watch, collect.
 
+mod certificate;
+
 use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
@@ -13,6 +15,8 @@ use protocol::{
 };
 use tokio::sync::Mutex;
 use transport::{Connection, Opening, Stream, connect, identity};
+
+pub use certificate::CertificateStream;
 
 use crate::exit::CommandError;
 
@@ -180,7 +184,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::ask`].
-    pub async fn submit(&self, text: &str, file: Option<Vec<u8>>) -> Result<JobId, CommandError> {
+    pub async fn submit(&self, text: &str, file: Option<Bytes>) -> Result<JobId, CommandError> {
         let (job, _) = self.submit_with(text, file, false).await?;
         Ok(job)
     }
@@ -192,7 +196,7 @@ impl Client {
     pub async fn run(
         &self,
         text: &str,
-        file: Option<Vec<u8>>,
+        file: Option<Bytes>,
         show: impl FnMut(&JobProgress),
     ) -> Result<(JobId, JobProgress, ResultStream), CommandError> {
         let (job, mut stream) = self.submit_with(text, file, true).await?;
@@ -203,7 +207,7 @@ impl Client {
     async fn submit_with(
         &self,
         text: &str,
-        file: Option<Vec<u8>>,
+        file: Option<Bytes>,
         follow: bool,
     ) -> Result<(JobId, Stream), CommandError> {
         let request = Request::Submit {
@@ -212,7 +216,7 @@ impl Client {
             follow,
         };
         let mut parts = vec![Bytes::copy_from_slice(text.as_bytes())];
-        parts.extend(file.map(Bytes::from));
+        parts.extend(file);
         let mut stream = self.send(request, parts).await?;
         match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
             Response::Submitted(job) => Ok((job, stream)),
@@ -241,18 +245,24 @@ impl Client {
         ResultStream::begin(self.open(Request::Result { job, file }).await?).await
     }
 
-    /// Starts to collect the certificate of a job.
+    /// Starts to collect the certificate of a job, without expression file and outcomes where `abridged`.
     ///
     /// # Errors
     /// As [`Client::ask`].
-    pub async fn certificate(&self, job: JobId) -> Result<CertificateStream, CommandError> {
-        let mut stream = self.open(Request::Certificate(job)).await?;
+    pub async fn certificate(&self, job: JobId, abridged: bool) -> Result<CertificateStream, CommandError> {
+        let mut stream = self.open(Request::Certificate { job, abridged }).await?;
         match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
             Response::Certificate { length_bytes } => {
                 Ok(CertificateStream { left_bytes: length_bytes, stream })
             }
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Whose answers these are.
+    #[must_use]
+    pub fn coordinator(&self) -> NodeId {
+        self.connection.peer()
     }
 
     /// Says goodbye.
@@ -263,9 +273,6 @@ impl Client {
 
 /// The longest report that a client takes.
 const RESULT_PART_BYTES_MAX: u64 = 4 << 30;
-
-/// How many bytes of a certificate a client holds at a time.
-const CERTIFICATE_PIECE_BYTES_MAX: u64 = 256 * 1024;
 
 /// The results of a job as they arrive.
 pub struct ResultStream {
@@ -329,28 +336,6 @@ impl ResultStream {
     async fn number(&mut self) -> Result<u64, CommandError> {
         let bytes = self.stream.reader.exact_bytes(8, 8, ANSWER_TIMEOUT).await?;
         Ok(bytes.try_into().map_or(0, u64::from_be_bytes))
-    }
-}
-
-/// The bytes of a certificate as they arrive.
-pub struct CertificateStream {
-    left_bytes: u64,
-    stream: Stream,
-}
-
-impl CertificateStream {
-    /// The next piece; none after the last.
-    ///
-    /// # Errors
-    /// [`CommandError`] when the connection breaks.
-    pub async fn next_piece(&mut self) -> Result<Option<Vec<u8>>, CommandError> {
-        let bytes = self.left_bytes.min(CERTIFICATE_PIECE_BYTES_MAX);
-        if bytes == 0 {
-            return Ok(None);
-        }
-        self.left_bytes -= bytes;
-        let reader = &mut self.stream.reader;
-        Ok(Some(reader.exact_bytes(bytes, CERTIFICATE_PIECE_BYTES_MAX, ANSWER_TIMEOUT).await?))
     }
 }
 
