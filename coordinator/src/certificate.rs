@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use protocol::{
     certificate::{BuildError, Builder},
     digest::Digest,
@@ -18,6 +19,15 @@ use protocol::{
 };
 
 use crate::ledger::{LedgerError, Reader};
+
+/// How much of a certificate is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Not the expression file and the outcomes, which whoever has the result can put in.
+    Abridged,
+}
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +54,8 @@ pub enum CertificateError {
 pub fn write<W: Write>(
     ledger: &Reader,
     key: &SecretKey,
-    job: JobId,
-    outcome: impl Fn(&Digest) -> Option<Vec<u8>>,
+    (job, extent): (JobId, Extent),
+    outcome: impl Fn(&Digest) -> Option<Bytes>,
     out: W,
 ) -> Result<W, CertificateError> {
     let mut entries = ledger.proven_entries(job)?;
@@ -60,7 +70,10 @@ pub fn write<W: Write>(
         }
         None => None,
     };
-    let mut builder = Builder::begin(out, head, count, file.as_deref())?;
+    let mut builder = match extent {
+        Extent::Whole => Builder::begin(out, head, count, file.as_deref())?,
+        Extent::Abridged => Builder::abridged(out, head, count, file.as_deref())?,
+    };
     builder.entry(first_bytes, &path)?;
     let mut accepted: BTreeMap<u64, Digest> = BTreeMap::new();
     let mut is_reconciled = false;
@@ -88,7 +101,7 @@ pub fn write<W: Write>(
 }
 
 /// How many outcomes the certificate holds: one for each task, of which so many are known, and none where the value is the outcome.
-fn outcomes(submitted: &Submitted, file: Option<Vec<u8>>, known: Option<u64>) -> Option<u64> {
+fn outcomes(submitted: &Submitted, file: Option<Bytes>, known: Option<u64>) -> Option<u64> {
     let spec = JobSpec::parse(&submitted.text).ok()?;
     if spec.work.value_is_outcome() {
         return Some(0);
@@ -97,7 +110,7 @@ fn outcomes(submitted: &Submitted, file: Option<Vec<u8>>, known: Option<u64>) ->
         return known;
     }
     let file = match file {
-        Some(bytes) => Some(Arc::from(String::from_utf8(bytes).ok()?)),
+        Some(bytes) => Some(Arc::from(std::str::from_utf8(&bytes).ok()?)),
         None => None,
     };
     Some(Plan::new(&spec, file).ok()?.tasks())
@@ -110,8 +123,8 @@ fn outcomes(submitted: &Submitted, file: Option<Vec<u8>>, known: Option<u64>) ->
 pub fn write_to_file(
     ledger: &Reader,
     key: &SecretKey,
-    job: JobId,
-    outcome: impl Fn(&Digest) -> Option<Vec<u8>>,
+    job: (JobId, Extent),
+    outcome: impl Fn(&Digest) -> Option<Bytes>,
 ) -> Result<(std::fs::File, u64), CertificateError> {
     let broken = |error: io::Error| CertificateError::Build(BuildError::Write(error));
     let out = io::BufWriter::new(tempfile::tempfile().map_err(broken)?);

@@ -1,6 +1,7 @@
 //! A client's side of the conversation: connect, ask, watch, collect.
 
-mod pieces;
+mod certificate;
+mod result;
 
 use std::{path::Path, time::Duration};
 
@@ -16,9 +17,10 @@ use protocol::{
 use tokio::sync::Mutex;
 use transport::{Connection, Opening, Stream, connect, identity};
 
-use crate::exit::CommandError;
+pub use certificate::CertificateStream;
+pub use result::ResultStream;
 
-pub use pieces::{CertificateStream, ResultStream};
+use crate::exit::CommandError;
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -184,7 +186,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::ask`].
-    pub async fn submit(&self, text: &str, file: Option<Vec<u8>>) -> Result<JobId, CommandError> {
+    pub async fn submit(&self, text: &str, file: Option<Bytes>) -> Result<JobId, CommandError> {
         let (job, _) = self.submit_with(text, file, false).await?;
         Ok(job)
     }
@@ -196,7 +198,7 @@ impl Client {
     pub async fn run(
         &self,
         text: &str,
-        file: Option<Vec<u8>>,
+        file: Option<Bytes>,
         show: impl FnMut(&JobProgress),
     ) -> Result<(JobId, JobProgress, ResultStream), CommandError> {
         let (job, mut stream) = self.submit_with(text, file, true).await?;
@@ -207,7 +209,7 @@ impl Client {
     async fn submit_with(
         &self,
         text: &str,
-        file: Option<Vec<u8>>,
+        file: Option<Bytes>,
         follow: bool,
     ) -> Result<(JobId, Stream), CommandError> {
         let request = Request::Submit {
@@ -216,7 +218,7 @@ impl Client {
             follow,
         };
         let mut parts = vec![Bytes::copy_from_slice(text.as_bytes())];
-        parts.extend(file.map(Bytes::from));
+        parts.extend(file);
         let mut stream = self.send(request, parts).await?;
         match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
             Response::Submitted(job) => Ok((job, stream)),
@@ -245,16 +247,24 @@ impl Client {
         ResultStream::begin(self.open(Request::Result { job, file }).await?).await
     }
 
-    /// Starts to collect the certificate of a job.
+    /// Starts to collect the certificate of a job, without expression file and outcomes where `abridged`.
     ///
     /// # Errors
     /// As [`Client::ask`].
-    pub async fn certificate(&self, job: JobId) -> Result<CertificateStream, CommandError> {
-        let mut stream = self.open(Request::Certificate(job)).await?;
+    pub async fn certificate(&self, job: JobId, abridged: bool) -> Result<CertificateStream, CommandError> {
+        let mut stream = self.open(Request::Certificate { job, abridged }).await?;
         match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
-            Response::Certificate { length_bytes } => Ok(CertificateStream::new(stream, length_bytes)),
+            Response::Certificate { length_bytes } => {
+                Ok(CertificateStream { left_bytes: length_bytes, stream })
+            }
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Whose answers these are.
+    #[must_use]
+    pub fn coordinator(&self) -> NodeId {
+        self.connection.peer()
     }
 
     /// Says goodbye.

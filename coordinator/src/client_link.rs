@@ -25,9 +25,10 @@ use tracing::{debug, info};
 use transport::{Connection, FrameError, Opening, Stream, StreamError};
 
 use crate::{
-    certificate,
+    certificate::{self, Extent},
     core::{Asked, Event, JobResult, Part, ResultError, Submission, Taken, WrittenResult},
     server::Shared,
+    shared_text::bytes_of,
 };
 
 /// How long a client may pause while it sends a job.
@@ -115,7 +116,10 @@ async fn answer(
             send_result(stream, job, result, shared).await?;
             return Ok(stream.writer.finish().await?);
         }
-        Request::Certificate(job) => return send_certificate(stream, job, shared).await,
+        Request::Certificate { job, abridged } => {
+            let extent = if abridged { Extent::Abridged } else { Extent::Whole };
+            return send_certificate(stream, (job, extent), shared).await;
+        }
         Request::Abandon(job) => {
             let by = (!is_owner).then_some(client);
             match ask(shared, |reply| Asked::Abandon { job, by, reply }).await? {
@@ -229,7 +233,8 @@ async fn submit(
     };
     if let (Some(digest), Some(text)) = (submission.submitted.file, submission.file.clone()) {
         let files = shared.ledger.files().clone();
-        let put = tokio::task::spawn_blocking(move || files.put(digest, text.as_bytes())).await;
+        let bytes = bytes_of(text);
+        let put = tokio::task::spawn_blocking(move || files.put(digest, bytes)).await;
         if let Err(error) = put.map_err(|_| Unanswered::Stopping)? {
             return Ok(Err(format!("the expression file cannot be kept: {error}")));
         }
@@ -323,13 +328,15 @@ async fn next_progress(progress: &mut watch::Receiver<JobProgress>) -> Result<()
 }
 
 /// Writes the certificate to a nameless file, whose length is known then, and sends it from there.
-async fn send_certificate(stream: &mut Stream, job: JobId, shared: &Shared) -> Result<(), Unanswered> {
+async fn send_certificate(
+    stream: &mut Stream,
+    (job, extent): (JobId, Extent),
+    shared: &Shared,
+) -> Result<(), Unanswered> {
     let (ledger, admission) = (shared.ledger.clone(), Arc::clone(&shared.admission));
     let outcomes = Arc::clone(&shared.outcomes);
     let written = tokio::task::spawn_blocking(move || {
-        certificate::write_to_file(&ledger, admission.key(), job, |digest| {
-            outcomes.get(digest).map(Vec::from)
-        })
+        certificate::write_to_file(&ledger, admission.key(), (job, extent), |digest| outcomes.get(digest))
     });
     let (file, length_bytes) = match written.await.map_err(|_| Unanswered::Stopping)? {
         Ok(written) => written,
@@ -394,7 +401,7 @@ async fn send_written(
     stream.writer.feed(&header).await?;
     stream.writer.feed_bytes(result.text.as_bytes()).await?;
     if let Some(file) = &result.file {
-        stream.writer.send_bytes(Bytes::copy_from_slice(file.as_bytes())).await?;
+        stream.writer.send_bytes(bytes_of(Arc::clone(file))).await?;
     }
     for part in report.into_iter().chain(ballots) {
         send_part(stream, part).await?;

@@ -21,6 +21,7 @@ pub mod long_tasks;
 pub mod outcomes;
 pub mod results;
 pub mod server;
+mod shared_text;
 pub mod state;
 pub mod witnesses;
 mod worker_link;

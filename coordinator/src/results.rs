@@ -3,6 +3,8 @@
 //! Everything goes to a folder beside the final one, which is renamed when it is complete. An earlier result is moved
 //! aside and said so; a folder that is no result is never touched.
 
+mod certificate;
+
 use std::{
     fs::{self, File},
     io::{BufReader, BufWriter, Write},
@@ -11,18 +13,24 @@ use std::{
 
 use protocol::{
     certificate::CERTIFICATE_FILE,
+    job::JobId,
     outcome::Outcome,
     plan::{AnswerCounts, Plan, ResultAssembler},
     report::JobReport,
 };
 
+use certificate::CertificateFile;
+
 use crate::{
-    client::{CertificateStream, ResultStream},
+    client::{Client, ResultStream},
     exit::CommandError,
 };
 
 /// The report in a results folder; a folder without one is not ours.
 const REPORT_FILE: &str = "report.json";
+
+/// How many bytes of a long file are written at once.
+const FILE_BUFFER_BYTES: usize = 256 * 1024;
 
 /// What was written.
 #[derive(Debug)]
@@ -54,14 +62,15 @@ pub fn check_folder(folder: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Collects the results of a job, and its certificate where there is one, into `folder`.
+/// Collects the results of a job whose plan and expression file these are, and its certificate where there is one, into
+/// `folder`.
 ///
 /// # Errors
 /// [`CommandError`] when the connection breaks or the disk refuses; then `folder` is as it was.
 pub async fn collect(
+    (client, job): (&Client, JobId),
     mut stream: ResultStream,
-    plan: &Plan,
-    certificate: Option<CertificateStream>,
+    (plan, file): (&Plan, Option<&str>),
     folder: &Path,
 ) -> Result<Written, CommandError> {
     check_folder(folder)?;
@@ -70,45 +79,51 @@ pub async fn collect(
     let failed = |source| CommandError::File { action: "write", path: folder.to_owned(), source };
     fs::create_dir_all(parent).map_err(failed)?;
     let partial = make_partial(parent).map_err(failed)?;
-    let create = |name: &str| File::create(partial.path().join(name)).map(BufWriter::new).map_err(failed);
-    let mut file = create(REPORT_FILE)?;
+    let create = |name: &str| {
+        let file = File::create(partial.path().join(name)).map_err(failed)?;
+        Ok::<_, CommandError>(BufWriter::with_capacity(FILE_BUFFER_BYTES, file))
+    };
+    let mut out = create(REPORT_FILE)?;
     while let Some(piece) = stream.next_report_piece().await? {
-        file.write_all(&piece).map_err(failed)?;
+        out.write_all(&piece).map_err(failed)?;
     }
-    file.flush().map_err(failed)?;
-    let written = File::open(partial.path().join(REPORT_FILE)).map_err(failed)?;
-    let report: JobReport =
-        serde_json::from_reader(BufReader::new(written)).map_err(|_| damaged("report"))?;
-    let mut file = create("ballots.json")?;
+    out.flush().map_err(failed)?;
+    let report = File::open(partial.path().join(REPORT_FILE)).map_err(failed)?;
+    let report: JobReport = serde_json::from_reader(BufReader::new(report)).map_err(|_| damaged("report"))?;
+    let mut out = create("ballots.json")?;
     while let Some(piece) = stream.next_ballots_piece().await? {
-        file.write_all(&piece).map_err(failed)?;
+        out.write_all(&piece).map_err(failed)?;
     }
-    file.flush().map_err(failed)?;
+    out.flush().map_err(failed)?;
+    let path = partial.path().join(CERTIFICATE_FILE);
+    let file = file.map(str::as_bytes);
+    let mut certificate = CertificateFile::begin((client, job), file, !plan.value_is_outcome(), path).await?;
     let mut value = create("value.txt")?;
     let mut assembler = ResultAssembler::new(plan);
     while assembler.next_task() < stream.tasks {
         let index = assembler.next_task();
         let limit_bytes = plan.outcome_bytes_max(index);
         let bytes = stream.next_outcome(limit_bytes).await?;
+        let absent = stream.pass_absent();
+        if let Some(certificate) = &mut certificate {
+            certificate.outcome(bytes.as_deref())?;
+            certificate.absent(absent);
+        }
         let outcome = match bytes {
             Some(bytes) => {
-                Some(Outcome::from_bytes(&bytes, bytes.len()).map_err(|error| damaged(&error.to_string()))?)
+                Some(Outcome::to_show(&bytes, bytes.len()).map_err(|error| damaged(&error.to_string()))?)
             }
             None => None,
         };
         assembler.push(outcome.as_ref(), &mut value).map_err(failed)?;
-        assembler.skip(stream.pass_absent(), &mut value).map_err(failed)?;
+        assembler.skip(absent, &mut value).map_err(failed)?;
     }
     let counts = assembler.finish(&mut value).map_err(failed)?;
     let counts = plan.expressions().map_or_else(AnswerCounts::default, |_| counts);
     value.flush().map_err(failed)?;
     fs::write(partial.path().join("job.toml"), stream.text.as_bytes()).map_err(failed)?;
-    if let Some(mut certificate) = certificate {
-        let mut file = create(CERTIFICATE_FILE)?;
-        while let Some(piece) = certificate.next_piece().await? {
-            file.write_all(&piece).map_err(failed)?;
-        }
-        file.flush().map_err(failed)?;
+    if let Some(certificate) = certificate {
+        certificate.finish().await?;
     }
     let moved_aside = move_aside(folder).map_err(failed)?;
     fs::rename(partial.keep(), folder).map_err(failed)?;

@@ -52,6 +52,8 @@ pub const LIGHT_PER_HEAVY: u32 = 64;
 
 /// So few light tasks that come together may be computed at once.
 const AT_ONCE_MAX: usize = 2;
+/// What is longer takes longer to read than to wake a computing thread.
+const AT_ONCE_BYTES_MAX: usize = 2 * 1024;
 
 /// The end of a computation.
 #[derive(Debug)]
@@ -104,11 +106,31 @@ struct Work {
     control: Control,
 }
 
+/// The task in a lease, whose bytes must have its id.
 fn read_task(id: TaskId, bytes: &[u8]) -> Result<Task, NotComputed> {
     if TaskId::of_bytes(bytes) != id {
         return Err(NotComputed::Failed("the task's bytes do not have the task's id".to_owned()));
     }
-    Task::from_bytes(bytes).map_err(|error| NotComputed::Failed(error.to_string()))
+    read_fetched_task(bytes)
+}
+
+/// A task that was fetched by its id, and so has it.
+fn read_fetched_task(bytes: &[u8]) -> Result<Task, NotComputed> {
+    Task::from_bytes_with_their_id(bytes).map_err(|error| NotComputed::Failed(error.to_string()))
+}
+
+/// The task of a lease: in it, or fetched.
+async fn obtain_task(
+    id: TaskId,
+    bytes: Option<Vec<u8>>,
+    connection: &Connection,
+) -> Result<Task, NotComputed> {
+    if let Some(bytes) = bytes {
+        return read_task(id, &bytes);
+    }
+    let fetched = blob::fetch(connection, BlobName::Task(id.0), TASK_BYTES_MAX as u64).await;
+    let not_arrived = |error| NotComputed::Failed(format!("the task did not arrive: {error}"));
+    read_fetched_task(&fetched.map_err(not_arrived)?)
 }
 
 fn panicked() -> NotComputed {
@@ -208,6 +230,9 @@ impl Executor {
     /// The end of a task that takes less time than to wake a computing thread.
     fn compute_at_once(&self, work: &Work, bytes: &[u8]) -> Option<Completed> {
         let Work { replica, way: (_, formula), .. } = *work;
+        if bytes.len() > AT_ONCE_BYTES_MAX {
+            return None;
+        }
         let task = read_task(replica.task, bytes).ok()?;
         let start = Instant::now();
         let truth = engine::run_at_once(&task)?;
@@ -239,15 +264,9 @@ impl Executor {
         bytes: Option<Vec<u8>>,
         connection: Connection,
     ) -> Result<Computed, NotComputed> {
-        let id = work.replica.task;
-        let bytes = match bytes {
-            Some(bytes) => bytes,
-            None => blob::fetch(&connection, BlobName::Task(id.0), TASK_BYTES_MAX as u64)
-                .await
-                .map_err(|error| NotComputed::Failed(format!("the task did not arrive: {error}")))?,
-        };
+        let task = obtain_task(work.replica.task, bytes, &connection).await?;
         drop(connection);
-        self.execute(read_task(id, &bytes)?, work).await
+        self.execute(task, work).await
     }
 
     /// Computes a task as soon as there is a slot for it.

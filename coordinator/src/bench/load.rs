@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hdrhistogram::Histogram;
 use protocol::{job::ask_job_text, report::JobState};
 use serde::Serialize;
@@ -71,7 +72,7 @@ pub async fn rate(client: &Client, checks: u32, terms: Terms) -> Result<Rate, Co
     let lines = format!("{CHECK}\n").repeat(checks as usize);
     let cpu_before_s = cpu_s();
     let started = Instant::now();
-    let job = client.submit(&terms.job_text(), Some(lines.into_bytes())).await?;
+    let job = client.submit(&terms.job_text(), Some(lines.into())).await?;
     let progress = client.watch(job, |_| {}).await?;
     let elapsed_s = started.elapsed().as_secs_f64();
     let cpu_us = cpu_s().zip(cpu_before_s).map(|(after_s, before_s)| (after_s - before_s) * 1e6);
@@ -116,7 +117,8 @@ fn cpu_s() -> Option<f64> {
 /// # Errors
 /// [`CommandError`] when the connection breaks, or a task has no accepted outcome.
 pub async fn latency(client: &Client, items: u32, terms: Terms) -> Result<Latency, CommandError> {
-    let (text, lines) = (terms.job_text(), format!("{CHECK}\n").repeat(terms.batch as usize));
+    let text = terms.job_text();
+    let lines = Bytes::from(format!("{CHECK}\n").repeat(terms.batch as usize));
     let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)
         .map_err(|error| CommandError::Broken(error.to_string()))?;
     let alone = ask_job_text(CHECK);
@@ -125,7 +127,7 @@ pub async fn latency(client: &Client, items: u32, terms: Terms) -> Result<Latenc
         let (_, _, mut result) = if terms.batch == 1 && !terms.sealed {
             client.run(&alone, None, |_| {}).await?
         } else {
-            client.run(&text, Some(lines.clone().into_bytes()), |_| {}).await?
+            client.run(&text, Some(lines.clone()), |_| {}).await?
         };
         for _ in 0..result.tasks {
             let outcome = result.next_outcome(1 << 16).await?;

@@ -22,11 +22,12 @@ use super::{
 };
 use crate::{
     arguments::{ResultOf, Submit},
-    client::{CertificateStream, Client, Target},
+    client::{Client, Target},
     display::Display,
     embedded::{Composition, EmbeddedCluster},
     exit::{CommandError, DONE, INCOMPLETE},
     results::{self, Written},
+    shared_text::bytes_of,
 };
 
 /// How often a broken connection to a coordinator is made anew before a command gives up.
@@ -36,7 +37,7 @@ const RECONNECTS_MAX: u32 = 12;
 struct CheckedJob {
     text: String,
     spec: JobSpec,
-    file: Option<String>,
+    file: Option<Arc<str>>,
     plan: Plan,
 }
 
@@ -76,11 +77,11 @@ fn check(path: &Path) -> Result<CheckedJob, CommandError> {
         Work::Expressions { source: ExpressionSource::File(name), .. } => {
             let beside = path.parent().unwrap_or(Path::new("")).join(name);
             check_size(&beside, EXPRESSION_FILE_BYTES_MAX)?;
-            Some(read_text(&beside)?)
+            Some(Arc::from(read_text(&beside)?))
         }
         Work::Expressions { .. } | Work::Digits { .. } | Work::HexDigits { .. } | Work::Series { .. } => None,
     };
-    let plan = Plan::new(&spec, file.as_deref().map(Arc::from))
+    let plan = Plan::new(&spec, file.clone())
         .map_err(|errors| CommandError::Input(errors.render(&shown).trim_end().to_owned()))?;
     Ok(CheckedJob { text, spec, file, plan })
 }
@@ -133,7 +134,7 @@ async fn run_on(
     let started = Instant::now();
     // From here on there may be a job to abandon.
     let interrupted = interrupted();
-    let id = client.submit(&job.text, job.file.clone().map(String::into_bytes)).await?;
+    let id = client.submit(&job.text, job.file.clone().map(bytes_of)).await?;
     if arguments.detach {
         client.close().await;
         summary::print_detached(&job.spec.name, id, arguments.json);
@@ -153,23 +154,12 @@ async fn run_on(
     };
     display.finish();
     let (client, progress) = watched?;
-    let (stream, certificate) = (client.result(id, false).await?, certificate(&client, id).await?);
-    let written = results::collect(stream, &job.plan, certificate, folder).await?;
+    let stream = client.result(id, false).await?;
+    let planned = (&job.plan, job.file.as_deref());
+    let written = results::collect((&client, id), stream, planned, folder).await?;
     client.close().await;
     summary::print(&written, started.elapsed(), arguments.json);
     Ok(exit_code(progress.state))
-}
-
-/// The certificate of a job; a coordinator that cannot give one says why, and the results are worth having without.
-async fn certificate(client: &Client, id: JobId) -> Result<Option<CertificateStream>, CommandError> {
-    match client.certificate(id).await {
-        Ok(stream) => Ok(Some(stream)),
-        Err(CommandError::Refused(reason)) => {
-            eprintln!("no certificate is written: {reason}");
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }
 
 fn exit_code(state: JobState) -> ExitCode {
@@ -220,9 +210,11 @@ pub(super) async fn result(arguments: ResultOf) -> Result<ExitCode, CommandError
     let mut stream = client.result(id, true).await?;
     let broken = |errors: JobFileErrors| CommandError::Broken(errors.to_string());
     let spec = JobSpec::parse(&stream.text).map_err(broken)?;
-    let plan = Plan::new(&spec, stream.file.take().map(Into::into)).map_err(broken)?;
+    let file: Option<Arc<str>> = stream.file.take().map(Into::into);
+    let plan = Plan::new(&spec, file.clone()).map_err(broken)?;
     let folder = arguments.out.unwrap_or_else(|| default_folder(&spec.name));
-    let written: Written = results::collect(stream, &plan, certificate(&client, id).await?, &folder).await?;
+    let planned = (&plan, file.as_deref());
+    let written: Written = results::collect((&client, id), stream, planned, &folder).await?;
     client.close().await;
     let state = written.report.status;
     let elapsed = std::time::Duration::from_secs_f64(written.report.elapsed_s.max(0.0));

@@ -164,8 +164,9 @@ fn planned(submitted: &Submitted, reader: &Reader) -> Result<Option<JobRecord>, 
         None => None,
         Some(digest) => {
             let bytes = reader.files().get(digest)?;
-            let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else { return Ok(None) };
-            Some(text.into())
+            let text = bytes.and_then(|bytes| Some(Arc::from(std::str::from_utf8(&bytes).ok()?)));
+            let Some(text) = text else { return Ok(None) };
+            Some(text)
         }
     };
     let Ok(spec) = JobSpec::parse(&submitted.text) else { return Ok(None) };

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use bytes::Bytes;
 use protocol::{
     digest::{Digest, Domain},
     limits::EXPRESSION_FILE_BYTES_MAX,
@@ -23,7 +24,7 @@ pub struct Files(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     Folder(PathBuf),
-    Memory(Arc<RwLock<BTreeMap<Digest, Arc<[u8]>>>>),
+    Memory(Arc<RwLock<BTreeMap<Digest, Bytes>>>),
 }
 
 impl Files {
@@ -42,21 +43,21 @@ impl Files {
     ///
     /// # Errors
     /// When it is too long, does not have the digest, or the disk refuses.
-    pub fn put(&self, digest: Digest, bytes: &[u8]) -> Result<(), LedgerError> {
+    pub fn put(&self, digest: Digest, bytes: Bytes) -> Result<(), LedgerError> {
         if bytes.len() as u64 > EXPRESSION_FILE_BYTES_MAX {
             let (bytes, limit_bytes) = (bytes.len() as u64, EXPRESSION_FILE_BYTES_MAX);
             return Err(LedgerError::TooLong { what: "an expression file", bytes, limit_bytes });
         }
-        if Digest::of(Domain::ExpressionFile, bytes) != digest {
+        if Digest::of(Domain::ExpressionFile, &bytes) != digest {
             return Err(LedgerError::WrongDigest { what: "expression file" });
         }
         match &self.0 {
             Kind::Folder(folder) => {
                 let path = folder.join(digest.to_string());
-                put_file(folder, &path, bytes).map_err(LedgerError::io("write", &path))
+                put_file(folder, &path, &bytes).map_err(LedgerError::io("write", &path))
             }
             Kind::Memory(files) => {
-                files.write().unwrap_or_else(PoisonError::into_inner).insert(digest, bytes.into());
+                files.write().unwrap_or_else(PoisonError::into_inner).insert(digest, bytes);
                 Ok(())
             }
         }
@@ -66,7 +67,7 @@ impl Files {
     ///
     /// # Errors
     /// When it cannot be read, or is damaged.
-    pub fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
+    pub fn get(&self, digest: &Digest) -> Result<Option<Bytes>, LedgerError> {
         match &self.0 {
             Kind::Folder(folder) => {
                 let path = folder.join(digest.to_string());
@@ -81,11 +82,11 @@ impl Files {
                 if Digest::of(Domain::ExpressionFile, &bytes) != *digest {
                     return Err(LedgerError::damaged(&path, "the file does not have the digest in its name"));
                 }
-                Ok(Some(bytes))
+                Ok(Some(bytes.into()))
             }
             Kind::Memory(files) => {
                 let files = files.read().unwrap_or_else(PoisonError::into_inner);
-                Ok(files.get(digest).map(|bytes| bytes.to_vec()))
+                Ok(files.get(digest).cloned())
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A certificate that is written from a ledger holds when it is checked, with its file and its outcomes.
 
 use coordinator::{
-    certificate::{self, CertificateError},
+    certificate::{self, CertificateError, Extent},
     ledger::{Batch, Durability, Ledger},
 };
 use protocol::{
@@ -80,8 +80,9 @@ fn a_certificate_from_the_ledger_holds_and_one_of_an_unknown_job_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut ledger = Ledger::open(folder.path(), &key(), Durability::Memory).expect("a fresh ledger");
     let (job, records, outcome) = job();
+    let task_outcome = outcome.clone();
     let file = Digest::of(Domain::ExpressionFile, FILE.as_bytes());
-    ledger.reader().files().put(file, FILE.as_bytes()).expect("memory takes it");
+    ledger.reader().files().put(file, FILE.as_bytes().into()).expect("memory takes it");
     // Another job's entries stand between.
     let others = [7, 8, 9, 10, 11].map(|number| Record::Submitted(submitted(number)));
     let at_ms = ledger.head().head.at_ms;
@@ -89,17 +90,23 @@ fn a_certificate_from_the_ledger_holds_and_one_of_an_unknown_job_is_refused() {
     let entries = mixed.map(|record| Entry { at_ms, record }).collect();
     ledger.append(&Batch { entries, ..Batch::default() }).expect("memory takes it");
     let digest = Outcome::digest_of_bytes(&outcome);
-    let kept = |wanted: &Digest| (*wanted == digest).then(|| outcome.clone());
-    let bytes = certificate::write(ledger.reader(), &key(), job, kept, Vec::new()).expect("it is written");
+    let kept = |wanted: &Digest| (*wanted == digest).then(|| outcome.clone().into());
+    let bytes = certificate::write(ledger.reader(), &key(), (job, Extent::Whole), kept, Vec::new())
+        .expect("it is written");
     let found = verify(&bytes[..], &[]).expect("it holds");
     assert_eq!((found.tasks, found.accepted, found.outcomes), (3, 3, 3));
     assert_eq!(found.coordinator, key().node_id());
-    let (file, length) =
-        certificate::write_to_file(ledger.reader(), &key(), job, kept).expect("it is written");
+    let (file, length) = certificate::write_to_file(ledger.reader(), &key(), (job, Extent::Whole), kept)
+        .expect("it is written");
     assert_eq!(length, bytes.len() as u64);
+    let abridged = certificate::write(ledger.reader(), &key(), (job, Extent::Abridged), kept, Vec::new())
+        .expect("it is written");
+    assert_eq!(abridged.len(), bytes.len() - FILE.len() - 3 * (4 + task_outcome.len()));
     assert!(verify(file, &[]).is_ok());
-    let lost = certificate::write(ledger.reader(), &key(), job, |_| None, Vec::new()).expect("it is written");
+    let lost = certificate::write(ledger.reader(), &key(), (job, Extent::Whole), |_| None, Vec::new())
+        .expect("it is written");
     assert_eq!(verify(&lost[..], &[]).expect("it holds").outcomes_elsewhere, 3);
-    let unknown = certificate::write(ledger.reader(), &key(), JobId([0; 16]), kept, Vec::new());
+    let unknown =
+        certificate::write(ledger.reader(), &key(), (JobId([0; 16]), Extent::Whole), kept, Vec::new());
     assert!(matches!(unknown, Err(CertificateError::UnknownJob(_))));
 }

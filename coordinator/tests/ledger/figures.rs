@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use coordinator::{
-    certificate,
+    certificate::{self, Extent},
     ledger::{Batch, DATABASE_FILE, Durability, Ledger, Reader, acknowledged_head, verify},
 };
 use protocol::{
@@ -71,7 +71,8 @@ fn figures_of_commits_reading_opening_and_verification() {
             .fold(0, |count, found| count + u64::from(found.is_ok()));
         println!("read {read} entries in {:.1} ms", start.elapsed().as_secs_f64() * 1000.0);
         let start = Instant::now();
-        let written = certificate::write(ledger.reader(), &key(), job, |_| None, Vec::new()).expect("a job");
+        let written = certificate::write(ledger.reader(), &key(), (job, Extent::Whole), |_| None, Vec::new())
+            .expect("a job");
         println!(
             "certificate of {count} verdicts: {} bytes in {:.1} ms",
             written.len(),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use coordinator::ledger::{Batch, Durability, Ledger, LedgerError, ShortOutcome};
 use protocol::{
     digest::{Digest, Domain},
@@ -219,12 +220,12 @@ fn outcome_of(bytes: &[u8]) -> (Digest, Vec<u8>) {
 fn expression_files_are_kept_under_their_digest_and_checked_when_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let ledger = open(folder.path());
-    let bytes = b"1 + 1 == 2\n".to_vec();
+    let bytes = Bytes::from_static(b"1 + 1 == 2\n");
     let digest = Digest::of(Domain::ExpressionFile, &bytes);
     let files = ledger.reader().files();
     assert_eq!(files.get(&digest).expect("readable"), None);
-    assert!(files.put(digest, b"1 + 1 == 3\n").is_err());
-    files.put(digest, &bytes).expect("room");
+    assert!(files.put(digest, Bytes::from_static(b"1 + 1 == 3\n")).is_err());
+    files.put(digest, bytes.clone()).expect("room");
     assert_eq!(files.get(&digest).expect("sound"), Some(bytes));
     let path = folder.path().join("ledger.files").join(digest.to_string());
     std::fs::write(&path, b"1 + 1 == 3\n").expect("a file");

@@ -344,7 +344,7 @@ fn a_job_whose_id_or_expression_file_is_not_its_own_is_told() {
     other.text.push_str("# another\n");
     only_fault(vec![entry(Record::Submitted(other))], "is not that of its text, file and nonce");
     let mut with_file = submitted(1);
-    let bytes = b"1 + 1 == 2\n";
+    let bytes = &b"1 + 1 == 2\n"[..];
     let digest = Digest::of(Domain::ExpressionFile, bytes);
     with_file.file = Some(digest);
     with_file.job = JobId::of_submission(&with_file.text, with_file.file, with_file.nonce);
@@ -352,7 +352,7 @@ fn a_job_whose_id_or_expression_file_is_not_its_own_is_told() {
     only_fault(log.clone(), "1: its expression file");
     let folder = tempfile::tempdir().expect("a folder");
     let ledger = Ledger::open(folder.path(), &key(), Durability::Synced).expect("a ledger");
-    ledger.reader().files().put(digest, bytes).expect("room");
+    ledger.reader().files().put(digest, bytes.into()).expect("room");
     drop(ledger);
     written(folder.path(), &log);
     assert!(verified(folder.path()).is_sound());

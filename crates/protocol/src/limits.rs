@@ -66,10 +66,14 @@ pub const EXPRESSION_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const EXPRESSIONS_MAX: usize = 10_000_000;
 /// Most tasks in one job.
 pub const TASKS_MAX: u64 = 1_000_000_000;
-/// Most expressions in one task.
+/// Most expressions in one task, unless they are quick.
 pub const TASK_EXPRESSIONS_MAX: u16 = 1024;
-/// Most bytes of expression text gathered into one task (a longer expression is a task of its own).
+/// Most bytes of expression text gathered into one task (a longer expression is a task of its own), unless they are quick.
 pub const TASK_TEXT_BYTES_MAX: usize = 48 * 1024;
+/// So many quick expressions, or bytes of them, take the place of one in a task whose size the job leaves open.
+pub const QUICK_PER_EXPRESSION: u16 = 8;
+/// Longest quick expression in bytes.
+pub const QUICK_EXPRESSION_BYTES_MAX: usize = 64;
 /// Most values of the variable in one range task.
 pub const TASK_RANGE_VALUES_MAX: u64 = 1 << 18;
 /// Most values of the variable of a range in one task whose body a GPU kernel takes: a second of a core for a short

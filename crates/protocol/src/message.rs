@@ -248,7 +248,13 @@ pub enum Request {
         file: bool,
     },
     /// The certificate of a job, as far as it is decided: a [`Response::Certificate`], then its bytes.
-    Certificate(JobId),
+    Certificate {
+        /// Of which.
+        job: JobId,
+        /// Whether the expression file and the outcomes are left out, for whoever has them with the result
+        /// ([`crate::certificate::Completion`]).
+        abridged: bool,
+    },
     /// Never again let this key in; drop its connection now.
     Revoke(NodeId),
 }

@@ -158,6 +158,15 @@ impl Outcome {
         codec::decode_canonical("outcome", bytes, limit_bytes)
     }
 
+    /// Reads an outcome of at most `limit_bytes` that is shown and nothing else. No digest is taken of what was read, so
+    /// bytes that are not canonical do no harm: they show what they say.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when they are no outcome.
+    pub fn to_show(bytes: &[u8], limit_bytes: usize) -> Result<Self, DecodeError> {
+        codec::decode("outcome", bytes, limit_bytes)
+    }
+
     /// The digest of canonical bytes, which is what ballots are cast for.
     #[must_use]
     pub fn digest_of_bytes(bytes: &[u8]) -> Digest {

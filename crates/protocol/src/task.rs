@@ -77,6 +77,16 @@ impl Task {
         codec::decode_canonical("task", bytes, TASK_BYTES_MAX)
     }
 
+    /// Reads a task of at most [`TASK_BYTES_MAX`] bytes whose id was taken of these very bytes. Ballots on it name that id, and
+    /// whoever counts or checks them compares it with the id of the canonical bytes that the job's plan gives: of other bytes
+    /// for the same task, nothing counts. So it need not be encoded again to see whether they are canonical.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are no task.
+    pub fn from_bytes_with_their_id(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode("task", bytes, TASK_BYTES_MAX)
+    }
+
     /// The ways to compute this task, the fastest first.
     #[must_use]
     pub fn formulas(&self) -> &'static [Formula] {

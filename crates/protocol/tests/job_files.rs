@@ -45,14 +45,14 @@ fn a_job_of_digits_is_read_with_every_default() {
 #[test]
 fn every_key_of_a_job_of_expressions_is_read() {
     let text = "name = \"all-keys-9\"\ndescription = \"what it is\"\nkind = \"expressions\"\n\
-                [expressions]\ncheck = [\"1 == 1\", 'for n in 1..=3: n == n']\nagree_digits = 50\n\
+                [expressions]\ncheck = [\"1 == 1\", 'for n in 1..=3: n == n']\nagree_digits = 50\nbatch = 7\n\
                 [policy]\ntolerate = 2\nquorum = 4\nreplicas = 6\nmax_replicas = 0x10\n\
                 distinct = [\"operator\", \"device\"]\nelectorate = \"all\"\nsealed = true\nlease = \"1m 30s\"\n";
     let check = vec!["1 == 1".to_owned(), "for n in 1..=3: n == n".to_owned()];
     let expected = JobSpec {
         name: "all-keys-9".to_owned(),
         description: "what it is".to_owned(),
-        work: Work::Expressions { agree_digits: 50, batch: 1024, source: ExpressionSource::Inline(check) },
+        work: Work::Expressions { agree_digits: 50, batch: Some(7), source: ExpressionSource::Inline(check) },
         policy: Policy {
             tolerate: 2,
             quorum: 4,
@@ -73,7 +73,7 @@ fn every_key_of_a_job_of_expressions_is_read() {
 fn an_expression_file_is_named_by_a_path_below_the_job_file() {
     let spec = parsed(&expressions_with("file = \"lists/lines.txt\"\n"));
     let source = ExpressionSource::File("lists/lines.txt".to_owned());
-    assert_eq!(spec.work, Work::Expressions { agree_digits: 100, batch: 1024, source });
+    assert_eq!(spec.work, Work::Expressions { agree_digits: 100, batch: None, source });
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn expressions_over_a_bound_are_no_mistake_because_their_refusal_is_voted_on() {
     for expression in ["9^9^9^9", "(10^9)!", "1/0", "(1 < 2) + 3", &deep, &long] {
         let spec = parsed(&ask_job_text(expression));
         let source = ExpressionSource::Inline(vec![expression.to_owned()]);
-        assert_eq!(spec.work, Work::Expressions { agree_digits: 100, batch: 1024, source });
+        assert_eq!(spec.work, Work::Expressions { agree_digits: 100, batch: None, source });
     }
 }
 
@@ -232,7 +232,7 @@ fn ask_makes_a_valid_job_of_any_expression() {
         assert_eq!(spec.name, "ask");
         assert_eq!(spec.policy, Policy::default());
         let source = ExpressionSource::Inline(vec![expression.to_owned()]);
-        assert_eq!(spec.work, Work::Expressions { agree_digits: 100, batch: 1024, source });
+        assert_eq!(spec.work, Work::Expressions { agree_digits: 100, batch: None, source });
     }
     let errors = refused(&ask_job_text("\"]\nname = \"\\u{1}'''"));
     assert_eq!(errors.errors().len(), 1, "quotes and escapes stay inside the string: {errors}");

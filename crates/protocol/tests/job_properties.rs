@@ -97,8 +97,9 @@ fn work() -> impl Strategy<Value = Work> {
     let expression = (0..100_u32, "[ \t\n]{0,3}").prop_map(|(n, blanks)| format!("{n} +{blanks}1"));
     let inline = prop::collection::vec(expression, 1..5).prop_map(ExpressionSource::Inline);
     let file = "[a-zé\"' ]{1,9}(/[a-z0-9.]{0,2}[a-z])?".prop_map(ExpressionSource::File);
-    let expressions = (1..=10_000_u32, prop_oneof![inline, file])
-        .prop_map(|(agree_digits, source)| Work::Expressions { agree_digits, batch: 1024, source });
+    let batch = prop::option::of(1..=1024_u16);
+    let expressions = (1..=10_000_u32, batch, prop_oneof![inline, file])
+        .prop_map(|(agree_digits, batch, source)| Work::Expressions { agree_digits, batch, source });
     let hex_digits = (0..4_usize, 0..=300_000_000_u64, 1..=32_u32, 8..=64_u32).prop_map(
         |(number, after, digits, guard_bits)| {
             let constant = HexConstant::ALL[number];

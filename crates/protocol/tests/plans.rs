@@ -6,13 +6,17 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use protocol::{
     job::{JobFileErrors, JobSpec, ask_job_text},
-    limits::{TASK_BYTES_MAX, TASK_KERNEL_RANGE_VALUES_MAX, TASK_RANGE_VALUES_MAX, TASK_TEXT_BYTES_MAX},
+    limits::{
+        QUICK_EXPRESSION_BYTES_MAX, TASK_BYTES_MAX, TASK_KERNEL_RANGE_VALUES_MAX, TASK_RANGE_VALUES_MAX,
+        TASK_TEXT_BYTES_MAX,
+    },
     plan::Plan,
     task::{Task, TaskId},
 };
 
 /// Most expressions in one task, as a length.
 const EXPRESSIONS_PER_TASK: usize = protocol::limits::TASK_EXPRESSIONS_MAX as usize;
+const QUICK_PER_TASK: usize = EXPRESSIONS_PER_TASK * protocol::limits::QUICK_PER_EXPRESSION as usize;
 
 fn file_job() -> JobSpec {
     let text = "name = \"lines\"\nkind = \"expressions\"\n[expressions]\nfile = \"sub/lines.txt\"\n";
@@ -49,6 +53,22 @@ fn digits_are_one_task() {
     assert_eq!((plan.tasks(), plan.expressions()), (1, None));
     assert_eq!(plan.summary(0), "1,234,567 decimals of golden-ratio");
     assert_eq!((plan.task(1), plan.summary(1)), (None, String::new()));
+}
+
+#[test]
+fn other_bytes_for_a_task_have_another_id_and_are_read_only_where_that_is_known() {
+    let task = batch(&["1 == 1", "2 == 2"]);
+    let canonical = task.to_bytes();
+    // The list's length in three bytes instead of one.
+    let place =
+        canonical.iter().position(|byte| *byte == 0x92).expect("an array of two, which holds another one");
+    let list = place + 1 + canonical[place + 1..].iter().position(|byte| *byte == 0x92).expect("the texts");
+    let other = [&canonical[..list], &[0xdc, 0, 2], &canonical[list + 1..]].concat();
+    assert!(Task::from_bytes(&other).is_err());
+    assert_eq!(Task::from_bytes_with_their_id(&other), Ok(task.clone()));
+    assert_eq!(Task::from_bytes_with_their_id(&canonical), Ok(task));
+    assert_ne!(TaskId::of_bytes(&other), TaskId::of_bytes(&canonical));
+    assert!(Task::from_bytes_with_their_id(&other[..other.len() - 1]).is_err());
 }
 
 /// The ids were worked out by another program: MessagePack by hand, BLAKE3's key derivation by its Python package.
@@ -161,15 +181,47 @@ fn the_body_of_a_range_is_an_expression_by_itself() {
 }
 
 #[test]
-fn batches_end_at_their_number_of_expressions() {
-    for (lines, expected) in [
-        (1, vec![1]),
-        (EXPRESSIONS_PER_TASK, vec![EXPRESSIONS_PER_TASK]),
-        (EXPRESSIONS_PER_TASK + 1, vec![EXPRESSIONS_PER_TASK, 1]),
-        (2 * EXPRESSIONS_PER_TASK, vec![EXPRESSIONS_PER_TASK; 2]),
-    ] {
-        assert_eq!(batch_sizes(&plan_of_file(&"1==1\n".repeat(lines)).expect("valid")), expected);
+fn batches_end_at_their_number_of_expressions_and_take_more_of_quick_ones() {
+    for (line, most) in [("1!=2\n", EXPRESSIONS_PER_TASK), ("1==1\n", QUICK_PER_TASK)] {
+        for (lines, expected) in
+            [(1, vec![1]), (most, vec![most]), (most + 1, vec![most, 1]), (2 * most, vec![most; 2])]
+        {
+            assert_eq!(batch_sizes(&plan_of_file(&line.repeat(lines)).expect("valid")), expected);
+        }
     }
+}
+
+#[test]
+fn quick_expressions_are_short_ones_of_numbers_and_signs_and_fill_a_part_of_a_batch() {
+    let sizes = |text: &str| batch_sizes(&plan_of_file(text).expect("valid"));
+    let long = |bytes: usize| format!("{}1\n", "1+".repeat(bytes / 2));
+    for (quick, text) in [
+        (true, "(1.5 - 2) * 3 % 4 // 5 / 6 <= 7 < 8 > 0 >= 0 == 0".to_owned()),
+        (true, long(QUICK_EXPRESSION_BYTES_MAX - 2)),
+        (false, long(QUICK_EXPRESSION_BYTES_MAX)),
+        (false, "2^2 == 4".to_owned()),
+        (false, "3! == 6".to_owned()),
+        (false, "1 != 2".to_owned()),
+        (false, "1e3 == 1".to_owned()),
+        (false, "pi < 4".to_owned()),
+        (false, "1 == 1 and 2 == 2".to_owned()),
+        (false, "1 ==\t1".to_owned()),
+    ] {
+        // With so many of either kind, one more of its own kind decides whether the batch is full.
+        let half = EXPRESSIONS_PER_TASK / 2;
+        let text = format!("{}{}{text}\n", "1 != 2\n".repeat(half), "1==1\n".repeat(QUICK_PER_TASK / 2 - 1));
+        let held = half + QUICK_PER_TASK / 2 - 1;
+        assert_eq!(sizes(&text), if quick { vec![held + 1] } else { vec![held, 1] }, "{text}");
+    }
+}
+
+#[test]
+fn quick_expressions_fill_a_part_of_a_batchs_bytes() {
+    let long = format!("{}\n", "1".repeat(QUICK_EXPRESSION_BYTES_MAX));
+    let most = QUICK_PER_TASK * TASK_TEXT_BYTES_MAX / EXPRESSIONS_PER_TASK / QUICK_EXPRESSION_BYTES_MAX;
+    assert!(most < QUICK_PER_TASK);
+    let plan = plan_of_file(&long.repeat(most + 1)).expect("valid");
+    assert_eq!(batch_sizes(&plan), [most, 1]);
 }
 
 #[test]
@@ -177,10 +229,12 @@ fn batches_end_at_their_bytes_of_text() {
     let half = format!("{}\n", "1".repeat(TASK_TEXT_BYTES_MAX / 2));
     let over_half = format!("1{half}");
     let over_all = format!("{}\n", "1".repeat(TASK_TEXT_BYTES_MAX + 1));
+    let one = "1!=2";
     let sizes = |text: String| batch_sizes(&plan_of_file(&text).expect("valid"));
-    assert_eq!(sizes(format!("{half}{half}1\n")), [2, 1]);
+    assert_eq!(sizes(format!("{half}{half}{one}\n")), [2, 1]);
     assert_eq!(sizes(format!("{half}{over_half}")), [1, 1]);
-    assert_eq!(sizes(format!("1\n{over_all}1\n1\n")), [1, 1, 2], "a longer expression is a task of its own");
+    let sizes = sizes(format!("{one}\n{over_all}{one}\n{one}\n"));
+    assert_eq!(sizes, [1, 1, 2], "a longer expression is a task of its own");
 }
 
 #[test]
@@ -245,12 +299,12 @@ fn a_million_lines_are_planned() {
     let text = lines.join("\n");
     let plan = plan_of_file(&text).expect("valid");
     assert_eq!(plan.expressions(), Some(1_000_000));
-    assert_eq!(plan.tasks(), 977);
-    let Some(Task::Expressions { expressions, .. }) = plan.task(976) else {
+    assert_eq!(plan.tasks(), 123);
+    let Some(Task::Expressions { expressions, .. }) = plan.task(122) else {
         panic!("the last task is a batch")
     };
     assert_eq!(expressions.iter().last(), Some("999999 + 1 == 1000000"));
-    assert_eq!(plan.summary(976), "expressions 999425 to 1000000");
+    assert_eq!(plan.summary(122), "expressions 999425 to 1000000");
 }
 
 /// Lines of every kind that a file may hold.
@@ -282,9 +336,12 @@ proptest! {
             prop_assert_eq!(again.task(index), Some(task.clone()));
             match task {
                 Task::Expressions { expressions, .. } => {
-                    prop_assert!((1..=EXPRESSIONS_PER_TASK).contains(&expressions.len()));
-                    let bytes = expressions.bytes();
-                    prop_assert!(expressions.len() == 1 || bytes <= TASK_TEXT_BYTES_MAX);
+                    // Of these lines, the long ones alone are not quick.
+                    let parts = |text: &str| if text.len() <= QUICK_EXPRESSION_BYTES_MAX { 1 } else { 8 };
+                    let held: usize = expressions.iter().map(parts).sum();
+                    prop_assert!((1..=QUICK_PER_TASK).contains(&held));
+                    let bytes: usize = expressions.iter().map(|text| text.len() * parts(text)).sum();
+                    prop_assert!(expressions.len() == 1 || bytes <= 8 * TASK_TEXT_BYTES_MAX);
                     seen.extend(expressions.iter().map(str::to_owned));
                 }
                 Task::Range { variable, body, first, last, .. } => {

@@ -12,16 +12,15 @@ use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
 /// something. Below QUIC's first congestion window of ten packets or so, which would wait otherwise.
 const UNACKNOWLEDGED_PACKETS_MAX: u32 = 8;
 
-/// The largest packet to look for a way for, header of UDP not counted. What a packet costs hardly grows with its length, and
-/// the way within a machine, and many a network of a data centre, takes more than the 1,452 bytes of the internet. quinn
-/// hands the system ten at a time, which must come to less than the 65,507 bytes that UDP takes at most.
-const PACKET_BYTES_MAX: u16 = 6_500;
+/// The largest datagram that is sent and taken in, in bytes, where the path lets it through: as many as QUIC sends at once are
+/// less than the 64 KiB that the kernel takes at once.
+const DATAGRAM_BYTES_MAX: u16 = 6000;
 
-/// What every endpoint takes from its peers.
-pub(crate) fn endpoint() -> EndpointConfig {
+/// What an endpoint takes in.
+pub(crate) fn endpoint_config() -> EndpointConfig {
     let mut config = EndpointConfig::default();
-    // Fails below 1,200 only.
-    let _ = config.max_udp_payload_size(PACKET_BYTES_MAX);
+    // Refused is only what is shorter than any QUIC datagram; then the default stands.
+    let _ = config.max_udp_payload_size(DATAGRAM_BYTES_MAX);
     config
 }
 
@@ -40,6 +39,10 @@ pub struct ConnectionConfig {
     pub connection_window_bytes: u32,
     /// Bytes that were written and not yet acknowledged, over all streams, before writers wait.
     pub send_window_bytes: u32,
+    /// The largest datagram that is tried, in bytes, from 1200 to 6000. QUIC finds out by itself what fits through a path:
+    /// through Ethernet 1452 bytes, through jumbo frames and the machine itself more, and a long packet costs little more
+    /// than a short one.
+    pub datagram_bytes_max: u16,
     /// How long a peer that opened a stream may take to say what it is for.
     pub opening_timeout: Duration,
 }
@@ -53,6 +56,7 @@ impl Default for ConnectionConfig {
             stream_window_bytes: 2 * 1024 * 1024,
             connection_window_bytes: 8 * 1024 * 1024,
             send_window_bytes: 8 * 1024 * 1024,
+            datagram_bytes_max: DATAGRAM_BYTES_MAX,
             opening_timeout: Duration::from_secs(10),
         }
     }
@@ -64,11 +68,11 @@ impl ConnectionConfig {
         let mut config = TransportConfig::default();
         let mut acknowledgements = AckFrequencyConfig::default();
         acknowledgements.ack_eliciting_threshold(VarInt::from_u32(UNACKNOWLEDGED_PACKETS_MAX));
-        let mut discovery = MtuDiscoveryConfig::default();
-        discovery.upper_bound(PACKET_BYTES_MAX);
+        let mut datagrams = MtuDiscoveryConfig::default();
+        datagrams.upper_bound(self.datagram_bytes_max);
         config
+            .mtu_discovery_config(Some(datagrams))
             .ack_frequency_config(Some(acknowledgements))
-            .mtu_discovery_config(Some(discovery))
             .keep_alive_interval(Some(self.keep_alive))
             .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle_ms))))
             .max_concurrent_bidi_streams(VarInt::from_u32(self.streams_max))
@@ -98,10 +102,17 @@ pub struct ListenerConfig {
 /// How many streams a peer of a listener may have open at a time. It has many peers, and each takes memory for so many.
 const LISTENER_STREAMS_MAX: u32 = 48;
 
+/// The largest datagram that a listener tries: the buffer of each connection grows to hold it, and by doubling to this one.
+const LISTENER_DATAGRAM_BYTES_MAX: u16 = 2400;
+
 impl Default for ListenerConfig {
     fn default() -> Self {
         Self {
-            connection: ConnectionConfig { streams_max: LISTENER_STREAMS_MAX, ..ConnectionConfig::default() },
+            connection: ConnectionConfig {
+                streams_max: LISTENER_STREAMS_MAX,
+                datagram_bytes_max: LISTENER_DATAGRAM_BYTES_MAX,
+                ..ConnectionConfig::default()
+            },
             handshake_timeout: Duration::from_secs(10),
             handshakes_max: 256,
             connections_max: WORKERS_MAX + CLIENTS_MAX,

@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     close::{CloseCode, ConnectionLost},
-    config::{self, ConnectionConfig},
+    config::{ConnectionConfig, endpoint_config},
     connection::Connection,
     tls::{self, SERVER_NAME, ShownKey, TlsError},
 };
@@ -250,9 +250,8 @@ impl Attempt {
             SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
-        let socket = UdpSocket::bind(local);
-        let endpoint = socket
-            .and_then(|socket| Endpoint::new(config::endpoint(), None, socket, Arc::new(TokioRuntime)))
+        let endpoint = UdpSocket::bind(local)
+            .and_then(|socket| Endpoint::new(endpoint_config(), None, socket, Arc::new(TokioRuntime)))
             .map_err(|error| self.socket_failed(&error))?;
         let connecting = endpoint
             .connect_with(self.client.clone(), self.target, SERVER_NAME)

@@ -79,6 +79,12 @@ impl Connection {
         self.quic.rtt()
     }
 
+    /// How long the datagrams may be that this side sends, in bytes, as far as is known by now.
+    #[must_use]
+    pub fn datagram_bytes(&self) -> u16 {
+        self.quic.stats().path.current_mtu
+    }
+
     /// How many bytes went out and came in, as UDP's payload.
     #[must_use]
     pub fn traffic(&self) -> Traffic {

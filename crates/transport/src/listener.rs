@@ -24,7 +24,7 @@ use tracing::debug;
 
 use crate::{
     close::{CloseCode, ConnectionLost, shortened},
-    config::{self, ListenerConfig},
+    config::{ListenerConfig, endpoint_config},
     connection::Connection,
     tls::{self, TlsError},
 };
@@ -120,7 +120,7 @@ impl Listener {
         let socket = UdpSocket::bind(address).map_err(bind)?;
         widen(&socket);
         let runtime = Arc::new(TokioRuntime);
-        let endpoint = Endpoint::new(config::endpoint(), Some(server), socket, runtime).map_err(bind)?;
+        let endpoint = Endpoint::new(endpoint_config(), Some(server), socket, runtime).map_err(bind)?;
         let local_address = endpoint.local_addr().map_err(bind)?;
         let places = config.connections_max.min(Semaphore::MAX_PERMITS);
         Ok(Self {

@@ -129,7 +129,7 @@ pub fn requests() -> Vec<Request> {
         Request::Status,
         Request::Workers,
         Request::Result { job, file: true },
-        Request::Certificate(job),
+        Request::Certificate { job, abridged: true },
         Request::Revoke(NodeId([3; 32])),
     ]
 }

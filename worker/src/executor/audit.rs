@@ -17,14 +17,13 @@ use protocol::{
     audit::Audited,
     constant::Formula,
     domain::Engine,
-    limits::TASK_BYTES_MAX,
     message::{AuditOrder, BlobName, EngineIntroduction},
     task::Task,
 };
 use tracing::{info, warn};
 use transport::{Connection, blob};
 
-use super::{Computed, Executor, NotComputed, Work, read_task};
+use super::{Computed, Executor, NotComputed, Work, obtain_task};
 use crate::{gpus::Gpus, misbehave::Misbehaviour};
 
 /// An outcome that is to be tested, and what it takes.
@@ -44,16 +43,11 @@ impl Executor {
         bytes: Option<Vec<u8>>,
         connection: Connection,
     ) -> Result<Computed, NotComputed> {
-        let id = work.replica.task;
         let fetch = async |name: BlobName, limit_bytes: u64, what: &str| {
             let fetched = blob::fetch(&connection, name, limit_bytes).await;
             fetched.map_err(|error| NotComputed::Failed(format!("the {what} did not arrive: {error}")))
         };
-        let bytes = match bytes {
-            Some(bytes) => bytes,
-            None => fetch(BlobName::Task(id.0), TASK_BYTES_MAX as u64, "task").await?,
-        };
-        let task = read_task(id, &bytes)?;
+        let task = obtain_task(work.replica.task, bytes, &connection).await?;
         let outcome =
             fetch(BlobName::Outcome(order.outcome), task.outcome_bytes_max(), "outcome to be audited")
                 .await?;

@@ -10,6 +10,7 @@
 
 mod audits;
 mod check;
+mod complete;
 mod fault;
 mod findings;
 mod inclusion;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{digest::Digest, ledger::SignedHead};
 
+pub use complete::{ABRIDGED_LEAD_BYTES, Completion, CompletionError, SIGNATURE_BYTES, preamble_bytes};
 pub use fault::CertificateFault;
 pub use findings::{AxisSpread, Findings, Over, Trusted, Unaccepted, WorkerFindings};
 pub use inclusion::UnfitPath;

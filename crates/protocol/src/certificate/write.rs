@@ -3,16 +3,11 @@
 use std::io::{self, Write};
 
 use super::{
-    CERTIFICATE_MAGIC, CERTIFICATE_VERSION, NO_OUTCOME, Preamble, ProvenEntry,
+    CERTIFICATE_MAGIC, CERTIFICATE_VERSION, Preamble, ProvenEntry,
+    complete::{Hashed, length_of},
     inclusion::{Joining, UnfitPath},
 };
-use crate::{
-    codec,
-    digest::{Domain, Hasher},
-    identity::SecretKey,
-    ledger::SignedHead,
-    merkle::AuditPath,
-};
+use crate::{codec, identity::SecretKey, ledger::SignedHead, merkle::AuditPath};
 
 /// Why a certificate was not written.
 #[derive(Debug, thiserror::Error)]
@@ -42,14 +37,11 @@ pub enum BuildError {
 /// Writes a certificate: first every entry, then every outcome, then [`Builder::finish`].
 #[derive(Debug)]
 pub struct Builder<W> {
-    out: W,
-    hasher: Hasher,
+    out: Hashed<W>,
     joining: Joining,
     announced: u64,
     given: u64,
     entries_are_over: bool,
-    /// How many tasks without an outcome come before the next one.
-    absent: u64,
 }
 
 impl<W: Write> Builder<W> {
@@ -59,16 +51,32 @@ impl<W: Write> Builder<W> {
     /// # Errors
     /// [`BuildError::Write`].
     pub fn begin(out: W, head: SignedHead, entries: u64, file: Option<&[u8]>) -> Result<Self, BuildError> {
+        Self::begin_on(Hashed::new(out, false), head, entries, file)
+    }
+
+    /// Begins one that is written without the expression file and the outcomes, which are told all the same: the signature
+    /// is over them, too. A [`Completion`](super::Completion) puts them in.
+    ///
+    /// # Errors
+    /// As [`Builder::begin`].
+    pub fn abridged(out: W, head: SignedHead, entries: u64, file: Option<&[u8]>) -> Result<Self, BuildError> {
+        Self::begin_on(Hashed::new(out, true), head, entries, file)
+    }
+
+    fn begin_on(
+        mut out: Hashed<W>,
+        head: SignedHead,
+        entries: u64,
+        file: Option<&[u8]>,
+    ) -> Result<Self, BuildError> {
         let joining = Joining::new(head.head.tree.size);
-        let hasher = Hasher::new(Domain::JobCertificate);
-        let mut builder =
-            Self { out, hasher, joining, announced: entries, given: 0, entries_are_over: false, absent: 0 };
-        builder.write(&CERTIFICATE_MAGIC)?;
-        builder.write(&CERTIFICATE_VERSION.to_be_bytes())?;
+        out.write(&CERTIFICATE_MAGIC)?;
+        out.write(&CERTIFICATE_VERSION.to_be_bytes())?;
         let file_bytes = file.map(|bytes| bytes.len() as u64);
+        let mut builder = Self { out, joining, announced: entries, given: 0, entries_are_over: false };
         builder.write_part(&codec::encode(&Preamble { head, file_bytes, entries }))?;
         if let Some(file) = file {
-            builder.write(file)?;
+            builder.out.write_whole_only(file)?;
         }
         Ok(builder)
     }
@@ -95,26 +103,18 @@ impl<W: Write> Builder<W> {
     /// [`BuildError`] when entries are missing, or nothing can be written.
     pub fn outcome(&mut self, outcome: Option<&[u8]>) -> Result<(), BuildError> {
         self.end_entries()?;
-        let Some(bytes) = outcome else {
-            self.absent += 1;
-            return Ok(());
-        };
-        self.count_absent()?;
-        self.write_part(bytes)
+        match outcome {
+            Some(bytes) => self.out.outcome(bytes),
+            None => {
+                self.out.absent += 1;
+                Ok(())
+            }
+        }
     }
 
     /// So many of the next tasks have no accepted outcome.
     pub fn absent(&mut self, tasks: u64) {
-        self.absent += tasks;
-    }
-
-    fn count_absent(&mut self) -> Result<(), BuildError> {
-        let absent = std::mem::take(&mut self.absent);
-        if absent == 0 {
-            return Ok(());
-        }
-        self.write(&NO_OUTCOME.to_be_bytes())?;
-        self.write(&absent.to_be_bytes())
+        self.out.absent += tasks;
     }
 
     /// Signs everything with the key of the coordinator that the head names.
@@ -123,11 +123,9 @@ impl<W: Write> Builder<W> {
     /// As [`Builder::outcome`].
     pub fn finish(mut self, key: &SecretKey) -> Result<W, BuildError> {
         self.end_entries()?;
-        self.count_absent()?;
-        let signature = key.sign(&self.hasher.finish());
-        self.out.write_all(&signature.0)?;
-        self.out.flush()?;
-        Ok(self.out)
+        self.out.count_absent()?;
+        let signature = key.sign(&self.out.hasher.finish());
+        Ok(self.out.end(&signature)?)
     }
 
     fn end_entries(&mut self) -> Result<(), BuildError> {
@@ -143,14 +141,7 @@ impl<W: Write> Builder<W> {
     }
 
     fn write_part(&mut self, bytes: &[u8]) -> Result<(), BuildError> {
-        let length = u32::try_from(bytes.len()).ok().filter(|length| *length != NO_OUTCOME);
-        let length = length.ok_or(BuildError::Length { bytes: bytes.len() })?;
-        self.write(&length.to_be_bytes())?;
-        self.write(bytes)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), BuildError> {
-        self.hasher.update(bytes);
-        Ok(self.out.write_all(bytes)?)
+        self.out.write(&length_of(bytes)?)?;
+        Ok(self.out.write(bytes)?)
     }
 }

@@ -9,7 +9,10 @@ use std::ops::Range;
 use super::fault::JobFileFault;
 use crate::{
     expression::{RefusalKind, Statement, is_of_integers, parse},
-    limits::{TASK_BYTES_MAX, TASK_KERNEL_RANGE_VALUES_MAX, TASK_RANGE_VALUES_MAX, TASKS_MAX},
+    limits::{
+        QUICK_EXPRESSION_BYTES_MAX, TASK_BYTES_MAX, TASK_KERNEL_RANGE_VALUES_MAX, TASK_RANGE_VALUES_MAX,
+        TASKS_MAX,
+    },
 };
 
 /// What an encoded task needs beside the text of its only expression, generously.
@@ -59,6 +62,14 @@ impl RangeReading {
 /// Most values in one task.
 fn values_max(has_kernel: bool) -> u64 {
     if has_kernel { TASK_KERNEL_RANGE_VALUES_MAX } else { TASK_RANGE_VALUES_MAX }
+}
+
+/// Whether an expression takes no longer than reading it, whatever it says: it is short, and made of numbers, signs and
+/// parentheses, without powers, factorials and names. Its values are no longer than its text.
+pub(crate) fn is_quick(text: &str) -> bool {
+    // Between the parentheses and `>` are the digits, `* + - . / < =`, and signs that no expression has without a name.
+    let is_plain = |byte: &u8| matches!(byte, b' ' | b'%' | b'('..=b'>');
+    text.len() <= QUICK_EXPRESSION_BYTES_MAX && text.as_bytes().iter().all(is_plain)
 }
 
 /// Reads one expression.

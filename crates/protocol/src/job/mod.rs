@@ -31,7 +31,7 @@ pub use errors::{JobFileError, JobFileErrors};
 pub use fault::JobFileFault;
 pub(crate) use fault::quoted;
 pub use hex_digits::HEX_GUARD_BITS_DEFAULT;
-pub use parse::{AGREE_DIGITS_DEFAULT, BATCH_DEFAULT};
+pub use parse::AGREE_DIGITS_DEFAULT;
 pub use write::ask_job_text;
 
 /// A job's name in one coordinator: made from what was submitted and a nonce of the coordinator.
@@ -136,8 +136,9 @@ pub enum Work {
     Expressions {
         /// To how many significant digits sides are compared.
         agree_digits: u32,
-        /// Most expressions in one task, at most [`crate::limits::TASK_EXPRESSIONS_MAX`].
-        batch: u16,
+        /// Most expressions in one task, at most [`crate::limits::TASK_EXPRESSIONS_MAX`]. Where the job leaves it open, it is
+        /// that limit, and more of those that are quick.
+        batch: Option<u16>,
         /// Where the expressions are.
         source: ExpressionSource,
     },

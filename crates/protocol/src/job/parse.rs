@@ -26,8 +26,6 @@ use crate::{
 
 /// To how many significant digits sides are compared when the job file does not say.
 pub const AGREE_DIGITS_DEFAULT: u32 = 100;
-/// Most expressions in one task, where the job does not say, and at most.
-pub const BATCH_DEFAULT: u16 = TASK_EXPRESSIONS_MAX;
 
 const TOP: Keys = Keys {
     table: "",
@@ -297,11 +295,11 @@ fn expressions(text: &str, section: &Section<'_>, faults: &mut Faults) -> Option
         Field::Bad => None,
         Field::Good(located) => u32::try_from(located.value).ok(),
     };
-    let batch = section.integer("batch", 1..=u64::from(BATCH_DEFAULT), "`batch = 1024`", faults);
+    let batch = section.integer("batch", 1..=u64::from(TASK_EXPRESSIONS_MAX), "`batch = 1024`", faults);
     let batch = match batch {
-        Field::Absent => Some(BATCH_DEFAULT),
+        Field::Absent => Some(None),
         Field::Bad => None,
-        Field::Good(located) => u16::try_from(located.value).ok(),
+        Field::Good(located) => u16::try_from(located.value).ok().map(Some),
     };
     if !check.is_absent() && !file.is_absent() {
         let later = section.offset_of("check").max(section.offset_of("file"));

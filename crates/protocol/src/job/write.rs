@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl JobSpec {
-    /// The job as the text of a job file, every key written out; [`JobSpec::parse`] reads the same job from it.
+    /// The job as the text of a job file, every key with a value written out; [`JobSpec::parse`] reads the same job from it.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
@@ -50,7 +50,9 @@ impl JobSpec {
                     ExpressionSource::File(path) => line("file", &string(path)),
                 }
                 line("agree_digits", &agree_digits.to_string());
-                line("batch", &batch.to_string());
+                if let Some(batch) = batch {
+                    line("batch", &batch.to_string());
+                }
             }
         }
         text.push_str(&policy_to_toml(&self.policy));

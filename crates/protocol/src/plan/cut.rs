@@ -9,9 +9,9 @@ use super::source::{Found, Source};
 use crate::{
     job::{
         Faults, JobFileFault,
-        expression::{RangeReading, Reading, read},
+        expression::{RangeReading, Reading, is_quick, read},
     },
-    limits::{EXPRESSIONS_MAX, TASK_TEXT_BYTES_MAX, TASKS_MAX},
+    limits::{EXPRESSIONS_MAX, QUICK_PER_EXPRESSION, TASK_EXPRESSIONS_MAX, TASK_TEXT_BYTES_MAX, TASKS_MAX},
 };
 
 /// One stretch of expressions.
@@ -37,6 +37,8 @@ pub(super) enum Shape {
 }
 
 const _: () = assert!(TASKS_MAX <= u32::MAX as u64);
+const _: () =
+    assert!(TASK_EXPRESSIONS_MAX <= u16::MAX / QUICK_PER_EXPRESSION, "a batch is counted in 16 bits");
 
 impl Unit {
     pub(super) fn tasks(&self) -> u32 {
@@ -65,8 +67,10 @@ pub(super) struct Cut {
     pub(super) kept: BTreeMap<u32, RangeReading>,
 }
 
-/// Cuts every expression of a source; what is wrong goes to `faults`.
-pub(super) fn cut(source: &Source, batch: u16, faults: &mut Faults) -> Cut {
+/// Cuts every expression of a source into tasks of at most `batch`; what is wrong goes to `faults`. Where that is left open,
+/// a quick expression takes a part of the room of one: a task of a thousand of them would be over before all is said and
+/// done about it.
+pub(super) fn cut(source: &Source, batch: Option<u16>, faults: &mut Faults) -> Cut {
     let mut cutter = Cutter { batch, ..Cutter::default() };
     for (number, found) in source.from(0).enumerate() {
         if number == EXPRESSIONS_MAX {
@@ -91,29 +95,47 @@ pub(super) fn cut(source: &Source, batch: u16, faults: &mut Faults) -> Cut {
 
 #[derive(Debug, Default)]
 struct Cutter {
-    /// Most expressions in one task.
-    batch: u16,
+    /// Most expressions in one task, where the job says it.
+    batch: Option<u16>,
     cut: Cut,
     tasks: u32,
     expressions: u32,
-    /// Bytes of text in the batch that is still open; none when the next expression opens a new one.
-    open_batch_bytes: Option<usize>,
+    /// The batch that is still open; none when the next expression opens a new one.
+    open: Option<Room>,
+}
+
+/// Room in a batch, in parts of which [`QUICK_PER_EXPRESSION`] are one expression, or one byte of text.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    expressions: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// That of a whole batch.
+    fn of_batch(most: u16) -> Self {
+        let whole = usize::from(QUICK_PER_EXPRESSION);
+        Self { expressions: whole * usize::from(most), bytes: whole * TASK_TEXT_BYTES_MAX }
+    }
+
+    /// What is left beside an expression that takes `parts` for itself and each of its bytes; none where it does not fit.
+    fn beside(self, bytes: usize, parts: u16) -> Option<Self> {
+        let parts = usize::from(parts);
+        Some(Self {
+            expressions: self.expressions.checked_sub(parts)?,
+            bytes: self.bytes.checked_sub(bytes * parts)?,
+        })
+    }
 }
 
 impl Cutter {
     /// Takes in one more expression; false when the job would have too many tasks.
     fn take(&mut self, found: &Found<'_>, reading: Reading) -> bool {
-        let bytes = found.text.len();
         match reading {
-            Reading::Batched => {
-                if !self.joined(bytes) {
-                    self.open_batch_bytes = Some(bytes);
-                    self.begin(found.cursor, Shape::Batch(1));
-                }
-            }
+            Reading::Batched => self.take_batched(found),
             Reading::Ranged(range) => {
                 let Some(pieces) = u32::try_from(range.pieces).ok() else { return false };
-                self.open_batch_bytes = None;
+                self.open = None;
                 if pieces >= KEPT_PIECES_MIN {
                     self.cut.kept.insert(self.tasks, range);
                 }
@@ -124,19 +146,21 @@ impl Cutter {
         u64::from(self.tasks) <= TASKS_MAX
     }
 
-    /// Joins an expression to the open batch, where it fits.
-    fn joined(&mut self, bytes: usize) -> bool {
-        let (Some(open_bytes), Some(unit)) = (self.open_batch_bytes, self.cut.units.last_mut()) else {
-            return false;
-        };
-        match &mut unit.shape {
-            Shape::Batch(count) if *count < self.batch && open_bytes + bytes <= TASK_TEXT_BYTES_MAX => {
-                *count += 1;
-                self.open_batch_bytes = Some(open_bytes + bytes);
-                true
-            }
-            _ => false,
+    /// Joins an expression to the open batch where it fits, or opens one.
+    fn take_batched(&mut self, found: &Found<'_>) {
+        let is_part = self.batch.is_none() && is_quick(found.text);
+        let parts = if is_part { 1 } else { QUICK_PER_EXPRESSION };
+        let bytes = found.text.len();
+        let left = self.open.and_then(|room| room.beside(bytes, parts));
+        if let (Some(left), Some(Unit { shape: Shape::Batch(count), .. })) = (left, self.cut.units.last_mut())
+        {
+            *count += 1;
+            self.open = Some(left);
+            return;
         }
+        // What is too long for any batch is one by itself.
+        self.open = Room::of_batch(self.batch.unwrap_or(TASK_EXPRESSIONS_MAX)).beside(bytes, parts);
+        self.begin(found.cursor, Shape::Batch(1));
     }
 
     fn begin(&mut self, cursor: u32, shape: Shape) {

@@ -138,6 +138,12 @@ impl Plan {
         }
     }
 
+    /// Whether the value of the job is the outcome of its one task, as [`Work::value_is_outcome`] says.
+    #[must_use]
+    pub fn value_is_outcome(&self) -> bool {
+        matches!(self.0, Kind::Digits { .. } | Kind::Series { .. })
+    }
+
     /// The task with this number; none beyond the last.
     #[must_use]
     pub fn task(&self, index: u64) -> Option<Task> {

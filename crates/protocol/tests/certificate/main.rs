@@ -9,7 +9,11 @@ mod vectors;
 use std::io::{self, Read};
 
 use protocol::{
-    certificate::{BuildError, Builder, CertificateFault, DigitsHasher, Examination, Findings, verify},
+    certificate::{
+        ABRIDGED_LEAD_BYTES, BuildError, Builder, CertificateFault, Completion, CompletionError,
+        DigitsHasher, Examination, Findings, SIGNATURE_BYTES, preamble_bytes, verify,
+    },
+    identity::Signature,
     plan::ResultAssembler,
     report::JobState,
 };
@@ -52,6 +56,67 @@ fn digits_are_the_outcome_and_stand_beside_the_certificate() {
         found.spread.iter().find(|spread| spread.axis == "formula").map(|spread| spread.values_min),
         Some(2)
     );
+}
+
+/// Puts an abridged certificate together with these.
+fn completed(
+    abridged: &[u8],
+    file: Option<&str>,
+    outcomes: &[Option<Vec<u8>>],
+) -> Result<Vec<u8>, CompletionError> {
+    let lead_bytes = usize::try_from(ABRIDGED_LEAD_BYTES).expect("small");
+    let preamble = preamble_bytes(&abridged[..lead_bytes]).expect("a certificate");
+    let (front, rest) = abridged.split_at(lead_bytes + usize::try_from(preamble).expect("small"));
+    let (entries, signature) = rest.split_at(rest.len() - usize::try_from(SIGNATURE_BYTES).expect("small"));
+    let mut completion = Completion::begin(Vec::new());
+    completion.bytes(front)?;
+    completion.bytes(file.unwrap_or_default().as_bytes())?;
+    completion.bytes(entries)?;
+    for outcome in outcomes {
+        match outcome {
+            Some(bytes) => completion.outcome(bytes)?,
+            None => completion.absent(1),
+        }
+    }
+    completion.finish(coordinator().node_id(), Signature(signature.try_into().expect("64 bytes")))
+}
+
+#[test]
+fn an_abridged_certificate_is_completed_with_what_its_coordinator_signed_and_with_nothing_else() {
+    let story = expressions();
+    let (abridged, file) = (story.abridged_certificate(), story.file.as_deref());
+    let left_out = file.map_or(0, str::len) + story.outcomes.iter().flatten().map(Vec::len).sum::<usize>();
+    assert!(left_out > 0 && abridged.len() + left_out < story.certificate().len());
+    assert_eq!(completed(&abridged, file, &story.outcomes).expect("all is there"), story.certificate());
+    let other_file = file.map(|text| text.replace('1', "2"));
+    let mut other_outcome = story.outcomes.clone();
+    other_outcome[0].as_mut().expect("it is accepted")[20] ^= 1;
+    let mut lost_outcome = story.outcomes.clone();
+    lost_outcome[0] = None;
+    for (file, outcomes) in [
+        (other_file.as_deref(), &story.outcomes),
+        (None, &story.outcomes),
+        (file, &other_outcome),
+        (file, &lost_outcome),
+    ] {
+        let wrong = completed(&abridged, file, outcomes).expect_err("it signed something else");
+        assert!(matches!(wrong, CompletionError::Unsigned), "{wrong}");
+    }
+    // Digits have neither.
+    let story = digits();
+    assert_eq!(story.abridged_certificate(), story.certificate());
+    assert_eq!(completed(&story.certificate(), None, &[]).expect("nothing is missing"), story.certificate());
+}
+
+#[test]
+fn what_does_not_begin_as_a_certificate_does_has_no_preamble() {
+    let good = digits().certificate();
+    assert_eq!(preamble_bytes(&good[..16]), Some(150));
+    let too_long = [&good[..12], &[0, 0, 4, 1]].concat();
+    let other = [b"SOMETHIN", &good[8..16]].concat();
+    for lead in [&too_long[..], &other, &good[..15], b""] {
+        assert_eq!(preamble_bytes(lead), None, "{lead:?}");
+    }
 }
 
 #[test]

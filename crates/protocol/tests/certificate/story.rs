@@ -2,7 +2,7 @@
 
 use protocol::{
     ballot::{Ballot, ReplicaId, SignedBallot},
-    certificate::Builder,
+    certificate::{BuildError, Builder},
     constant::Formula,
     digest::{Digest, Domain},
     domain::{Engine, FailureDomain},
@@ -142,10 +142,19 @@ impl Story {
 
     /// The certificate, signed by the coordinator.
     pub(crate) fn certificate(&self) -> Vec<u8> {
+        self.written(Builder::begin)
+    }
+
+    /// The same, as it travels to whoever has file and outcomes.
+    pub(crate) fn abridged_certificate(&self) -> Vec<u8> {
+        self.written(Builder::abridged)
+    }
+
+    fn written(&self, begin: Beginning) -> Vec<u8> {
         let (tree, entries, head) = self.ledger();
         let file = self.file.as_ref().map(String::as_bytes);
         let count = entries.len() as u64;
-        let mut builder = Builder::begin(Vec::new(), head, count, file).expect("memory takes it");
+        let mut builder = begin(Vec::new(), head, count, file).expect("memory takes it");
         for (position, bytes) in entries {
             builder.entry(bytes, &tree.path(position).expect("a leaf")).expect("it fits");
         }
@@ -155,6 +164,9 @@ impl Story {
         builder.finish(&coordinator()).expect("memory takes it")
     }
 }
+
+/// How a certificate is begun.
+type Beginning = fn(Vec<u8>, SignedHead, u64, Option<&[u8]>) -> Result<Builder<Vec<u8>>, BuildError>;
 
 pub(crate) fn counted(ballot: SignedBallot) -> CountedBallot {
     CountedBallot { ballot, compute_us: 1500 }

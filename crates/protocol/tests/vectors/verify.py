@@ -274,25 +274,26 @@ def tasks_of(job, file):
     if texts is None:
         lines = (line.lstrip("\ufeff").strip() for line in file.decode().split("\n"))
         texts = [line for line in lines if line and not line.startswith("#")]
-    agree, most = table.get("agree_digits", 100), table.get("batch", 1024)
-    tasks, held = [], None
+    agree, most, is_open = table.get("agree_digits", 100), table.get("batch", 1024), "batch" not in table
+    tasks, left = [], None
     for text in (text.strip() for text in texts) if "file" in table else texts:
         size = len(text.encode())
         found = re.fullmatch(r"\s*for\s+(\w+)\s+in\s+(.+?)\s*\.\.(=?)\s*(.+?)\s*:\s*(.*?)\s*", text, re.S)
         if found:
             first, last = (bound(part) for part in (found[2], found[4]))
             last -= 0 if found[3] else 1
-            held = None
+            left = None
             values = KERNEL_RANGE_VALUES if has_kernel(found[5], found[1]) else RANGE_VALUES
             for start in range(first, last + 1, values):
                 end = min(start + values - 1, last)
                 tasks.append({"Range": [agree, found[1], found[5], wide(start), wide(end)]})
-        elif held is not None and len(tasks[-1]["Expressions"][1]) < most and held + size <= 48 * 1024:
-            tasks[-1]["Expressions"][1].append(text)
-            held += size
-        else:
-            tasks.append({"Expressions": [agree, [text]]})
-            held = size
+            continue
+        parts = 1 if is_open and size <= 64 and re.fullmatch(r"[ %(->]*", text) else 8
+        if left is None or parts > left[0] or size * parts > left[1]:
+            tasks.append({"Expressions": [agree, []]})
+            left = [8 * most, 8 * 48 * 1024]
+        tasks[-1]["Expressions"][1].append(text)
+        left = [left[0] - parts, left[1] - size * parts]
     return tasks
 
 

@@ -132,6 +132,9 @@ pub async fn fetch(
     PartialBlob::new(name, length_max_bytes).resume(connection).await
 }
 
+/// Bytes that are hashed at a time: of fewer, BLAKE3 computes one block after the other, at a fifth of the speed.
+const HASH_TOGETHER_BYTES: usize = 64 * 1024;
+
 /// A blob on its way: the bytes that arrived, and the digest of them so far.
 #[derive(Debug)]
 pub struct PartialBlob {
@@ -143,6 +146,8 @@ pub struct PartialBlob {
     bytes: Vec<u8>,
     /// For names that are digests.
     hasher: Option<Hasher>,
+    /// How many of the bytes the hasher has taken in.
+    hashed: usize,
 }
 
 impl PartialBlob {
@@ -156,6 +161,7 @@ impl PartialBlob {
             length_bytes: None,
             bytes: Vec::new(),
             hasher: hasher_for(&name),
+            hashed: 0,
         }
     }
 
@@ -255,14 +261,22 @@ impl PartialBlob {
         let waited =
             waited.unwrap_or_else(|_| Err(FrameError::silent("piece of the blob", self.stall_timeout)));
         let Some(piece) = waited.map_err(|reason| self.refused(reason))? else { return Ok(false) };
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&piece);
-        }
         append_within(&mut self.bytes, &piece, length_bytes);
+        if self.bytes.len() - self.hashed >= HASH_TOGETHER_BYTES {
+            self.hash();
+        }
         Ok(true)
     }
 
+    fn hash(&mut self) {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&self.bytes[self.hashed..]);
+        }
+        self.hashed = self.bytes.len();
+    }
+
     fn verified(&mut self) -> Result<Vec<u8>, BlobError> {
+        self.hash();
         if let (Some(hasher), BlobName::Task(digest) | BlobName::Outcome(digest)) = (&self.hasher, &self.name)
         {
             let found = hasher.finish();
@@ -277,6 +291,7 @@ impl PartialBlob {
 
     fn forget(&mut self) {
         self.bytes = Vec::new();
+        self.hashed = 0;
         self.length_bytes = None;
         self.hasher = hasher_for(&self.name);
     }

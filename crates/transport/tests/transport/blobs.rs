@@ -119,6 +119,29 @@ async fn three_megabytes_arrive_from_memory_and_either_side_may_ask() {
 }
 
 #[tokio::test]
+async fn datagrams_grow_to_what_the_path_lets_through_and_the_sides_allow() {
+    let (many, few) = (ListenerConfig::default(), ConnectionConfig::default());
+    let listener = listen(many.clone());
+    let address = listener.local_address();
+    let pair = pair_through(listener, address, &few).await;
+    assert!(many.connection.datagram_bytes_max < few.datagram_bytes_max);
+    let bytes = noise(LENGTH);
+    let shelf = Shelf([(outcome_of(&bytes), Bytes::from(bytes.clone()))].into());
+    for (asker, giver, most) in [
+        (&pair.client, &pair.server, many.connection.datagram_bytes_max),
+        (&pair.server, &pair.client, few.datagram_bytes_max),
+    ] {
+        // Lengths are tried one after the other, and the last few bytes are not worth a try.
+        while giver.datagram_bytes() < most - 100 {
+            let fetching = blob::fetch(asker, outcome_of(&bytes), LENGTH_MAX);
+            let (fetched, _) = soon(async { tokio::join!(fetching, serve_one(giver, &shelf)) }).await;
+            assert!(fetched.expect("it is fetched") == bytes);
+            assert!(giver.datagram_bytes() <= most);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_empty_blob_and_one_from_a_file_arrive() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("outcome");

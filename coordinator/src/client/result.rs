@@ -1,6 +1,5 @@
-//! What is too long to be held: results and certificates, which a client takes piece by piece.
-//!
-//! A report and ballots of a million tasks are gigabytes. Only the job's own text is held whole.
+//! The results of a job as they arrive at a client, piece by piece: a report and ballots of a million tasks are gigabytes. Only
+//! the job's own text is held whole.
 
 use protocol::{
     limits::EXPRESSION_FILE_BYTES_MAX,
@@ -91,26 +90,6 @@ impl ResultStream {
     async fn number(&mut self) -> Result<u64, CommandError> {
         let bytes = self.stream.reader.exact_bytes(8, 8, ANSWER_TIMEOUT).await?;
         Ok(bytes.try_into().map_or(0, u64::from_be_bytes))
-    }
-}
-
-/// The bytes of a certificate as they arrive.
-pub struct CertificateStream {
-    left_bytes: u64,
-    stream: Stream,
-}
-
-impl CertificateStream {
-    pub(super) fn new(stream: Stream, length_bytes: u64) -> Self {
-        Self { left_bytes: length_bytes, stream }
-    }
-
-    /// The next piece; none after the last.
-    ///
-    /// # Errors
-    /// [`CommandError`] when the connection breaks.
-    pub async fn next_piece(&mut self) -> Result<Option<Vec<u8>>, CommandError> {
-        next_piece(&mut self.stream, &mut self.left_bytes).await
     }
 }
 
