@@ -26,6 +26,9 @@ use crate::exit::CommandError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the coordinator may take for the next piece of an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long the coordinator may take to put a result or a certificate together: some 100 us a task. A coordinator that is gone is
+/// noticed by its silence on the connection, long before.
+const PREPARATION_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// The most items of a list that a client takes.
 const LIST_ITEMS_MAX: usize = 64 * 1024;
@@ -253,7 +256,7 @@ impl Client {
     /// As [`Client::ask`].
     pub async fn certificate(&self, job: JobId, abridged: bool) -> Result<CertificateStream, CommandError> {
         let mut stream = self.open(Request::Certificate { job, abridged }).await?;
-        match accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)? {
+        match accepted(stream.reader.require_within(PREPARATION_TIMEOUT).await?)? {
             Response::Certificate { length_bytes } => {
                 Ok(CertificateStream { left_bytes: length_bytes, stream })
             }

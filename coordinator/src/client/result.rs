@@ -7,7 +7,7 @@ use protocol::{
 };
 use transport::Stream;
 
-use super::{ANSWER_TIMEOUT, accepted, unexpected};
+use super::{ANSWER_TIMEOUT, PREPARATION_TIMEOUT, accepted, unexpected};
 use crate::exit::CommandError;
 
 /// How much is held at a time.
@@ -30,7 +30,7 @@ pub struct ResultStream {
 
 impl ResultStream {
     pub(super) async fn begin(mut stream: Stream) -> Result<Self, CommandError> {
-        let header = accepted(stream.reader.require_within(ANSWER_TIMEOUT).await?)?;
+        let header = accepted(stream.reader.require_within(PREPARATION_TIMEOUT).await?)?;
         let Response::Result { job_bytes, file_bytes, report_bytes, ballots_bytes, tasks } = header else {
             return Err(unexpected(&header));
         };
