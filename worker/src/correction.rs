@@ -49,6 +49,6 @@ pub async fn obey(
         return Err(CorrectionError::Foreign);
     }
     let outcome = blob::fetch(connection, BlobName::Outcome(accepted), OUTCOME_BYTES_MAX).await?;
-    store.correct(replica.task, accepted, &outcome)?;
+    store.correct(replica.task, accepted, outcome)?;
     Ok(())
 }

@@ -26,7 +26,7 @@ use protocol::{
     constant::Formula,
     digest::Digest,
     domain::Engine,
-    limits::TASK_BYTES_MAX,
+    limits::{INLINE_OUTCOME_BYTES_MAX, TASK_BYTES_MAX},
     message::{BlobName, EngineIntroduction, Lease},
     outcome::Outcome,
     task::{Task, TaskId, Weight},
@@ -67,8 +67,8 @@ pub struct Completed {
 /// An outcome that is computed and stored.
 #[derive(Debug)]
 pub struct Computed {
-    /// Its canonical bytes.
-    pub bytes: Vec<u8>,
+    /// Its canonical bytes, where they are so few that they travel with the ballot.
+    pub short: Option<Vec<u8>>,
     /// Their digest.
     pub digest: Digest,
     /// A second, different digest for the same replica: only a drill has one.
@@ -81,7 +81,7 @@ pub struct Computed {
     pub elapsed: Duration,
     /// The commitment to the way on which it was computed, where that can be asked for.
     pub trace: Option<Digest>,
-    /// What was tested, where nothing was computed: then there are no bytes, and the digest says what was found.
+    /// What was tested, where nothing was computed: then there is no outcome, and the digest says what was found.
     pub audited: Option<Audited>,
 }
 
@@ -355,9 +355,10 @@ impl Executor {
             .then(|| Outcome::digest_of_bytes(&misbehave::falsified(&outcome).to_bytes()));
         let bytes = outcome.to_bytes();
         let digest = Outcome::digest_of_bytes(&bytes);
-        let kept = self.store.put(id, role, digest, &bytes);
+        let short = (bytes.len() <= INLINE_OUTCOME_BYTES_MAX).then(|| bytes.clone());
+        let kept = self.store.put(id, role, digest, bytes);
         kept.map_err(|error| NotComputed::Failed(error.to_string()))?;
-        Ok(Computed { bytes, digest, contradiction, formula, engine, elapsed, trace: None, audited: None })
+        Ok(Computed { short, digest, contradiction, formula, engine, elapsed, trace: None, audited: None })
     }
 
     fn compute_on_cpu(

@@ -13,7 +13,7 @@ use protocol::{
     digest::Digest,
     domain::{Engine, FailureDomain},
     identity::SecretKey,
-    limits::{INLINE_OUTCOME_BYTES_MAX, PEER_QUEUE_MAX, RESUMES_MAX, SLOTS_MAX, TEXT_BYTES_MAX},
+    limits::{PEER_QUEUE_MAX, RESUMES_MAX, SLOTS_MAX, TEXT_BYTES_MAX},
     message::{CoordinatorMessage, EngineIntroduction, Lease, WorkerMessage},
 };
 use tokio::{sync::mpsc, time::MissedTickBehavior};
@@ -416,7 +416,7 @@ impl Service {
     }
 
     fn ballots(&self, replica: ReplicaId, computed: Computed) -> Vec<Said<Ballot>> {
-        let Computed { bytes, digest, contradiction, formula, engine, elapsed, trace, audited } = computed;
+        let Computed { short, digest, contradiction, formula, engine, elapsed, trace, audited } = computed;
         let FailureDomain { operator, build, .. } = self.domain.clone();
         let domain = FailureDomain { operator, engine: engine.engine, formula, device: engine.device, build };
         let compute_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
@@ -431,9 +431,7 @@ impl Service {
             };
             Said { ballot, salt: None, outcome, compute_us }
         };
-        let is_short = audited.is_none() && bytes.len() <= INLINE_OUTCOME_BYTES_MAX;
-        let outcome = is_short.then_some(bytes);
-        let mut all = vec![said(digest, outcome)];
+        let mut all = vec![said(digest, short)];
         all.extend(contradiction.map(|digest| said(digest, None)));
         all
     }

@@ -143,7 +143,7 @@ impl OutcomeStore {
     ///
     /// # Errors
     /// [`StoreError`] when the disk refuses; then the earlier one stands.
-    pub fn put(&self, task: TaskId, role: Role, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+    pub fn put(&self, task: TaskId, role: Role, digest: Digest, bytes: Vec<u8>) -> Result<(), StoreError> {
         self.put_in(bytes.len() <= role.memory_bytes_max(), task, digest, bytes)
     }
 
@@ -151,7 +151,7 @@ impl OutcomeStore {
     ///
     /// # Errors
     /// As [`OutcomeStore::put`].
-    pub fn correct(&self, task: TaskId, accepted: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+    pub fn correct(&self, task: TaskId, accepted: Digest, bytes: Vec<u8>) -> Result<(), StoreError> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let was_in_memory =
             kept.by_task.get(&task).is_some_and(|entry| matches!(entry.place, Place::Memory(_)));
@@ -160,13 +160,20 @@ impl OutcomeStore {
         self.put_in(bytes.len() <= role.memory_bytes_max(), task, accepted, bytes)
     }
 
-    fn put_in(&self, in_memory: bool, task: TaskId, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+    fn put_in(
+        &self,
+        in_memory: bool,
+        task: TaskId,
+        digest: Digest,
+        bytes: Vec<u8>,
+    ) -> Result<(), StoreError> {
         let failed = |source| StoreError { folder: self.folder.clone(), source };
         let place = if in_memory {
-            Place::Memory(Bytes::copy_from_slice(bytes))
+            // Without the room that is left behind them, which no bound counts.
+            Place::Memory(Bytes::from(bytes.into_boxed_slice()))
         } else {
             let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
-            io::Write::write_all(&mut file, bytes).map_err(failed)?;
+            io::Write::write_all(&mut file, &bytes).map_err(failed)?;
             file.persist(self.path(&task)).map_err(|error| failed(error.error))?;
             Place::File
         };
@@ -329,7 +336,7 @@ mod tests {
 
     fn put(store: &OutcomeStore, number: u8, bytes: &[u8]) -> Digest {
         let digest = Outcome::digest_of_bytes(bytes);
-        store.put(task(number), Role::OneOfMany, digest, bytes).expect("the folder is there");
+        store.put(task(number), Role::OneOfMany, digest, bytes.to_vec()).expect("the folder is there");
         digest
     }
 
@@ -352,10 +359,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
         let bytes = vec![1; INLINE_OUTCOME_BYTES_MAX + 1];
-        store.put(task(1), Role::Alone, Outcome::digest_of_bytes(&bytes), &bytes).expect("room");
+        store.put(task(1), Role::Alone, Outcome::digest_of_bytes(&bytes), bytes).expect("room");
         let right = vec![2; INLINE_OUTCOME_BYTES_MAX + 2];
         let accepted = Outcome::digest_of_bytes(&right);
-        store.correct(task(1), accepted, &right).expect("room");
+        store.correct(task(1), accepted, right.clone()).expect("room");
         let again = OutcomeStore::open(folder.path()).expect("the same folder");
         assert_eq!(get(&again, &accepted), Some(right));
     }
@@ -375,7 +382,7 @@ mod tests {
             id[..8].copy_from_slice(&number.to_le_bytes());
             let bytes = [&id[..], &vec![9; length - id.len()]].concat();
             let digest = Outcome::digest_of_bytes(&bytes);
-            store.put(TaskId(Digest(id)), Role::OneOfMany, digest, &bytes).expect("room");
+            store.put(TaskId(Digest(id)), Role::OneOfMany, digest, bytes).expect("room");
             digest
         };
         let oldest = put(0);

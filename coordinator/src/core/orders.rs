@@ -53,8 +53,7 @@ impl Core {
         let replica = lease.replica;
         let Some(record) = self.jobs.get(&replica.job) else { return };
         if !self.long_tasks.holds(replica.job, replica.index) {
-            let Some(task) = record.plan.task(replica.index) else { return };
-            let bytes = task.to_bytes();
+            let Some(bytes) = record.plan.task_bytes(replica.index) else { return };
             if bytes.len() <= INLINE_TASK_BYTES_MAX {
                 lease.task = Some(bytes);
             } else {

@@ -96,6 +96,9 @@ impl<'de> Deserialize<'de> for Texts {
     }
 }
 
+/// For so many texts, those of a long task, there is room at first.
+const ROOM_TEXTS_MAX: usize = 8192;
+
 struct TextsVisitor;
 
 impl<'de> Visitor<'de> for TextsVisitor {
@@ -106,8 +109,9 @@ impl<'de> Visitor<'de> for TextsVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
-        // What the list claims to hold takes no memory before it is there.
-        let mut texts = Texts::default();
+        // What the list claims to hold takes little memory before it is there.
+        let room = list.size_hint().unwrap_or(0).min(ROOM_TEXTS_MAX);
+        let mut texts = Texts { joined: String::new(), ends: Vec::with_capacity(room) };
         while list.next_element_seed(Behind(&mut texts))?.is_some() {}
         Ok(texts)
     }

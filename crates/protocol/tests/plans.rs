@@ -334,6 +334,7 @@ proptest! {
         for index in 0..plan.tasks() {
             let task = plan.task(index).expect("there");
             prop_assert_eq!(again.task(index), Some(task.clone()));
+            prop_assert_eq!(plan.task_bytes(index), Some(task.to_bytes()));
             match task {
                 Task::Expressions { expressions, .. } => {
                     // Of these lines, the long ones alone are not quick.

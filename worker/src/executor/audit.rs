@@ -95,7 +95,7 @@ impl Executor {
         let audited = Audited { outcome: order.outcome, prover: order.prover, seed };
         let says_right = is_right != (self.misbehaviour == Some(Misbehaviour::LyingAuditor));
         Ok(Computed {
-            bytes: Vec::new(),
+            short: None,
             digest: if says_right { order.outcome } else { audited.rejection() },
             contradiction: None,
             formula: Formula::Audit,

@@ -4,6 +4,7 @@
 //! machine. It is lazy: it holds the text and where each batch begins in it, and makes a task when one is asked for.
 
 mod assemble;
+mod batch;
 mod cut;
 mod difference;
 mod range;
@@ -12,6 +13,7 @@ mod source;
 use std::{collections::BTreeMap, sync::Arc};
 
 use self::{
+    batch::batch_bytes,
     cut::{Cut, Shape, Unit, cut},
     source::Source,
 };
@@ -162,6 +164,15 @@ impl Plan {
                 Task::Range { agree_digits, variable: range.variable, body, first, last }
             }
         })
+    }
+
+    /// The canonical bytes of the task with this number; none beyond the last.
+    #[must_use]
+    pub fn task_bytes(&self, index: u64) -> Option<Vec<u8>> {
+        match self.piece(index)? {
+            Piece::Batch { unit, agree_digits, source } => Some(batch_bytes(source, unit, agree_digits)),
+            _ => self.task(index).map(|task| task.to_bytes()),
+        }
     }
 
     /// The most bytes that a correct outcome of the task with this number can have; none beyond the last.
