@@ -103,13 +103,11 @@ impl<W: Write> Builder<W> {
     /// [`BuildError`] when entries are missing, or nothing can be written.
     pub fn outcome(&mut self, outcome: Option<&[u8]>) -> Result<(), BuildError> {
         self.end_entries()?;
-        match outcome {
-            Some(bytes) => self.out.outcome(bytes),
-            None => {
-                self.out.absent += 1;
-                Ok(())
-            }
+        if let Some(bytes) = outcome {
+            return self.out.outcome(bytes);
         }
+        self.out.absent += 1;
+        Ok(())
     }
 
     /// So many of the next tasks have no accepted outcome.
