@@ -137,7 +137,9 @@ def policy_of(table):
         replicas = max(2 * tolerate + 1, quorum)
     most = table.get("max_replicas", max(replicas, quorum + tolerate, 9))
     electorate, sealed = table.get("electorate", "sample"), table.get("sealed", False)
-    return [tolerate, quorum, replicas, most, table.get("distinct", []), electorate, sealed, lease_of(table)]
+    mode, audit = table.get("mode", "replicated"), table.get("audit", 0)
+    audited = [[mode, audit]] if mode != "replicated" or audit else []
+    return [tolerate, quorum, replicas, most, table.get("distinct", []), electorate, sealed, lease_of(table), *audited]
 
 
 def lease_of(table):
@@ -298,7 +300,7 @@ def tasks_of(job, file):
 
 
 def formulas(task):
-    return 2 if "Digits" in task else 1
+    return 1 if "Digits" not in task else 4 if task["Digits"][0] == "Pi" else 2
 
 
 def engines(task):
@@ -323,8 +325,19 @@ class Job:
 
     def ballot(self, ballot, index, task):
         """The worker, the replica's number, the digest and the domain of a ballot that is signed and about a task."""
-        (replica, worker, digest, domain, *trace), bundle, signature = ballot
+        trace = ballot[0][4:]
         demand(not trace or (len(trace) == 2 and trace[0] is None), f"task {index}: an audit is counted as a ballot")
+        return self.signed_ballot(ballot, index, task)
+
+    def audit(self, ballot, index, task):
+        """As a ballot, and which outcome of whom was tested."""
+        audited = ballot[0][4:]
+        demand(len(audited) == 1 and len(audited[0]) == 3, f"task {index}: a ballot is counted as an audit")
+        outcome, prover, _ = audited[0]
+        return *self.signed_ballot(ballot, index, task), outcome, prover
+
+    def signed_ballot(self, ballot, index, task):
+        (replica, worker, digest, domain, *_), bundle, signature = ballot
         demand(replica[:3] == [self.job, index, task], f"task {index}: a ballot of another job or task")
         to_sign = derive("ballot", encode(ballot[0]))
         if bundle is not None:
@@ -333,7 +346,7 @@ class Job:
         return worker, replica[3], digest, domain
 
     def decide(self, decided):
-        job, index, task, verdict, quorum, _, disputed, ballots, pairs = decided
+        job, index, task, verdict, quorum, _, disputed, ballots, pairs, *audits = decided
         demand(job == self.job and index < len(self.tasks), f"no task {index}")
         demand(task == derive("task", encode(self.tasks[index])), f"task {index} is another")
         demand(index not in self.decided and self.state is None, f"task {index} is decided twice, or too late")
@@ -348,31 +361,73 @@ class Job:
             demand(one[:2] == other[:2] and one[2] != other[2], f"task {index}: no equivocation")
             demand(one[0] not in workers and one[0] not in accused, f"task {index}: an equivocator counts")
             accused.add(one[0])
-        several = len({ballot[2] for ballot in found}) > 1
+        demand(not audits or (len(audits) == 1 and audits[0]), f"task {index}: no audits are told")
+        audits = [self.audit(ballot, index, task) for ballot, _ in (audits[0] if audits else [])]
+        self.check_audits(audits, found, index)
+        several = len({ballot[2] for ballot in found}) > 1 or any(audit[2] != audit[4] for audit in audits)
         demand(disputed == (several or disputed and bool(pairs)), f"task {index}: a dispute does not show")
         accepted = verdict["accepted"] if isinstance(verdict, dict) and "accepted" in verdict else None
         if accepted is not None:
             winners = [ballot for ballot in found if ballot[2] == accepted]
-            demand(len(winners) >= quorum, f"task {index}: too few ballots")
-            demand(2 * len(winners) > len(found), f"task {index}: no majority")
+            carriers, is_vote = self.audited(winners, found, audits, quorum, index)
+            if is_vote:
+                demand(len(winners) >= quorum, f"task {index}: too few ballots")
+                demand(2 * len(winners) > len(found), f"task {index}: no majority")
             others = len(found) - len(winners)
-            if len(self.policy) > 8 and others:
+            if len(self.policy) > 8 and len(self.policy[8]) > 2 and others:
                 lead = lead_of(*self.policy[8][2])
                 demand(len(winners) >= others + lead, f"task {index}: the dispute is not led by {lead}")
             for axis in self.policy[4]:
                 place = ["operator", "engine", "formula", "device"].index(axis)
                 most = {"engine": engines(self.tasks[index]), "formula": formulas(self.tasks[index])}.get(axis, quorum)
-                values = {winner[3][place] for winner in winners}
+                values = {carrier[3][place] for carrier in carriers}
                 demand(len(values) >= min(quorum, most), f"task {index}: the winners have the same {axis}")
             self.wrong |= {(index, ballot[0]) for ballot in found if ballot[2] != accepted}
         self.wrong |= {(index, worker) for worker in accused}
         self.decided[index] = accepted, {ballot[0]: ballot[2] for ballot in found}
 
+    def check_audits(self, audits, found, index):
+        """Each is of an outcome that was counted, says yes or no to it, and is its worker's only one of it."""
+        computed = {(worker, digest) for worker, _, digest, _ in found}
+        numbers = [ballot[1] for ballot in found + audits]
+        demand(len(set(numbers)) == len(numbers), f"task {index}: a replica is counted twice")
+        pairs = [(worker, prover) for worker, *_, prover in audits]
+        demand(len(set(pairs)) == len(pairs), f"task {index}: a worker audits twice")
+        for _, _, digest, _, outcome, prover in audits:
+            demand((prover, outcome) in computed, f"task {index}: an audit of what nobody computed")
+            rejection = derive("rejection", encode([outcome, prover]))
+            demand(digest in (outcome, rejection), f"task {index}: an audit says nothing")
+
+    def audited(self, winners, found, audits, quorum, index):
+        """Whose ballots the axes are seen on, and whether the vote counts as well."""
+        mode, audit = self.policy[8][:2] if len(self.policy) > 8 else ("replicated", 0)
+        least = max(audit, self.policy[1] - 1 if mode == "audited" else 0)
+        if least == 0:
+            return winners, True
+        heard = {ballot[0]: ([], []) for ballot in found}
+        for ballot in audits:
+            worker, _, digest, _, outcome, prover = ballot
+            if worker != prover:
+                heard[prover][digest != outcome].append(ballot)
+        struck = {who for who, (yes, no) in heard.items() if len(no) >= self.policy[1] and len(no) > len(yes)}
+        provers = [ballot for ballot in winners if ballot[0] not in struck]
+        passed = [heard[ballot[0]] for ballot in provers]
+        is_passed = any(len(yes) >= least and len(yes) > len(no) for yes, no in passed)
+        demand(is_passed, f"task {index}: too few audits passed")
+        supporters = provers + [ballot for yes, _ in passed for ballot in yes]
+        demand(len({ballot[0] for ballot in supporters}) >= quorum, f"task {index}: too few stand behind it")
+        is_vote = mode == "replicated" and not struck
+        return (winners if is_vote else supporters), is_vote
+
     def late(self, counted):
         ballot = counted[0]
         index = ballot[0][0][1]
         demand(index in self.decided, f"task {index}: a late ballot before the verdict")
-        worker, _, digest, _ = self.ballot(ballot, index, derive("task", encode(self.tasks[index])))
+        task = derive("task", encode(self.tasks[index]))
+        if len(ballot[0]) == 5:
+            self.audit(ballot, index, task)
+            return
+        worker, _, digest, _ = self.ballot(ballot, index, task)
         accepted, before = self.decided[index]
         if worker not in before:
             if accepted is not None and digest != accepted:
