@@ -30,6 +30,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// noticed by its silence on the connection, long before.
 const PREPARATION_TIMEOUT: Duration = Duration::from_hours(1);
 
+/// How many bytes of a result or a certificate a client holds at a time.
+const PIECE_BYTES_MAX: u64 = 256 * 1024;
+
 /// The most items of a list that a client takes.
 const LIST_ITEMS_MAX: usize = 64 * 1024;
 

@@ -3,11 +3,8 @@
 use protocol::certificate::SIGNATURE_BYTES;
 use transport::Stream;
 
-use super::ANSWER_TIMEOUT;
+use super::{ANSWER_TIMEOUT, PIECE_BYTES_MAX};
 use crate::exit::CommandError;
-
-/// How many bytes of a certificate a client holds at a time.
-const PIECE_BYTES_MAX: u64 = 256 * 1024;
 
 /// The bytes of a certificate as they arrive.
 pub struct CertificateStream {

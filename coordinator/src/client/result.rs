@@ -7,11 +7,8 @@ use protocol::{
 };
 use transport::Stream;
 
-use super::{ANSWER_TIMEOUT, PREPARATION_TIMEOUT, accepted, unexpected};
+use super::{ANSWER_TIMEOUT, PIECE_BYTES_MAX, PREPARATION_TIMEOUT, accepted, unexpected};
 use crate::exit::CommandError;
-
-/// How much is held at a time.
-const PIECE_BYTES_MAX: u64 = 256 * 1024;
 
 /// The results of a job as they arrive: its text, the report, the signed ballots, and the outcomes of its tasks.
 pub struct ResultStream {
