@@ -21,6 +21,7 @@ use redb::{Durability, ReadableTable, Table, WriteTransaction};
 use super::{
     Batch, LedgerError, ShortOutcome,
     database::OpenDatabase,
+    store::Pending,
     tables::{ENTRIES, ENTRY_PREFIX_BYTES, HEADS, JOB_ENTRIES, JOBS, JobRow, NODES, OUTCOMES, row_prefix},
 };
 
@@ -103,20 +104,20 @@ fn too_long(what: &'static str, bytes: usize, limit_bytes: usize) -> LedgerError
     LedgerError::TooLong { what, bytes: bytes as u64, limit_bytes: limit_bytes as u64 }
 }
 
-/// Writes a batch in one transaction; with `Durability::None` the disk may have it later. `head` is that of the ledger with
-/// it, and none where it has no entries. Blocks on the disk.
+/// Writes batches in one transaction, in order; with `Durability::None` the disk may have them later. `head` is that of the
+/// ledger with them, and none where they have no entries. Blocks on the disk.
 ///
 /// # Errors
 /// When the database refuses.
 pub(super) fn write(
     database: &OpenDatabase,
     path: &Path,
-    (batch, prepared): (&Batch, &Prepared),
+    batches: &[Pending],
     head: Option<&SignedHead>,
     durability: Durability,
 ) -> Result<(), LedgerError> {
     let transaction = database.begin_write()?;
-    write_in(transaction, path, (batch, prepared), head, durability)
+    write_in(transaction, path, batches, head, durability)
 }
 
 /// As [`write`], in a transaction that has begun.
@@ -126,15 +127,17 @@ pub(super) fn write(
 pub(super) fn write_in(
     mut transaction: WriteTransaction,
     path: &Path,
-    (batch, prepared): (&Batch, &Prepared),
+    batches: &[Pending],
     head: Option<&SignedHead>,
     durability: Durability,
 ) -> Result<(), LedgerError> {
     transaction.set_durability(durability).map_err(LedgerError::database("write", path))?;
     let commit = Commit { transaction, path };
-    commit.write_outcomes(batch)?;
-    commit.write_tree(prepared)?;
-    commit.write_index(prepared.first, &batch.entries)?;
+    for Pending { batch, prepared } in batches {
+        commit.write_outcomes(batch)?;
+        commit.write_tree(prepared)?;
+        commit.write_index(prepared.first, &batch.entries)?;
+    }
     if let Some(head) = head {
         commit.write_head(head)?;
     }

@@ -19,7 +19,7 @@ use redb::StorageBackend;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{Batch, LedgerError, ShortOutcome, commit::Prepared};
+use super::{Batch, LedgerError, ShortOutcome, store::Pending};
 
 /// How long the file is: room for some five hundred lone verdicts, so that few of them wait while the database becomes durable.
 const JOURNAL_BYTES: usize = 2 * 1024 * 1024;
@@ -112,8 +112,7 @@ impl Journal {
     /// When the disk refuses.
     pub(super) fn append(
         &mut self,
-        batch: &Batch,
-        prepared: &Prepared,
+        Pending { batch, prepared }: &Pending,
         head: &SignedHead,
     ) -> Result<bool, LedgerError> {
         let leaves: usize = prepared.leaves.iter().map(|(_, bytes)| bytes.len()).sum();

@@ -42,22 +42,37 @@ pub struct Reader {
     pub(super) behind: Arc<Behind>,
 }
 
-/// Whether the database has less than was acknowledged, for the moment that it takes to follow.
+/// How far the database is behind what was acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct Behind {
-    is_behind: Mutex<bool>,
+    batches: Mutex<Batches>,
     changed: Condvar,
 }
 
+#[derive(Debug, Default)]
+struct Batches {
+    acknowledged: u64,
+    followed: u64,
+}
+
 impl Behind {
-    pub(super) fn set(&self, is_behind: bool) {
-        *self.is_behind.lock().unwrap_or_else(PoisonError::into_inner) = is_behind;
+    /// Another batch is durable, and not in the database.
+    pub(super) fn acknowledged(&self) {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner).acknowledged += 1;
+    }
+
+    /// The database has everything, or never will.
+    pub(super) fn followed(&self) {
+        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        batches.followed = batches.acknowledged;
         self.changed.notify_all();
     }
 
+    /// Waits until the database has what is acknowledged now.
     fn wait(&self) {
-        let is_behind = self.is_behind.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.changed.wait_while(is_behind, |is_behind| *is_behind));
+        let batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = batches.acknowledged;
+        drop(self.changed.wait_while(batches, |batches| batches.followed < now));
     }
 }
 

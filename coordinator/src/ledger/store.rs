@@ -1,8 +1,8 @@
 //! Appending: a batch is durable before anybody hears of it, and in the database before anybody reads.
 //!
-//! A small batch goes to the journal, which takes one write; the database follows while others go on with what is durable
-//! already, and has it durably from time to time. A large one goes to the database at once. The mark beside them says how
-//! far the ledger has come, so that a loss shows when it is opened again.
+//! A small batch goes to the journal, which takes one write; the database follows when there is time, with all that have
+//! come since in one transaction, and has them durably from time to time. A large one goes to the database at once. The
+//! mark beside them says how far the ledger has come, so that a loss shows when it is opened again.
 
 use std::{
     fs::OpenOptions,
@@ -34,6 +34,9 @@ use super::{
     mark::Mark,
     tables::{LAYOUT, LAYOUT_KEY, META},
 };
+
+/// Most batches that the database is behind.
+const PENDING_MAX: usize = 64;
 
 /// The time for entries, in milliseconds since 1970, by this machine's clock.
 pub fn unix_now_ms() -> u64 {
@@ -100,8 +103,8 @@ pub struct Ledger {
     key: SecretKey,
     frontier: Frontier,
     head: SignedHead,
-    /// What is in the journal and not in the database.
-    pending: Option<Pending>,
+    /// What is in the journal and not in the database, in order.
+    pending: Vec<Pending>,
     /// What the mark says.
     marked: SignedHead,
     /// A write failed: what the disk holds is known again when it is opened anew.
@@ -109,9 +112,9 @@ pub struct Ledger {
 }
 
 /// A batch that is durable, and that readers wait for.
-struct Pending {
-    batch: Batch,
-    prepared: Prepared,
+pub(super) struct Pending {
+    pub(super) batch: Batch,
+    pub(super) prepared: Prepared,
 }
 
 impl std::fmt::Debug for Pending {
@@ -189,7 +192,7 @@ impl Ledger {
                 mark.set(&head)?;
             }
             let journal = Journal::begin(Box::new(journal), &journal_path)?;
-            let (key, pending) = (key.clone(), None);
+            let (key, pending) = (key.clone(), Vec::new());
             Ok(Self { reader, mark, journal, key, frontier, head, pending, marked: head, stopped: false })
         })
     }
@@ -209,7 +212,7 @@ impl Ledger {
     /// # Errors
     /// As either; after the first, nothing of the batch counts as written.
     pub fn append(&mut self, batch: &Batch) -> Result<Appended, LedgerError> {
-        let appended = self.commit(batch)?;
+        let appended = self.commit(batch.clone())?;
         self.catch_up()?;
         Ok(appended)
     }
@@ -220,54 +223,95 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`]; then nothing of the batch counts as written.
-    pub fn commit(&mut self, batch: &Batch) -> Result<Appended, LedgerError> {
-        self.catch_up()?;
+    pub fn commit(&mut self, batch: Batch) -> Result<Appended, LedgerError> {
         if self.stopped {
             return Err(LedgerError::Stopped { path: self.reader.path().to_owned() });
         }
-        let prepared = Prepared::new(batch, &self.frontier, self.head.head.at_ms)?;
+        let prepared = Prepared::new(&batch, &self.frontier, self.head.head.at_ms)?;
         let first = prepared.first;
         let has_entries = !prepared.leaves.is_empty();
         let head = if has_entries { prepared.head(&self.key) } else { self.head };
         let frontier = prepared.frontier.clone();
         self.stopped = true;
-        if has_entries && self.journal.append(batch, &prepared, &head)? {
-            self.reader.behind.set(true);
-            self.pending = Some(Pending { batch: batch.clone(), prepared });
+        let pending = Pending { batch, prepared };
+        if has_entries && self.journal.append(&pending, &head)? {
+            self.reader.behind.acknowledged();
+            self.pending.push(pending);
         } else {
+            self.follow_up()?;
             let (database, path) = (&self.reader.database, &self.reader.path);
             let new_head = has_entries.then_some(&head);
             guarded(path, || {
-                commit::write(database, path, (batch, &prepared), new_head, redb::Durability::Immediate)
+                commit::write(database, path, &[pending], new_head, redb::Durability::Immediate)
             })?;
         }
         (self.frontier, self.head, self.stopped) = (frontier, head, false);
         Ok(Appended { first, head })
     }
 
-    /// Brings the database and the mark to where the ledger is. Whoever appends does so before the next batch; nobody but
-    /// readers needs to wait for it. Blocks on the disk.
+    /// Notes in the mark how far the ledger is, so that a loss shows. Whoever appends does so before the next batch; nobody
+    /// needs to wait for it.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the disk refuses; the ledger takes no more then.
+    pub fn note(&mut self) -> Result<(), LedgerError> {
+        if self.stopped || self.marked == self.head {
+            return Ok(());
+        }
+        if self.pending.is_empty() {
+            return self.vouch();
+        }
+        self.stopped = true;
+        self.mark.note(&self.head)?;
+        (self.marked, self.stopped) = (self.head, false);
+        Ok(())
+    }
+
+    /// Whether the database lacks so much that it should follow before the next batch.
+    pub fn is_far_behind(&self) -> bool {
+        self.pending.len() >= PENDING_MAX || !self.journal.has_room()
+    }
+
+    /// Whether the database lacks something that is durable.
+    pub fn is_behind(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Whether the database has everything durably by itself.
+    pub fn is_settled(&self) -> bool {
+        self.journal.is_empty()
+    }
+
+    /// Brings the database and the mark to where the ledger is; nobody but readers needs to wait for it. Blocks on the disk.
     ///
     /// # Errors
     /// [`LedgerError`] when the disk refuses; the ledger takes no more then.
     pub fn catch_up(&mut self) -> Result<(), LedgerError> {
-        if let Some(Pending { batch, prepared }) = self.pending.take() {
-            self.stopped = true;
-            let (database, path) = (&self.reader.database, &self.reader.path);
-            let written = guarded(path, || {
-                let head = Some(&self.head);
-                commit::write(database, path, (&batch, &prepared), head, redb::Durability::None)
-            });
-            self.reader.behind.set(false);
-            written?;
-            self.mark.note(&self.head)?;
-            (self.marked, self.stopped) = (self.head, false);
-            return if self.journal.has_room() { Ok(()) } else { self.settle() };
-        }
-        if self.stopped || self.marked == self.head {
+        self.note()?;
+        if self.stopped {
             return Ok(());
         }
-        self.vouch()
+        self.stopped = true;
+        self.follow_up()?;
+        self.stopped = false;
+        if self.journal.has_room() { Ok(()) } else { self.settle() }
+    }
+
+    /// After a failure: what the database lacks it will not get before the ledger is opened anew, so no reader waits for it.
+    pub fn let_readers_go(&self) {
+        self.reader.behind.followed();
+    }
+
+    /// Writes into the database what it lacks.
+    fn follow_up(&mut self) -> Result<(), LedgerError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let pending = std::mem::take(&mut self.pending);
+        let (database, path, head) = (&self.reader.database, &self.reader.path, Some(&self.head));
+        let written = guarded(path, || commit::write(database, path, &pending, head, redb::Durability::None));
+        self.reader.behind.followed();
+        written
     }
 
     /// Makes the database durable by itself, so that little is to be read after a crash. Blocks on the disk.
@@ -275,13 +319,11 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] when the disk refuses; the ledger takes no more then.
     pub fn settle(&mut self) -> Result<(), LedgerError> {
-        if self.pending.is_some() {
-            self.catch_up()?;
-        }
         if self.stopped || self.journal.is_empty() {
             return Ok(());
         }
         self.stopped = true;
+        self.follow_up()?;
         self.reader.database.persist()?;
         self.stopped = false;
         self.vouch()
@@ -304,7 +346,7 @@ impl Drop for Ledger {
         if !self.stopped && self.settle().is_ok() {
             let _ = self.journal.clear();
         }
-        self.reader.behind.set(false);
+        self.let_readers_go();
     }
 }
 
@@ -336,7 +378,9 @@ pub(super) fn follow(
             return Err(LedgerError::damaged(journal_path, what));
         }
         let (database, path) = (&reader.database, &reader.path);
-        commit::write(database, path, (&batch, &prepared), Some(&new_head), redb::Durability::None)?;
+        let pending = [Pending { batch, prepared }];
+        commit::write(database, path, &pending, Some(&new_head), redb::Durability::None)?;
+        let [Pending { prepared, .. }] = pending;
         (frontier, head) = (prepared.frontier, new_head);
     }
     Ok((frontier, head))
@@ -372,5 +416,6 @@ fn found(database: &OpenDatabase, path: &Path, key: &SecretKey) -> Result<(), Le
         meta.insert(LAYOUT_KEY, LAYOUT).map_err(LedgerError::database("write", path))?;
     }
     let head = prepared.head(key);
-    commit::write_in(transaction, path, (&batch, &prepared), Some(&head), redb::Durability::Immediate)
+    let all = [Pending { batch, prepared }];
+    commit::write_in(transaction, path, &all, Some(&head), redb::Durability::Immediate)
 }

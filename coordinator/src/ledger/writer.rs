@@ -2,6 +2,8 @@
 //!
 //! Whoever submits is never made to wait: a batch is taken or refused at once, and how far the disk has come is seen on
 //! a watch. Batches become durable in the order in which they were taken. After the first failure nothing more is taken.
+//! The database, which readers look at, follows some milliseconds later: by then there is more for one transaction, and
+//! nobody waits for the verdict any longer.
 
 use std::{
     io,
@@ -10,7 +12,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use protocol::{ledger::SignedHead, limits::INPUT_QUEUE_MAX};
@@ -21,6 +23,8 @@ use super::{Batch, Ledger, LedgerError, Reader};
 /// Most entries that are gathered into one commit (the last batch may go beyond).
 const COMMIT_ENTRIES_MAX: usize = 16 * 1024;
 
+/// The database follows so long after a batch became durable. Readers wait for it.
+const LINGER: Duration = Duration::from_millis(10);
 /// After so long without a batch the database is made durable by itself.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -119,29 +123,38 @@ impl Drop for Writer {
     }
 }
 
+/// What is done when no batch comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chore {
+    CatchUp,
+    Settle,
+}
+
 fn write(mut ledger: Ledger, batches: &Receiver<Batch>, told: &watch::Sender<Progress>) -> Ledger {
-    let mut is_settled = true;
+    let mut due: Option<(Instant, Chore)> = None;
     loop {
-        let next = if is_settled {
-            batches.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            batches.recv_timeout(IDLE)
+        let next = match due {
+            None => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some((at, Chore::CatchUp)) if at <= Instant::now() => Err(RecvTimeoutError::Timeout),
+            Some((at, _)) => batches.recv_timeout(at.saturating_duration_since(Instant::now())),
         };
-        let written = match next {
-            Ok(first) => {
-                is_settled = false;
-                write_gathered(&mut ledger, first, batches, told)
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                is_settled = true;
-                ledger.settle()
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
+        let written = match (next, due) {
+            (Ok(first), _) => write_gathered(&mut ledger, first, batches, told),
+            (Err(RecvTimeoutError::Timeout), Some((_, Chore::CatchUp))) => ledger.catch_up(),
+            (Err(RecvTimeoutError::Timeout), _) => ledger.settle(),
+            (Err(RecvTimeoutError::Disconnected), _) => break,
         };
         if let Err(error) = written {
+            ledger.let_readers_go();
             told.send_modify(|progress| progress.failed = Some(Arc::new(error)));
             break;
         }
+        due = match due {
+            Some((at, Chore::CatchUp)) if ledger.is_behind() => Some((at, Chore::CatchUp)),
+            _ if ledger.is_behind() => Some((Instant::now() + LINGER, Chore::CatchUp)),
+            _ if ledger.is_settled() => None,
+            _ => Some((Instant::now() + IDLE, Chore::Settle)),
+        };
     }
     ledger
 }
@@ -161,10 +174,10 @@ fn write_gathered(
         gathered.forget.extend(batch.forget);
         count += 1;
     }
-    let appended = ledger.commit(&gathered)?;
+    let appended = ledger.commit(gathered)?;
     told.send_modify(|progress| {
         progress.batches += count;
         progress.head = appended.head;
     });
-    ledger.catch_up()
+    if ledger.is_far_behind() { ledger.catch_up() } else { ledger.note() }
 }

@@ -41,13 +41,17 @@ fn run(commits: u8) -> Run {
                 outcomes: outcomes.map(|job| ShortOutcome { job, digest, bytes: bytes.clone() }).collect(),
                 ..Batch::default()
             };
-            let size = ledger.commit(&batch).expect("room").head.head.tree.size;
-            // Others are told before the database and the mark follow.
+            let size = ledger.commit(batch).expect("room").head.head.tree.size;
+            // Others are told before the mark follows, and the database some batches later.
             disk.lock().expect("the disk").operations.push(Operation::Acknowledged(size));
-            ledger.catch_up().expect("room");
+            ledger.note().expect("room");
             sizes.push(size);
+            if sizes.len() % 3 == 0 || ledger.is_far_behind() {
+                ledger.catch_up().expect("room");
+            }
         }
     }
+    ledger.catch_up().expect("room");
     let entries = ledger.reader().entries(..).expect("sound").map(|found| found.expect("sound").1).collect();
     drop(ledger);
     let operations = std::mem::take(&mut disk.lock().expect("the disk").operations);

@@ -56,4 +56,9 @@ async fn after_a_failure_nothing_more_is_taken_and_the_watch_says_why() {
     // The watch closes when the thread has ended.
     while progress.changed().await.is_ok() {}
     assert!(matches!(writer.try_submit(batch(2)), Err(Refused::Stopped(_))));
+    // What was acknowledged and not yet in the database stays in the journal; nobody waits for it now.
+    let reader = writer.reader().clone();
+    let reading = tokio::task::spawn_blocking(move || reader.entries(1..).expect("sound").count());
+    let read = tokio::time::timeout(std::time::Duration::from_mins(1), reading);
+    assert!(read.await.expect("nobody waits").expect("no panic") <= 5);
 }
