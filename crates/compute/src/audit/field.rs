@@ -3,13 +3,10 @@
 use rug::Integer;
 
 use super::{AuditFault, witness::Long};
-use crate::residues::{BLOCK_WORDS, Modulus, StretchResidues, WordReducer, decimal_words, random_primes};
+use crate::residues::{Modulus, StretchResidues, WordReducer, forms, forms_of_decimals, random_primes};
 
 /// How many primes a challenge draws.
 pub(super) const PRIMES: usize = 2;
-
-/// Words that stay in the nearest cache.
-const NEAR_WORDS: usize = 16 * BLOCK_WORDS;
 
 /// A number modulo each prime, in Montgomery's form.
 pub(super) type Form = [u64; PRIMES];
@@ -67,7 +64,7 @@ impl Field {
     }
 
     pub(super) fn integer(&self, value: &Integer) -> Form {
-        self.signed(self.each(|reducer, _| reducer.form(value.as_limbs())), *value < 0)
+        self.signed(forms(self.0.each_ref(), value.as_limbs()), *value < 0)
     }
 
     pub(super) fn long(&self, long: Long<'_>) -> Form {
@@ -78,17 +75,8 @@ impl Field {
         self.words(long.words)
     }
 
-    /// Both primes take their turn while the words are near.
     fn words(&self, words: &[[u8; 8]]) -> Form {
-        let mut form = [0; PRIMES];
-        let (near, top) = words.as_chunks::<NEAR_WORDS>();
-        if !top.is_empty() {
-            form = self.each(|reducer, _| reducer.form(top));
-        }
-        for near in near.iter().rev() {
-            form = self.each(|reducer, place| reducer.continued(form[place], near));
-        }
-        form
+        forms(self.0.each_ref(), words)
     }
 
     fn signed(&self, form: Form, is_negative: bool) -> Form {
@@ -115,9 +103,7 @@ impl Field {
 
     /// The number that decimal digits spell.
     pub(super) fn decimals(&self, digits: &[u8]) -> Form {
-        decimal_words(digits).fold([0; PRIMES], |form, word| {
-            self.each(|reducer, place| reducer.with_decimals(form[place], word))
-        })
+        forms_of_decimals(self.0.each_ref(), digits)
     }
 
     /// `B Q` and `T + plus B Q` of a stretch, from its residues modulo each prime.
