@@ -41,6 +41,14 @@ impl Field {
         self.each(|reducer, place| reducer.modulus().subtract(a[place], b[place]))
     }
 
+    /// `a / b`; a prime that divides b says nothing of the quotient.
+    pub(super) fn quotient(&self, what: &'static str, a: Form, b: Form) -> Result<Form, AuditFault> {
+        if let Some(place) = (0..PRIMES).find(|place| b[*place] == 0) {
+            return Err(AuditFault::Divisor { what, prime: self.0[place].modulus().value() });
+        }
+        Ok(self.each(|reducer, place| reducer.modulus().product(a[place], inverse(reducer, b[place]))))
+    }
+
     /// `2^exponent`, negative ones included: two divides none of the primes.
     pub(super) fn power_of_two(&self, exponent: i64) -> Form {
         self.each(|reducer, _| {
@@ -120,16 +128,10 @@ impl Field {
 
     /// That both sides are the same.
     pub(super) fn hold(&self, what: &'static str, left: Form, right: Form) -> Result<(), AuditFault> {
-        match self.differ(left, right) {
+        match (0..PRIMES).find(|place| left[*place] != right[*place]) {
             None => Ok(()),
-            Some(prime) => Err(AuditFault::Relation { what, prime }),
+            Some(place) => Err(AuditFault::Relation { what, prime: self.0[place].modulus().value() }),
         }
-    }
-
-    /// The prime modulo which both sides differ.
-    pub(super) fn differ(&self, left: Form, right: Form) -> Option<u64> {
-        let place = (0..PRIMES).find(|place| left[*place] != right[*place])?;
-        Some(self.0[place].modulus().value())
     }
 }
 
