@@ -1,20 +1,29 @@
-//! What provers gave for the audits that are under way: files that last as long as somebody may ask for them.
+//! What provers gave for the audits that are under way: in memory where there is room, else files, for as long as somebody may
+//! ask for them.
 //!
 //! A witness is several times as long as the outcome, and of no use once its outcome is decided. Nothing of it outlives the
 //! coordinator: a task that is open after a restart is computed anew.
 
 use std::{
+    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use protocol::{digest::Digest, identity::NodeId};
 use transport::blob::Blob;
+
+/// How many bytes of witnesses are kept in memory together.
+const MEMORY_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// The witnesses of one coordinator.
 #[derive(Debug)]
 pub struct Witnesses {
     folder: PathBuf,
+    /// Those that are no files.
+    in_memory: Mutex<HashMap<(Digest, NodeId), Bytes>>,
 }
 
 impl Witnesses {
@@ -30,21 +39,36 @@ impl Witnesses {
             Err(error) => return Err(error),
         }
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder })
+        Ok(Self { folder, in_memory: Mutex::default() })
     }
 
-    /// Keeps what this prover gave for the outcome with this digest. Blocks on the disk.
+    fn in_memory(&self) -> MutexGuard<'_, HashMap<(Digest, NodeId), Bytes>> {
+        self.in_memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what this prover gave for the outcome with this digest. Blocks on the disk where there is no room in memory.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn put(&self, outcome: Digest, prover: NodeId, bytes: &[u8]) -> io::Result<()> {
+    pub fn put(&self, outcome: Digest, prover: NodeId, bytes: Vec<u8>) -> io::Result<()> {
+        self.remove(outcome, prover);
+        let mut in_memory = self.in_memory();
+        let held: usize = in_memory.values().map(Bytes::len).sum();
+        if bytes.len() <= MEMORY_BYTES_MAX - held {
+            in_memory.insert((outcome, prover), bytes.into());
+            return Ok(());
+        }
+        drop(in_memory);
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        io::Write::write_all(&mut file, bytes)?;
+        io::Write::write_all(&mut file, &bytes)?;
         file.persist(self.path(outcome, prover)).map(drop).map_err(|error| error.error)
     }
 
     /// It is not needed any more.
     pub fn remove(&self, outcome: Digest, prover: NodeId) {
+        if self.in_memory().remove(&(outcome, prover)).is_some() {
+            return;
+        }
         // A file that is not there is as good as removed.
         let _ = fs::remove_file(self.path(outcome, prover));
     }
@@ -54,10 +78,47 @@ impl Witnesses {
     /// # Errors
     /// When the disk fails.
     pub async fn open_blob(&self, outcome: Digest, prover: NodeId) -> io::Result<Option<Blob>> {
-        Blob::from_file(&self.path(outcome, prover)).await
+        let bytes = self.in_memory().get(&(outcome, prover)).cloned();
+        match bytes {
+            Some(bytes) => Ok(Some(Blob::Memory(bytes))),
+            None => Blob::from_file(&self.path(outcome, prover)).await,
+        }
     }
 
     fn path(&self, outcome: Digest, prover: NodeId) -> PathBuf {
         self.folder.join(format!("{outcome}-{prover}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::identity::SecretKey;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn witnesses_are_served_from_memory_or_a_file_until_they_are_removed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let witnesses = Witnesses::open(folder.path()).expect("a fresh folder");
+        let prover = SecretKey::from_seed(&[1; 32]).node_id();
+        let [long, short, last] = [1, 2, 3].map(|number| Digest([number; 32]));
+        let files = || fs::read_dir(folder.path().join("witnesses")).expect("the folder").count();
+        witnesses.put(long, prover, vec![7; MEMORY_BYTES_MAX - 1]).expect("room");
+        witnesses.put(short, prover, vec![8; 2]).expect("room on the disk");
+        assert_eq!(files(), 1);
+        for (name, length) in [(long, MEMORY_BYTES_MAX as u64 - 1), (short, 2)] {
+            let blob = witnesses.open_blob(name, prover).await.expect("it is read").expect("it is there");
+            assert_eq!(blob.length_bytes(), length);
+        }
+        witnesses.remove(long, prover);
+        witnesses.put(last, prover, vec![9; 2]).expect("room");
+        assert_eq!(files(), 1);
+        for name in [short, last] {
+            witnesses.remove(name, prover);
+        }
+        assert_eq!(files(), 0);
+        for name in [long, short, last] {
+            assert!(witnesses.open_blob(name, prover).await.expect("nothing is read").is_none());
+        }
     }
 }

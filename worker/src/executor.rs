@@ -333,7 +333,7 @@ impl Executor {
         let mut computed = self.keep(truth, (id, Role::of(task)), formula, engine, elapsed)?;
         computed.trace = self.store.traces().keep(computed.digest, trace);
         if let Some(witness) = witness {
-            let kept = self.store.put_witness(computed.digest, &witness);
+            let kept = self.store.put_witness(computed.digest, witness);
             kept.map_err(|error: StoreError| NotComputed::Failed(error.to_string()))?;
         }
         Ok(computed)

@@ -31,12 +31,14 @@ const MEMORY_MAX: usize = 16 * 1024;
 const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many witnesses are kept: each is several times as long as its outcome, and asked for soon or never.
 const WITNESSES_MAX: usize = 8;
+/// How many bytes of them are kept in memory together; the others are files.
+const WITNESS_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The outcomes of one worker.
 #[derive(Debug)]
 pub struct OutcomeStore {
     folder: PathBuf,
-    /// What audits of outcomes need, in files named by the outcome's digest.
+    /// What audits of outcomes need and memory has no room for, in files named by the outcome's digest.
     witnesses: PathBuf,
     kept: Mutex<Kept>,
     traces: Traces,
@@ -78,8 +80,8 @@ struct Kept {
     in_memory: VecDeque<TaskId>,
     /// Of what is in memory.
     bytes: usize,
-    /// Of which outcomes there are witnesses, the oldest first.
-    witnesses: VecDeque<Digest>,
+    /// Of which outcomes there are witnesses, the oldest first, with those that are no files.
+    witnesses: VecDeque<(Digest, Option<Bytes>)>,
 }
 
 #[derive(Debug)]
@@ -193,21 +195,53 @@ impl OutcomeStore {
     ///
     /// # Errors
     /// [`StoreError`] when the disk refuses.
-    pub fn put_witness(&self, outcome: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+    pub fn put_witness(&self, outcome: Digest, bytes: Vec<u8>) -> Result<(), StoreError> {
         let failed = |source| StoreError { folder: self.witnesses.clone(), source };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        self.forget_witnesses(&mut kept, |known, _| *known == outcome);
+        self.forget_witnesses(&mut kept, |_, newer| newer >= WITNESSES_MAX);
+        let held: usize = kept.witnesses.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(Bytes::len).sum();
+        if bytes.len() <= WITNESS_MEMORY_BYTES_MAX - held {
+            // Without the room that is left behind them, which no bound counts.
+            kept.witnesses.push_back((outcome, Some(Bytes::from(bytes.into_boxed_slice()))));
+            return Ok(());
+        }
+        drop(kept);
         let mut file = tempfile::NamedTempFile::new_in(&self.witnesses).map_err(failed)?;
-        io::Write::write_all(&mut file, bytes).map_err(failed)?;
+        io::Write::write_all(&mut file, &bytes).map_err(failed)?;
         file.persist(self.witness_path(&outcome)).map_err(|error| failed(error.error))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.witnesses.retain(|known| *known != outcome);
-        kept.witnesses.push_back(outcome);
-        while kept.witnesses.len() > WITNESSES_MAX {
-            if let Some(oldest) = kept.witnesses.pop_front() {
-                // A file that is gone already is as good as removed.
-                let _ = fs::remove_file(self.witness_path(&oldest));
-            }
-        }
+        kept.witnesses.push_back((outcome, None));
         Ok(())
+    }
+
+    /// Forgets those of which this is true, by their outcome and by how many there are from them on.
+    fn forget_witnesses(&self, kept: &mut Kept, is_gone: impl Fn(&Digest, usize) -> bool) {
+        let count = kept.witnesses.len();
+        let mut number = 0;
+        kept.witnesses.retain(|(outcome, bytes)| {
+            let goes = is_gone(outcome, count - number);
+            number += 1;
+            if goes && bytes.is_none() {
+                // A file that is gone already is as good as removed.
+                let _ = fs::remove_file(self.witness_path(outcome));
+            }
+            !goes
+        });
+    }
+
+    fn known_witness(&self, outcome: &Digest) -> Option<(Digest, Option<Bytes>)> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.witnesses.iter().find(|(known, _)| known == outcome).cloned()
+    }
+
+    async fn open_witness(&self, outcome: &Digest) -> io::Result<Option<Blob>> {
+        let known = self.known_witness(outcome);
+        match known {
+            None => Ok(None),
+            Some((_, Some(bytes))) => Ok(Some(Blob::Memory(bytes))),
+            Some((_, None)) => Blob::from_file(&self.witness_path(outcome)).await,
+        }
     }
 
     fn witness_path(&self, outcome: &Digest) -> PathBuf {
@@ -250,7 +284,7 @@ impl BlobSource for OutcomeStore {
     async fn open(&self, name: BlobName) -> io::Result<Option<Blob>> {
         let digest = match name {
             BlobName::Outcome(digest) => digest,
-            BlobName::Witness(outcome, _) => return Blob::from_file(&self.witness_path(&outcome)).await,
+            BlobName::Witness(outcome, _) => return self.open_witness(&outcome).await,
             BlobName::Trace(outcome, question) => {
                 let answer = self.traces.answer(outcome, question).await?;
                 return Ok(answer.map(|bytes| Blob::Memory(bytes.into())));
@@ -390,6 +424,27 @@ mod tests {
             put(number);
         }
         oldest
+    }
+
+    #[tokio::test]
+    async fn witnesses_are_served_from_memory_or_a_file_and_the_oldest_make_room() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+        let files = || fs::read_dir(folder.path().join("witnesses")).expect("the folder").count();
+        let outcome = |number: u8| Digest([number; 32]);
+        let length = async |number: u8| {
+            let blob = store.open_witness(&outcome(number)).await.expect("it is read");
+            blob.map(|blob| blob.length_bytes())
+        };
+        store.put_witness(outcome(0), vec![1; WITNESS_MEMORY_BYTES_MAX - 8]).expect("room");
+        store.put_witness(outcome(1), vec![2; 16]).expect("room on the disk");
+        assert_eq!((files(), length(0).await), (1, Some(WITNESS_MEMORY_BYTES_MAX as u64 - 8)));
+        store.put_witness(outcome(1), vec![3; 32]).expect("room on the disk");
+        assert_eq!((files(), length(1).await), (1, Some(32)));
+        for number in 2..10 {
+            store.put_witness(outcome(number), vec![number; 1]).expect("room");
+        }
+        assert_eq!((length(0).await, length(1).await, length(2).await, files()), (None, None, Some(1), 0));
     }
 
     #[test]

@@ -162,6 +162,22 @@ impl Outcome {
         codec::decode_canonical("outcome", bytes, limit_bytes)
     }
 
+    /// The digits that canonical bytes are, where they lie; none of other bytes.
+    #[must_use]
+    pub fn digits_in(bytes: &[u8]) -> Option<&str> {
+        let text = bytes.strip_prefix(b"\x81\xa6Digits")?;
+        // Of the headers that a text may have, the shortest is canonical.
+        let (length, least, text) = match text {
+            [short @ 0xa0..=0xbf, text @ ..] => (u32::from(*short - 0xa0), 0, text),
+            [0xd9, length, text @ ..] => (u32::from(*length), 32, text),
+            [0xda, high, low, text @ ..] => (u32::from_be_bytes([0, 0, *high, *low]), 1 << 8, text),
+            [0xdb, a, b, c, d, text @ ..] => (u32::from_be_bytes([*a, *b, *c, *d]), 1 << 16, text),
+            _ => return None,
+        };
+        let is_canonical = length >= least && usize::try_from(length) == Ok(text.len());
+        if is_canonical { std::str::from_utf8(text).ok() } else { None }
+    }
+
     /// Reads an outcome of at most `limit_bytes` that is shown and nothing else. No digest is taken of what was read, so
     /// bytes that are not canonical do no harm: they show what they say.
     ///
@@ -243,6 +259,27 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn digits_are_read_where_they_lie_as_they_are_otherwise(
+            length in prop_oneof![0..40_usize, 250..260_usize, 65_530..65_540_usize],
+            letter in prop_oneof![6 => Just('7'), 1 => Just('\u{664}')],
+            damages in prop::collection::vec((0..16_usize, any::<u8>()), 0..3),
+            (cut, more) in (prop_oneof![4 => Just(0_usize), 1 => 0..9_usize], 0..2_usize),
+        ) {
+            let mut bytes = Outcome::Digits(letter.to_string().repeat(length)).to_bytes();
+            for (place, byte) in damages {
+                let last = bytes.len() - 1;
+                bytes[place.min(last)] = byte;
+            }
+            bytes.truncate(bytes.len() - cut.min(bytes.len()));
+            bytes.extend(vec![b'1'; more]);
+            let plain = match Outcome::from_bytes(&bytes, bytes.len()) {
+                Ok(Outcome::Digits(text)) => Some(text),
+                _ => None,
+            };
+            prop_assert_eq!(Outcome::digits_in(&bytes).map(str::to_owned), plain);
+        }
 
         #[test]
         fn outcomes_of_truths_are_read_as_all_others_are(

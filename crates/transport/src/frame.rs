@@ -93,13 +93,17 @@ pub(crate) fn name_of<T>() -> &'static str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
-/// Appends a piece of what will be at most `total_bytes` long. Room doubles as pieces arrive and ends at the total,
+/// How many times as much room is made as bytes have arrived. Room that nothing was written to takes addresses and no memory,
+/// and each growth copies all that is there.
+const ROOM_FACTOR: usize = 8;
+
+/// Appends a piece of what will be at most `total_bytes` long. Room grows as pieces arrive and ends at the total,
 /// so that neither a claim takes memory nor a finished blob wastes any.
 pub(crate) fn append_within(bytes: &mut Vec<u8>, piece: &[u8], total_bytes: u64) {
     let needed = bytes.len() + piece.len();
     if needed > bytes.capacity() {
         let total = usize::try_from(total_bytes).unwrap_or(usize::MAX);
-        let capacity = needed.saturating_mul(2).min(total).max(needed);
+        let capacity = needed.saturating_mul(ROOM_FACTOR).min(total).max(needed);
         bytes.reserve_exact(capacity - bytes.len());
     }
     bytes.extend_from_slice(piece);

@@ -2,7 +2,8 @@
 //!
 //! A fraction `F / 2^B` times `10^h` has the next h digits before its point, and `F 10^h / 2^B = F 5^h / 2^(B - h)`. So
 //! each step is `F 5^h = digits 2^(B - h) + theta`, and the next one has theta, cut to fewer bits. Cutting only ever
-//! takes away, so that the number lies from F to a few units above it all the way.
+//! takes away, so that the number lies from F to a few units above it all the way. Of theta only what is cut off is in the
+//! witness: the F of each step follows from the one before.
 
 use super::{
     AuditFault,
@@ -14,6 +15,9 @@ use super::{
 /// Upper bounds of log2(10) and log2(5) in units of 2^-40.
 const LOG2_10: u128 = 3_652_498_566_965;
 const LOG2_5: u128 = 2_552_986_939_189;
+
+/// Digits that are looked at together.
+const PIECE_DIGITS: usize = 4096;
 
 /// The digits of an outcome: those before the point and those behind it.
 pub(super) struct Text<'t> {
@@ -32,7 +36,12 @@ impl<'t> Text<'t> {
             return Err(malformed("it has another number of decimals"));
         }
         // All are looked at, as many at a time as the processor likes.
-        let is_digits = |part: &[u8]| part.iter().filter(|byte| !byte.is_ascii_digit()).count() == 0;
+        let is_digits = |part: &[u8]| {
+            let others = |piece: &[u8]| {
+                piece.iter().fold(0, |others, byte| others | u8::from(byte.wrapping_sub(b'0') > 9))
+            };
+            part.chunks(PIECE_DIGITS).fold(0, |any, piece| any | others(piece)) == 0
+        };
         if !is_digits(whole) || !is_digits(places) {
             return Err(malformed("it has other characters than digits and a point"));
         }
@@ -48,6 +57,17 @@ impl Text<'_> {
     /// How many digits stand before the point.
     pub(super) fn whole_digits(&self) -> usize {
         self.whole.len()
+    }
+
+    /// Every number with these digits is below two to this.
+    pub(super) fn log2_at_most(&self) -> i64 {
+        match self.whole {
+            b"0" => {
+                let zeros = self.places.iter().take_while(|digit| **digit == b'0').count();
+                -signed(u64::try_from((zeros as u128 * (LOG2_10 - 1)) >> 40).unwrap_or(0))
+            }
+            whole => signed(logarithm(whole.len() as u64, LOG2_10)),
+        }
     }
 }
 
@@ -74,13 +94,12 @@ pub(super) fn read_back(
         let (taken, left) = places.split_at_checked(count).ok_or(wrong.clone())?;
         let point = bits.checked_sub(step.digits).ok_or(wrong.clone())?;
         let next_bits = point.checked_sub(step.cut).ok_or(wrong.clone())?;
-        if taken.is_empty() || left.is_empty() || step.theta.bits() > signed(point) {
+        if taken.is_empty() || left.is_empty() || step.low.bits() > signed(step.cut) {
             return Err(wrong);
         }
         let digits = field.sum(field.product(before, field.power(10, step.digits)), field.decimals(taken));
-        let theta = field.long(step.theta);
-        hold(field, fraction, step.digits, digits, (point, theta))?;
-        fraction = field.split(step.theta, step.cut).0;
+        let theta = left_over(field, fraction, step.digits, (digits, point));
+        fraction = field.shifted(field.difference(theta, field.long(step.low)), -signed(step.cut));
         // A unit becomes 10^digits as large, and is counted in larger ones.
         let growth = signed(logarithm(step.digits, LOG2_10)) - (signed(bits) - signed(next_bits));
         let grown =
@@ -94,21 +113,15 @@ pub(super) fn read_back(
     let point = bits.checked_sub(digits).ok_or(AuditFault::Witness { what: "last step to decimals" })?;
     let places_up = field.power(10, digits);
     let last = field.sum(field.product(before, places_up), field.decimals(places));
-    hold(field, fraction, digits, last, (point, field.long(claims.rest)))?;
+    let rest = left_over(field, fraction, digits, (last, point));
+    field.hold("way from the series to the decimals", rest, field.long(claims.rest))?;
     if leaves_room(claims.rest, point, digits, width) { Ok(()) } else { Err(AuditFault::NotProven) }
 }
 
-/// That `fraction 5^count = digits 2^point + rest`.
-fn hold(
-    field: &Field,
-    fraction: Form,
-    count: u64,
-    digits: Form,
-    (point, rest): (u64, Form),
-) -> Result<(), AuditFault> {
-    let left = field.product(fraction, field.power(5, count));
-    let right = field.sum(field.shifted(digits, signed(point)), rest);
-    field.hold("conversion to decimals", left, right)
+/// `fraction 5^count - digits 2^point`.
+fn left_over(field: &Field, fraction: Form, count: u64, (digits, point): (Form, u64)) -> Form {
+    let scaled = field.product(fraction, field.power(5, count));
+    field.difference(scaled, field.shifted(digits, signed(point)))
 }
 
 /// Whether `rest + width 5^digits < 2^point`, so that no carry reaches the digits; nearly sharp.

@@ -9,7 +9,7 @@ use rug::Integer;
 
 use super::{
     AuditFault, SeriesSums, Stop,
-    claims::{Claims, Division, RootClaim, Scaled, SeriesClaim},
+    claims::{Claims, Division, RootClaim, SeriesClaim},
     decimals::{Text, read_back},
     field::{Field, Form},
     tail,
@@ -26,8 +26,16 @@ struct Value {
     length: i64,
     /// It is at most `2^error` units off.
     error: i64,
-    /// What it is when the guards are cut off (rounded down), where that is not left to a relation.
-    above_guard: Form,
+    /// What it is when the guards are cut off (rounded down), where it is known whole.
+    above_guard: Option<Form>,
+}
+
+/// What the recurrence of a series comes to.
+struct Summed {
+    /// `B Q`.
+    below: Form,
+    /// `T + plus B Q`.
+    above: Form,
 }
 
 /// The digits that are audited.
@@ -58,8 +66,8 @@ pub(super) fn audit(
     }
     let field = Field::new(seed);
     let audit = Audit { formula, claims: &claims, field: &field, sums, control };
-    let series_bits = audit.series()?;
-    let value = audit.value()?;
+    let (sums, series_bits) = audit.sums()?;
+    let value = audit.value(&sums, text.log2_at_most())?;
     let value = match &claims.root {
         Some(root) => audit.times_root(root, &value)?,
         None => value,
@@ -67,21 +75,22 @@ pub(super) fn audit(
     if value.error >= signed(claims.guard) {
         return Err(AuditFault::TooCoarse { what: "error of the value" }.into());
     }
+    let above_guard = match value.above_guard {
+        Some(known) => known,
+        None => audit.without_guards(value.form)?,
+    };
     // floor(value / 2^guard) - 1 is at most three units below the number.
-    let low = field.difference(value.above_guard, field.word(1));
+    let low = field.difference(above_guard, field.word(1));
     read_back(&claims, low, &text, &field)?;
     Ok(error_log2(relation_bits(&claims, witness.len(), text.whole_digits()) + series_bits))
 }
 
-/// No relation is between longer numbers, but for what the recurrence of a series adds: each side is made of at most two
-/// numbers of the witness, powers of two that it names, the digits and a power of five, which are no longer than the bits
-/// behind the point, and a few words.
+/// No relation is between longer numbers, but for what the recurrence of a series adds: where nothing is divided by, each side is
+/// made of numbers of the witness, none of them more than twice, of powers of two that it names, of the digits and a power of
+/// five, which are no longer than the bits behind the point, and of a few words.
 fn relation_bits(claims: &Claims<'_>, witness_bytes: usize, whole_digits: usize) -> i64 {
     let fields = claims.series.iter().map(|claim| {
-        signed(claim.numerator.twos)
-            + signed(claim.denominator.twos)
-            + signed(claim.cuts.0)
-            + signed(claim.cuts.1)
+        signed(claim.dividend_twos) + signed(claim.divisor.twos) + signed(claim.cuts.0) + signed(claim.cuts.1)
     });
     let fields: i64 = fields.sum::<i64>() + 8 * signed(claims.bits);
     let lengths = 8 * witness_bytes + 4 * whole_digits;
@@ -104,17 +113,17 @@ struct Audit<'a, 'w> {
 }
 
 impl Audit<'_, '_> {
-    /// That numerators and denominators are those of the sums. Gives the bits of the longest relation.
-    fn series(&self) -> Result<i64, Stop> {
-        let mut longest = 0;
+    /// What the series come to, and the bits of the longest number of their recurrences.
+    fn sums(&self) -> Result<(Vec<Summed>, i64), Stop> {
+        let (mut sums, mut longest) = (Vec::new(), 0);
         for (number, (summand, claim)) in (1..).zip(self.formula.summands.iter().zip(&self.claims.series)) {
-            let SeriesClaim { terms, numerator, denominator, .. } = claim;
+            let terms = claim.terms;
             let series = &summand.series;
-            let wrong_terms = AuditFault::Terms { series: number, terms: *terms };
-            let (Ok(usual), true) = (series.terms(self.claims.bits + 64), *terms > 0) else {
+            let wrong_terms = AuditFault::Terms { series: number, terms };
+            let (Ok(usual), true) = (series.terms(self.claims.bits + 64), terms > 0) else {
                 return Err(wrong_terms.into());
             };
-            if *terms / 4 > usual || denominator.mantissa.is_zero() {
+            if terms / 4 > usual {
                 return Err(wrong_terms.into());
             }
             let primes = self.field.primes();
@@ -124,39 +133,28 @@ impl Audit<'_, '_> {
                 .series_residues(&HypergeometricSeries::from(series), stretch, &primes, self.control)
                 .map_err(|error| Stop::of_series(&error, wrong_terms))?;
             let (below, above) = self.field.sum_of_series(&residues, series.plus);
-            let left = self.field.product(self.scaled(*numerator), below);
-            let right = self.field.product(self.scaled(*denominator), above);
-            if let Some(prime) = self.field.differ(left, right) {
-                return Err(AuditFault::Sum { series: number, prime }.into());
-            }
-            longest = longest.max(sum_bits(series, *terms));
+            sums.push(Summed { below, above });
+            longest = longest.max(sum_bits(series, terms));
         }
-        Ok(longest)
+        Ok((sums, longest))
     }
 
-    fn scaled(&self, Scaled { mantissa, twos }: Scaled<'_>) -> Form {
-        self.field.shifted(self.field.long(mantissa), signed(twos))
-    }
-
-    /// The sum or its reciprocal, times the rational.
-    fn value(&self) -> Result<Value, Stop> {
-        let [first, others @ ..] = &self.claims.series[..] else {
+    /// The sum or its reciprocal, times the rational; numbers with these digits are below `2^number_log2`.
+    fn value(&self, sums: &[Summed], number_log2: i64) -> Result<Value, Stop> {
+        let ([first, others @ ..], [sum, ..]) = (&self.claims.series[..], sums) else {
             return Err(AuditFault::NotAuditable.into());
         };
+        // If all relations hold, the digits tell how large the value is: below (F_0 + 2) 2^guard.
+        let length = (signed(self.claims.bits) + number_log2 + 2).max(signed(self.claims.guard) + 3);
         if others.is_empty() {
-            let (form, error) = self.quotient(1, first, true)?;
-            let quotient = first.division.quotient;
-            if quotient.is_negative {
-                return Err(AuditFault::Witness { what: "sign of the value" }.into());
-            }
-            let above_guard = self.field.split(quotient, self.claims.guard).0;
-            return Ok(Value { form, length: quotient.bits(), error, above_guard });
+            let (form, error) = self.quotient(1, (first, sum), length)?;
+            return Ok(Value { form, length, error, above_guard: None });
         }
         let mut total = Integer::new();
         let mut error = i64::MIN;
-        for (number, claim) in (1..).zip(&self.claims.series) {
-            let (_, own) = self.quotient(number, claim, false)?;
-            total += claim.division.quotient.integer();
+        for (number, given) in (1..).zip(self.claims.series.iter().zip(sums)) {
+            let (_, own) = self.quotient(number, given, length)?;
+            total += given.0.quotient.map_or_else(Integer::new, |quotient| quotient.integer());
             error = larger(error, own);
         }
         if let Some(division) = &self.claims.reciprocal {
@@ -165,74 +163,98 @@ impl Audit<'_, '_> {
         }
         let times = self.formula.times;
         total *= times.numerator;
-        error = larger(error + length(&times.numerator.into()), 0);
+        error = larger(error + self::length(&times.numerator.into()), 0);
         if times.denominator != 1 {
             total = total.div_rem_floor(Integer::from(times.denominator)).0;
         }
         let guard = usize::try_from(self.claims.guard).unwrap_or(usize::MAX);
-        let above_guard = self.field.integer(&Integer::from(&total >> guard));
-        Ok(Value { form: self.field.integer(&total), length: length(&total), error, above_guard })
+        let above_guard = Some(self.field.integer(&Integer::from(&total >> guard)));
+        Ok(Value { form: self.field.integer(&total), length: self::length(&total), error, above_guard })
     }
 
-    /// That the quotient of a series is right, and how far it may be off; `is_alone` where it is the whole sum, with the
-    /// rational in front and perhaps upside down.
-    fn quotient(&self, number: usize, claim: &SeriesClaim<'_>, is_alone: bool) -> Result<(Form, i64), Stop> {
+    /// A value without its guards, which are what the witness says they are.
+    fn without_guards(&self, value: Form) -> Result<Form, AuditFault> {
+        let guard = signed(self.claims.guard);
+        let below = self.claims.below.filter(|below| below.bits() <= guard);
+        let below = below.ok_or(AuditFault::Witness { what: "guards of the value" })?;
+        Ok(self.field.shifted(self.field.difference(value, self.field.long(below)), -guard))
+    }
+
+    /// The quotient of a series, which is as long as it says or, of a lone one, shorter than `length_max`, and how far it may be
+    /// off. Of a lone series it is the whole sum, with the rational in front and perhaps upside down.
+    fn quotient(
+        &self,
+        number: usize,
+        (claim, sum): (&SeriesClaim<'_>, &Summed),
+        length_max: i64,
+    ) -> Result<(Form, i64), Stop> {
         let (formula, field) = (self.formula, self.field);
         let summand = &formula.summands[number - 1];
+        let is_alone = claim.quotient.is_none();
         let inverts = is_alone && formula.inverts;
         let (mut above, mut below) =
             (Integer::from(summand.times.numerator), Integer::from(summand.times.denominator));
+        let (mut over, mut under) = (sum.above, sum.below);
         if inverts {
             std::mem::swap(&mut above, &mut below);
+            std::mem::swap(&mut over, &mut under);
         }
         if is_alone {
             above *= formula.times.numerator;
             below *= formula.times.denominator;
         }
-        let (dividend, divisor) =
-            if inverts { (claim.denominator, claim.numerator) } else { (claim.numerator, claim.denominator) };
         let too_coarse = || Stop::from(AuditFault::TooCoarse { what: "cut before a division" });
-        let (n_bits, d_bits) = (kept_bits(dividend, claim.cuts.0), kept_bits(divisor, claim.cuts.1));
-        if d_bits < 1 || (claim.cuts.0 > 0 && n_bits < 4) || (claim.cuts.1 > 0 && d_bits < 4) {
+        let (cut, divisor) = (signed(claim.cuts.0), claim.divisor);
+        let d_bits = divisor.mantissa.bits() - signed(claim.cuts.1);
+        if d_bits < 1 || (claim.cuts.1 > 0 && d_bits < 4) {
             return Err(too_coarse());
         }
-        let Division { quotient, rest } = &claim.division;
-        // n 2^up = z d + r in magnitudes.
-        let up =
-            signed(self.claims.bits) + exponent(dividend, claim.cuts.0) - exponent(divisor, claim.cuts.1);
-        let (words_above, words_below) = (above.clone().abs(), below.clone().abs());
-        let n = field.product(field.split(dividend.mantissa, claim.cuts.0).0, field.integer(&words_above));
-        let d = field.product(field.split(divisor.mantissa, claim.cuts.1).0, field.integer(&words_below));
-        let magnitude = field.magnitude(*quotient);
-        let product = field.product(magnitude, field.shifted(d, (-up).max(0)));
-        field.hold("quotient", field.shifted(n, up.max(0)), field.sum(product, field.long(*rest)))?;
-        let is_negative =
-            (dividend.mantissa.is_negative != divisor.mantissa.is_negative) ^ (above < 0) ^ (below < 0);
-        if !quotient.is_zero() && quotient.is_negative != is_negative {
-            return Err(AuditFault::Witness { what: "sign of the quotient" }.into());
+        if claim.low.bits() > cut {
+            return Err(AuditFault::Witness { what: "low end of the dividend" }.into());
         }
+        // The dividend is what it must be beside this divisor: (n 2^cut + low) 2^twos.
+        let ratio = field.quotient("denominator of a sum", over, under)?;
+        let twos = signed(divisor.twos) - signed(claim.dividend_twos);
+        let dividend = field.product(field.shifted(field.long(divisor.mantissa), twos), ratio);
+        let n = field.shifted(field.difference(dividend, field.long(claim.low)), -cut);
+        let d = field.split(divisor.mantissa, claim.cuts.1).0;
+        let d = if divisor.mantissa.is_negative { field.difference(field.word(0), d) } else { d };
+        // n above 2^up = z d below + r.
+        let up = signed(self.claims.bits) + cut - signed(claim.cuts.1) - twos;
+        let left = field.shifted(field.product(n, field.integer(&above)), up.max(0));
+        let divisor = field.shifted(field.product(d, field.integer(&below)), (-up).max(0));
+        let whole = field.difference(left, field.long(claim.rest));
+        let (form, own_length) = match claim.quotient {
+            Some(quotient) => {
+                let form = field.long(quotient);
+                field.hold("quotient", whole, field.product(form, divisor))?;
+                (form, quotient.bits())
+            }
+            None => (field.quotient("divisor", whole, divisor)?, length_max),
+        };
         // |d| >= 2^(that), as it stands in the relation.
-        let d_least = d_bits - 1 + length(&words_below) - 1 + (-up).max(0);
-        let of_rest = if rest.is_zero() { i64::MIN } else { rest.bits() - d_least };
-        let size = larger(quotient.bits(), of_rest);
-        // Relative errors of 2^(1 - bits) of either, twice for their quotient.
-        let of_cuts = [(claim.cuts.0, n_bits), (claim.cuts.1, d_bits)]
-            .map(|(cut, bits)| if cut == 0 { i64::MIN } else { size + 2 - bits });
-        let of_tail = self.tail_error(number, claim, (inverts, size), length(&above) - length(&below) + 1)?;
-        let error = larger(larger(of_rest, of_tail), larger(of_cuts[0], of_cuts[1]));
-        Ok((field.long(*quotient), error))
+        let d_least = d_bits - 1 + length(&below) - 1 + (-up).max(0);
+        let of_rest = if claim.rest.is_zero() { i64::MIN } else { claim.rest.bits() - d_least };
+        // What was cut off the dividend is less than one of its units.
+        let of_low = if cut == 0 { i64::MIN } else { length(&above) + up.max(0) - d_least };
+        let size = larger(own_length, larger(of_rest, of_low));
+        // A relative error of 2^(1 - bits) of the divisor, twice for its quotient.
+        let of_cut = if claim.cuts.1 == 0 { i64::MIN } else { size + 2 - d_bits };
+        let coefficient = (length(&above), length(&below));
+        let of_tail = self.tail_error(number, claim.terms, (inverts, size), coefficient)?;
+        Ok((form, larger(larger(of_rest, of_tail), larger(of_low, of_cut))))
     }
 
-    /// What the terms that were left out add to a quotient.
+    /// What the terms that were left out add to a quotient of about this size, in front of which stands a rational of such
+    /// lengths.
     fn tail_error(
         &self,
         number: usize,
-        claim: &SeriesClaim<'_>,
+        terms: u64,
         (inverts, size): (bool, i64),
-        coefficient: i64,
+        (above, below): (i64, i64),
     ) -> Result<i64, Stop> {
         let series = &self.formula.summands[number - 1].series;
-        let terms = claim.terms;
         let convergence = Convergence::of(series).map_err(AuditFault::Series)?;
         let last = series.first + terms - 1;
         // The terms that are left out must be where the proof of convergence holds.
@@ -241,13 +263,13 @@ impl Audit<'_, '_> {
         }
         let left_out = tail::left_out_log2(series, &convergence, last, self.control)?;
         let Some(left_out) = left_out else { return Ok(i64::MIN) };
+        let bits = signed(self.claims.bits);
         if !inverts {
-            return Ok(left_out + signed(self.claims.bits) + coefficient);
+            return Ok(left_out + bits + above - below + 1);
         }
-        // Relative to the sum: |delta D / N|.
-        let (n, d) = (claim.numerator, claim.denominator);
-        let relative = left_out + kept_bits(d, 0) + signed(d.twos) - (kept_bits(n, 0) - 1 + signed(n.twos));
-        if n.mantissa.is_zero() || relative > -2 {
+        // Relative to the sum, whose reciprocal times the rational is below 2^(size + 1 - bits).
+        let relative = left_out + size + 1 - bits + below - above + 1;
+        if relative > -2 {
             return Err(AuditFault::Terms { series: number, terms }.into());
         }
         // Half as much again for what the cuts make of the quotient.
@@ -284,9 +306,7 @@ impl Audit<'_, '_> {
         let square = field.sum(field.product(start, start), field.long(claim.defect));
         field.hold("root", square, field.shifted(field.integer(&n), 2 * width))?;
         let step = field.product(field.long(claim.defect), field.magnitude(claim.inverse));
-        let change = field.long(claim.change);
-        let changed = field.sum(field.shifted(change, lost_places), field.long(claim.lost));
-        field.hold("last step of the root", step, changed)?;
+        let change = field.shifted(field.difference(step, field.long(claim.lost)), -lost_places);
         let root = field.sum(field.shifted(start, bits - width), change);
         // s0 = sqrt(n) 2^width (1 + e) with |e| <= |defect| / (n 4^width).
         let relative = claim.defect.bits() - 2 * width - (length(&n) - 1);
@@ -295,34 +315,22 @@ impl Audit<'_, '_> {
         }
         // 2 e^2 sqrt(n) 2^bits, and what the last cut lost.
         let of_root = larger(2 * relative + 1 + 16 + bits, claim.lost.bits() - lost_places);
-        // z s = (above 2^guard + below) 2^bits + low.
-        let low_bits = claim.low.bits().max(0);
-        if low_bits > bits || claim.below.bits() > signed(self.claims.guard) {
+        // z s = cut 2^bits + low.
+        if claim.low.bits() > bits {
             return Err(AuditFault::Witness { what: "low part of the product" }.into());
         }
         let product = field.product(value.form, root);
         let cut = field.shifted(field.difference(product, field.long(claim.low)), -bits);
-        let above = field.difference(cut, field.long(claim.below));
-        let above_guard = field.shifted(above, -signed(self.claims.guard));
         // |s| < 2^(bits + 17); the product of both errors is less than either.
         let size = larger(value.length, value.error) - bits;
         let error = larger(larger(value.error, 0) + 17, larger(of_root, 0) + larger(size, 0));
-        Ok(Value { form: product, length: value.length, error: error + 1, above_guard })
+        Ok(Value { form: cut, length: value.length, error: error + 1, above_guard: None })
     }
 }
 
 /// The bits of numerator and denominator as the plain recurrence makes them, from above.
 fn sum_bits(series: &Hypergeometric, terms: u64) -> i64 {
     signed(super::sum_bits(series, terms))
-}
-
-/// The bits of a mantissa without what was cut off.
-fn kept_bits(number: Scaled<'_>, cut: u64) -> i64 {
-    number.mantissa.bits() - signed(cut)
-}
-
-fn exponent(number: Scaled<'_>, cut: u64) -> i64 {
-    signed(number.twos) + signed(cut)
 }
 
 /// The error of a sum of two: `2^a + 2^b <= 2^(max + 1)`.

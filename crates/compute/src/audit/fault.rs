@@ -42,15 +42,17 @@ pub enum AuditFault {
         /// How many terms.
         terms: u64,
     },
-    /// Numerator and denominator are not those of the sum.
-    #[error("the numbers of series {series} are not its sum modulo the prime {prime}")]
-    Sum {
-        /// Which series, from 1.
-        series: usize,
-        /// Modulo which prime.
+    /// What is divided by is a multiple of a prime, where nothing can be said of the quotient.
+    #[error(
+        "the {what} is a multiple of the prime {prime}; a number that was not made for it almost never is"
+    )]
+    Divisor {
+        /// Which divisor.
+        what: &'static str,
+        /// Of which prime.
         prime: u64,
     },
-    /// A quotient times its divisor is not the dividend.
+    /// Both sides of an equation differ.
     #[error("the {what} does not hold modulo the prime {prime}")]
     Relation {
         /// Which relation.

@@ -3,13 +3,10 @@
 use rug::Integer;
 
 use super::{AuditFault, witness::Long};
-use crate::residues::{BLOCK_WORDS, Modulus, StretchResidues, WordReducer, decimal_words, random_primes};
+use crate::residues::{Modulus, StretchResidues, WordReducer, forms, forms_of_decimals, random_primes};
 
 /// How many primes a challenge draws.
 pub(super) const PRIMES: usize = 2;
-
-/// Words that stay in the nearest cache.
-const NEAR_WORDS: usize = 16 * BLOCK_WORDS;
 
 /// A number modulo each prime, in Montgomery's form.
 pub(super) type Form = [u64; PRIMES];
@@ -44,6 +41,14 @@ impl Field {
         self.each(|reducer, place| reducer.modulus().subtract(a[place], b[place]))
     }
 
+    /// `a / b`; a prime that divides b says nothing of the quotient.
+    pub(super) fn quotient(&self, what: &'static str, a: Form, b: Form) -> Result<Form, AuditFault> {
+        if let Some(place) = (0..PRIMES).find(|place| b[*place] == 0) {
+            return Err(AuditFault::Divisor { what, prime: self.0[place].modulus().value() });
+        }
+        Ok(self.each(|reducer, place| reducer.modulus().product(a[place], inverse(reducer, b[place]))))
+    }
+
     /// `2^exponent`, negative ones included: two divides none of the primes.
     pub(super) fn power_of_two(&self, exponent: i64) -> Form {
         self.each(|reducer, _| {
@@ -67,7 +72,7 @@ impl Field {
     }
 
     pub(super) fn integer(&self, value: &Integer) -> Form {
-        self.signed(self.each(|reducer, _| reducer.form(value.as_limbs())), *value < 0)
+        self.signed(forms(self.0.each_ref(), value.as_limbs()), *value < 0)
     }
 
     pub(super) fn long(&self, long: Long<'_>) -> Form {
@@ -78,17 +83,8 @@ impl Field {
         self.words(long.words)
     }
 
-    /// Both primes take their turn while the words are near.
     fn words(&self, words: &[[u8; 8]]) -> Form {
-        let mut form = [0; PRIMES];
-        let (near, top) = words.as_chunks::<NEAR_WORDS>();
-        if !top.is_empty() {
-            form = self.each(|reducer, _| reducer.form(top));
-        }
-        for near in near.iter().rev() {
-            form = self.each(|reducer, place| reducer.continued(form[place], near));
-        }
-        form
+        forms(self.0.each_ref(), words)
     }
 
     fn signed(&self, form: Form, is_negative: bool) -> Form {
@@ -115,9 +111,7 @@ impl Field {
 
     /// The number that decimal digits spell.
     pub(super) fn decimals(&self, digits: &[u8]) -> Form {
-        decimal_words(digits).fold([0; PRIMES], |form, word| {
-            self.each(|reducer, place| reducer.with_decimals(form[place], word))
-        })
+        forms_of_decimals(self.0.each_ref(), digits)
     }
 
     /// `B Q` and `T + plus B Q` of a stretch, from its residues modulo each prime.
@@ -134,16 +128,10 @@ impl Field {
 
     /// That both sides are the same.
     pub(super) fn hold(&self, what: &'static str, left: Form, right: Form) -> Result<(), AuditFault> {
-        match self.differ(left, right) {
+        match (0..PRIMES).find(|place| left[*place] != right[*place]) {
             None => Ok(()),
-            Some(prime) => Err(AuditFault::Relation { what, prime }),
+            Some(place) => Err(AuditFault::Relation { what, prime: self.0[place].modulus().value() }),
         }
-    }
-
-    /// The prime modulo which both sides differ.
-    pub(super) fn differ(&self, left: Form, right: Form) -> Option<u64> {
-        let place = (0..PRIMES).find(|place| left[*place] != right[*place])?;
-        Some(self.0[place].modulus().value())
     }
 }
 

@@ -221,24 +221,25 @@ fn tested(
         return Err(AuditFault::NotAuditable.into());
     }
     let limit = usize::try_from(task.outcome_bytes_max()).unwrap_or(usize::MAX);
+    if let (Some((series, decimals)), Some(text)) = (digits_of(task, formula), Outcome::digits_in(outcome))
+        && outcome.len() <= limit
+    {
+        let witness = witness.ok_or(AuditFault::NoWitness)?;
+        let limit = witness_bytes_max(task, formula);
+        let bytes = witness.len() as u64;
+        if bytes > limit {
+            return Err(AuditFault::WitnessTooLong { bytes, limit }.into());
+        }
+        let asked = digits::Asked { formula: &series, decimals, text };
+        let log2 = digits::audit(&asked, (witness, limit.saturating_mul(8)), seed, sums, control)?;
+        if let Task::Digits { constant, .. } = task {
+            hexadecimal::check(*constant, text, seed, control)?;
+        }
+        return Ok(Strength::ErrorBelow { log2 });
+    }
     let outcome = Outcome::from_bytes(outcome, limit)
         .map_err(|error| AuditFault::Outcome { reason: error.to_string() })?;
     match (task, &outcome) {
-        (Task::Digits { .. } | Task::Series { .. }, Outcome::Digits(text)) => {
-            let (series, decimals) = digits_of(task, formula).ok_or(AuditFault::NotAuditable)?;
-            let witness = witness.ok_or(AuditFault::NoWitness)?;
-            let limit = witness_bytes_max(task, formula);
-            let bytes = witness.len() as u64;
-            if bytes > limit {
-                return Err(AuditFault::WitnessTooLong { bytes, limit }.into());
-            }
-            let asked = digits::Asked { formula: &series, decimals, text };
-            let log2 = digits::audit(&asked, (witness, limit.saturating_mul(8)), seed, sums, control)?;
-            if let Task::Digits { constant, .. } = task {
-                hexadecimal::check(*constant, text, seed, control)?;
-            }
-            Ok(Strength::ErrorBelow { log2 })
-        }
         (Task::Expressions { agree_digits, expressions }, Outcome::Answers(answers)) => {
             samples::expressions(expressions, *agree_digits, answers, seed, control)
         }

@@ -30,6 +30,24 @@ impl Writer {
         self.0.extend(limbs.iter().map(|limb| limb.to_le_bytes()));
     }
 
+    /// The `count` lowest bits of the magnitude, with the sign of the number.
+    pub(crate) fn low_bits(&mut self, value: &Integer, count: u64) {
+        let words = usize::try_from(count / 64).unwrap_or(usize::MAX);
+        let limbs = value.as_limbs();
+        let (whole, above) = limbs.split_at(words.min(limbs.len()));
+        let part = above.first().map_or(0, |limb| limb & ((1 << (count % 64)) - 1));
+        let length = if part == 0 {
+            whole.len() - whole.iter().rev().take_while(|limb| **limb == 0).count()
+        } else {
+            whole.len() + 1
+        };
+        self.field(2 * length as u64 + u64::from(*value < 0 && length > 0));
+        self.0.extend(whole[..length.min(whole.len())].iter().map(|limb| limb.to_le_bytes()));
+        if part != 0 {
+            self.field(part);
+        }
+    }
+
     pub(crate) fn finish(self) -> Vec<u8> {
         self.0.into_flattened()
     }

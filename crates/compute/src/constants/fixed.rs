@@ -26,7 +26,7 @@ pub(super) struct Fixed {
 pub(super) struct Division {
     /// Low bits of the dividend and of the divisor that were cut off first.
     pub(super) cuts: (u64, u64),
-    /// Not negative.
+    /// With the sign of the dividend.
     pub(super) rest: Long,
 }
 
@@ -233,6 +233,7 @@ impl Reals<'_, '_> {
         let is_negative = [n.mantissa.value(), d.mantissa.value(), above, below]
             .into_iter()
             .fold(false, |is_negative, factor| is_negative ^ (*factor < 0));
+        let is_below_zero = (*n.mantissa.value() < 0) ^ (*above < 0);
         let times = |number: Number, word: &Integer| {
             let word = Integer::from(word.abs_ref());
             if word == 1 { Ok(number) } else { number.times_word(&word, checks, SITE) }
@@ -240,6 +241,7 @@ impl Reals<'_, '_> {
         let (n, d) = (times(short_n, above)?, times(short_d, below)?);
         let (value, rest) = self.ratio_of_magnitudes(&n, &d)?;
         let value = if is_negative { checks.negated(&value) } else { value };
+        let rest = if is_below_zero { checks.negated(&rest) } else { rest };
         let division = Division { cuts, rest };
         let Some(least) = d.bits_at_least() else { return Ok((Fixed { value, error: u64::MAX }, division)) };
         let size = signed(n.bits_at_most()) - signed(least);

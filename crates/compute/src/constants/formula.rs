@@ -10,6 +10,7 @@ use super::{
     DigitsError,
     fixed::{Division, Fixed, Reals},
     long::Long,
+    number::Number,
     reciprocal_root::{self, Steps},
     splitting::{Sum, sum},
 };
@@ -19,11 +20,21 @@ const MORE_BITS: u64 = 32;
 
 /// What a formula went through, from the sums to the value: everything that an audit of it looks at.
 pub(super) struct Steppings {
-    pub(super) summands: Vec<(Sum, Long, Division)>,
+    pub(super) summands: Vec<Quotient>,
     /// The reciprocal of a sum of several series and the rest of its division.
     pub(super) reciprocal: Option<(Long, Long)>,
     /// The root, and what was cut off the product with it.
     pub(super) root: Option<(Steps, Long)>,
+}
+
+/// A sum of a series as a quotient.
+pub(super) struct Quotient {
+    pub(super) terms: u64,
+    pub(super) dividend: Number,
+    pub(super) divisor: Number,
+    /// None of a lone series, whose value is the quotient.
+    pub(super) value: Option<Long>,
+    pub(super) division: Division,
 }
 
 /// The value of a formula. Its error says how much of it is known; where a reciprocal is taken of something that cannot
@@ -75,7 +86,7 @@ fn sums(formula: &SeriesFormula, reals: &Reals<'_, '_>) -> Result<Vec<(Ratio, Su
 struct Total {
     value: Fixed,
     /// Empty where nobody keeps them.
-    summands: Vec<(Sum, Long, Division)>,
+    summands: Vec<Quotient>,
     reciprocal: Option<(Long, Long)>,
 }
 
@@ -95,10 +106,14 @@ fn total(
             above *= formula.times.numerator;
             below *= formula.times.denominator;
         }
-        let (n, d) = (&sum.numerator, &sum.denominator);
-        let (n, d) = if is_alone && formula.inverts { (d, n) } else { (n, d) };
-        let (value, division) = reals.ratio((n, &above), (d, &below))?;
-        let kept = reals.keeps.then(|| (sum, value.value.clone(), division));
+        let Sum { numerator, denominator, terms } = sum;
+        let (dividend, divisor) =
+            if is_alone && formula.inverts { (denominator, numerator) } else { (numerator, denominator) };
+        let (value, division) = reals.ratio((&dividend, &above), (&divisor, &below))?;
+        let kept = reals.keeps.then(|| {
+            let value = (!is_alone).then(|| value.value.clone());
+            Quotient { terms, dividend, divisor, value, division }
+        });
         Ok((value, kept))
     };
     let quotients: Result<Vec<_>, Interrupted> = sums.into_par_iter().map(quotient).collect();

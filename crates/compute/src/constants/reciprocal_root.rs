@@ -59,7 +59,7 @@ pub(super) fn square_root(n: u32, bits: u64, checks: &Checks<'_>) -> Result<(Lon
     drop(step);
     let sum = checks.sum(site, (&root, point - width), &change, false)?;
     let sum = if point == bits { sum } else { moved(checks, &sum, point, bits)? };
-    Ok((sum, Steps { width, inverse, defect, change, lost }))
+    Ok((sum, Steps { width, inverse, defect, lost }))
 }
 
 /// The last step of a root: with `w` the width, `s0 = n y`, `defect = n 4^w - s0^2`, and
@@ -69,7 +69,6 @@ pub(super) struct Steps {
     /// y.
     pub(super) inverse: Long,
     pub(super) defect: Long,
-    pub(super) change: Long,
     pub(super) lost: Long,
 }
 

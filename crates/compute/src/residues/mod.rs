@@ -17,6 +17,8 @@ mod reference;
 mod series;
 mod series_residues;
 mod stretch;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 mod words;
 
 pub use modulus::{MODULUS_MAX, Modulus, ModulusError};
@@ -32,4 +34,4 @@ pub use series::{
 pub(crate) use series_residues::ReducedSeries;
 pub use series_residues::{SeriesResiduesError, series_residues};
 pub use stretch::StretchResidues;
-pub(crate) use words::{BLOCK_WORDS, WordReducer, decimal_words};
+pub(crate) use words::{WordReducer, forms, forms_of_decimals};

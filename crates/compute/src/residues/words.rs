@@ -1,8 +1,14 @@
 //! The residue of a long integer from its words, in time in proportion to its length.
 //!
 //! Words times powers of 2^64 are summed a block at a time before anything is reduced, so that a word costs one product
-//! and a sum. The words may lie in memory as they are or as bytes in a file. Decimals are read eight at a time.
+//! and a sum. The words may lie in memory as they are or as bytes in a file. Decimals are read eight at a time. Where the
+//! processor has products of 52 bits on vectors, long numbers are taken by these (`vectors.rs`).
 
+#[cfg(target_arch = "x86_64")]
+use std::sync::OnceLock;
+
+#[cfg(target_arch = "x86_64")]
+use super::vectors::{self, Vectors};
 use super::{modulus::Modulus, prime::RANDOM_PRIME_BITS};
 
 /// Words that are multiplied by powers of 2^64 before anything is reduced: the sums of their halves stay below 2^71.
@@ -13,10 +19,22 @@ const SUM_WORDS: usize = 8;
 const SHORT_WORDS: usize = 3;
 /// Decimal digits of a word.
 const WORD_DIGITS: usize = 16;
+/// Words that stay in the nearest cache.
+const NEAR_WORDS: usize = 16 * BLOCK_WORDS;
+/// Numbers of fewer words are not worth a block of vectors.
+#[cfg(target_arch = "x86_64")]
+const VECTOR_WORDS_MIN: usize = 32;
 
-/// A word of 64 bits, or the bytes of one, the lowest first.
-pub(crate) trait Word: Copy {
+/// A word of 64 bits, or the bytes of one, the lowest first: eight plain bytes in memory.
+pub(crate) trait Word: Copy + sealed::Plain {
     fn word(self) -> u64;
+}
+
+mod sealed {
+    /// Of eight bytes, each of which may be anything.
+    pub(crate) trait Plain {}
+    impl Plain for u64 {}
+    impl Plain for [u8; 8] {}
 }
 
 impl Word for u64 {
@@ -45,6 +63,9 @@ pub(crate) struct WordReducer {
     two: u64,
     /// The form of 10^16.
     decimals: u64,
+    /// What vectors multiply by, once a long number has come; none on processors without them.
+    #[cfg(target_arch = "x86_64")]
+    vectors: OnceLock<Option<Box<Vectors>>>,
 }
 
 impl WordReducer {
@@ -59,7 +80,15 @@ impl WordReducer {
         }
         let block = modulus.product(modulus.enter(powers[BLOCK_WORDS - 1]), word);
         let decimals = modulus.enter(10_000_000_000_000_000);
-        Self { modulus, powers, block, two: modulus.enter(2), decimals }
+        Self {
+            modulus,
+            powers,
+            block,
+            two: modulus.enter(2),
+            decimals,
+            #[cfg(target_arch = "x86_64")]
+            vectors: OnceLock::new(),
+        }
     }
 
     pub(crate) fn modulus(&self) -> &Modulus {
@@ -71,14 +100,20 @@ impl WordReducer {
         self.modulus.power(self.two, exponent)
     }
 
+    #[cfg(target_arch = "x86_64")]
+    fn vectors(&self) -> Option<&Vectors> {
+        self.vectors.get_or_init(|| Vectors::new(&self.modulus)).as_deref()
+    }
+
     /// The form of the number with these words, the lowest first.
     pub(crate) fn form<W: Word>(&self, words: &[W]) -> u64 {
-        if words.len() <= SHORT_WORDS { self.short_form(words) } else { self.continued(0, words) }
+        let [form] = forms([self], words);
+        form
     }
 
     /// The form of the number whose highest words have this form, and whose others are `words`: whole blocks of
     /// [`BLOCK_WORDS`], unless there is nothing above them.
-    pub(crate) fn continued<W: Word>(&self, above: u64, words: &[W]) -> u64 {
+    fn continued<W: Word>(&self, above: u64, words: &[W]) -> u64 {
         let (blocks, top) = words.as_chunks::<BLOCK_WORDS>();
         debug_assert!(above == 0 || top.is_empty(), "only the highest block may be a part of one");
         let mut form = if top.is_empty() { above } else { self.block_form(top) };
@@ -127,18 +162,75 @@ impl WordReducer {
 
     /// The form of a number in decimal digits; other bytes stand for some digits, too.
     pub(crate) fn form_of_decimals(&self, digits: &[u8]) -> u64 {
-        decimal_words(digits).fold(0, |form, word| self.with_decimals(form, word))
+        let [form] = forms_of_decimals([self], digits);
+        form
     }
 
     /// The form of `number * 10^16 + word`.
     #[inline]
-    pub(crate) fn with_decimals(&self, form: u64, word: u64) -> u64 {
+    fn with_decimals(&self, form: u64, word: u64) -> u64 {
         self.modulus.add(self.modulus.product(form, self.decimals), self.modulus.enter(word))
     }
 }
 
+/// The form, by each reducer, of the number with these words, the lowest first: in one pass over them.
+pub(crate) fn forms<const N: usize, W: Word>(reducers: [&WordReducer; N], words: &[W]) -> [u64; N] {
+    if words.len() <= SHORT_WORDS {
+        return reducers.map(|reducer| reducer.short_form(words));
+    }
+    #[cfg(target_arch = "x86_64")]
+    if words.len() >= VECTOR_WORDS_MIN
+        && let Some(vectors) = all_vectors(reducers)
+    {
+        return vectors::forms(vectors, words);
+    }
+    forms_by_words(reducers, words)
+}
+
+/// The same on any processor. The reducers take their turn while the words are near.
+fn forms_by_words<const N: usize, W: Word>(reducers: [&WordReducer; N], words: &[W]) -> [u64; N] {
+    let (near, top) = words.as_chunks::<NEAR_WORDS>();
+    let mut forms = reducers.map(|reducer| reducer.continued(0, top));
+    for near in near.iter().rev() {
+        for (form, reducer) in forms.iter_mut().zip(reducers) {
+            *form = reducer.continued(*form, near);
+        }
+    }
+    forms
+}
+
+/// The form, by each reducer, of a number in decimal digits; other bytes stand for some digits, too.
+pub(crate) fn forms_of_decimals<const N: usize>(reducers: [&WordReducer; N], digits: &[u8]) -> [u64; N] {
+    #[cfg(target_arch = "x86_64")]
+    if let (first, blocks @ [_, ..]) = vectors::in_blocks(digits)
+        && let Some(vectors) = all_vectors(reducers)
+    {
+        return vectors::forms_of_decimals(vectors, forms_by_decimal_words(reducers, first), blocks);
+    }
+    forms_by_decimal_words(reducers, digits)
+}
+
+fn forms_by_decimal_words<const N: usize>(reducers: [&WordReducer; N], digits: &[u8]) -> [u64; N] {
+    let mut forms = [0; N];
+    for word in decimal_words(digits) {
+        for (form, reducer) in forms.iter_mut().zip(reducers) {
+            *form = reducer.with_decimals(*form, word);
+        }
+    }
+    forms
+}
+
+#[cfg(target_arch = "x86_64")]
+fn all_vectors<const N: usize>(reducers: [&WordReducer; N]) -> Option<[&Vectors; N]> {
+    let mut all = [reducers.first()?.vectors()?; N];
+    for (vectors, reducer) in all.iter_mut().zip(reducers) {
+        *vectors = reducer.vectors()?;
+    }
+    Some(all)
+}
+
 /// Decimal digits as a number to the base 10^16, the highest word first.
-pub(crate) fn decimal_words(digits: &[u8]) -> impl Iterator<Item = u64> {
+fn decimal_words(digits: &[u8]) -> impl Iterator<Item = u64> {
     let (first, rest) = digits.split_at(digits.len() % WORD_DIGITS);
     let digit = |byte: u8| u64::from(byte.wrapping_sub(b'0') & 15);
     let first = first.iter().fold(0, |value, byte| 10 * value + digit(*byte));
@@ -156,4 +248,64 @@ fn eight_digits(digits: [u8; 8]) -> u64 {
     let pairs = (ones.wrapping_mul(10 * 0x100 + 1) >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100 * 0x1_0000 + 1) >> 16) & 0x0000_ffff_0000_ffff;
     fours.wrapping_mul(10_000 * 0x1_0000_0000 + 1) >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::residues::random_primes;
+
+    fn reducers(seed: u64) -> [WordReducer; 2] {
+        let primes = random_primes(&seed.to_le_bytes(), 2);
+        std::array::from_fn(|place| WordReducer::new(primes[place]))
+    }
+
+    /// Words in runs, so that all bits of a limb are often set.
+    fn words() -> impl Strategy<Value = Vec<u64>> {
+        let word = prop_oneof![Just(u64::MAX), Just(0), any::<u64>()];
+        prop::collection::vec((word, 1_usize..500), 0..12).prop_map(|runs| {
+            runs.iter().flat_map(|(word, count)| std::iter::repeat_n(*word, *count)).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_residues_of_words_are_those_of_the_definition_on_each_way(words in words(), seed: u64) {
+            let reducers = reducers(seed);
+            let both = reducers.each_ref();
+            let plain = both.map(|reducer| {
+                let modulus = reducer.modulus();
+                let step = modulus.enter(modulus.one());
+                words.iter().rev().fold(0, |form, word| {
+                    modulus.add(modulus.product(form, step), modulus.enter(*word))
+                })
+            });
+            let bytes: Vec<[u8; 8]> = words.iter().map(|word| word.to_le_bytes()).collect();
+            prop_assert_eq!(forms(both, &words), plain);
+            prop_assert_eq!(forms(both, &bytes), plain);
+            prop_assert_eq!(forms_by_words(both, &words), plain);
+            prop_assert_eq!(forms([both[1]], &words), [plain[1]]);
+        }
+
+        #[test]
+        fn the_residues_of_decimals_are_those_of_the_definition_on_each_way(
+            runs in prop::collection::vec((0_u8..10, 1_usize..3000), 0..8),
+            seed: u64,
+        ) {
+            let digits: Vec<u8> =
+                runs.iter().flat_map(|(digit, count)| std::iter::repeat_n(b'0' + digit, *count)).collect();
+            let reducers = reducers(seed);
+            let both = reducers.each_ref();
+            let plain = both.map(|reducer| {
+                let (modulus, ten) = (reducer.modulus(), reducer.modulus().enter(10));
+                digits.iter().fold(0, |form, digit| {
+                    modulus.add(modulus.product(form, ten), modulus.enter(u64::from(digit - b'0')))
+                })
+            });
+            prop_assert_eq!(forms_of_decimals(both, &digits), plain);
+            prop_assert_eq!(forms_by_decimal_words(both, &digits), plain);
+        }
+    }
 }
