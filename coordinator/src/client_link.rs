@@ -368,7 +368,7 @@ type Ready = (Arc<JobResult>, Result<WrittenResult, ResultError>);
 
 async fn write_result(result: Box<JobResult>, shared: &Shared) -> Result<Ready, Unanswered> {
     let (ledger, result) = (shared.ledger.clone(), Arc::new(*result));
-    let written = if result.is_short() {
+    let written = if result.is_short() && result.is_at_hand() {
         result.write(&ledger)
     } else {
         let writer = Arc::clone(&result);

@@ -7,7 +7,7 @@ use std::{
     fmt,
     ops::{Bound, RangeBounds},
     path::Path,
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::SyncSender},
 };
 
 use protocol::{
@@ -31,6 +31,7 @@ use super::{
     snapshot::Snapshot,
     store::follow,
     tables::read_entry,
+    writer::Order,
 };
 
 /// Reads a ledger.
@@ -53,25 +54,42 @@ pub(super) struct Behind {
 struct Batches {
     acknowledged: u64,
     followed: u64,
+    /// Where the database is asked to follow, while somebody writes.
+    orders: Option<SyncSender<Order>>,
 }
 
 impl Behind {
+    fn batches(&self) -> MutexGuard<'_, Batches> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whoever waits asks here from now on.
+    pub(super) fn ask_at(&self, orders: Option<SyncSender<Order>>) {
+        self.batches().orders = orders;
+    }
+
     /// Another batch is durable, and not in the database.
     pub(super) fn acknowledged(&self) {
-        self.batches.lock().unwrap_or_else(PoisonError::into_inner).acknowledged += 1;
+        self.batches().acknowledged += 1;
     }
 
     /// The database has everything, or never will.
     pub(super) fn followed(&self) {
-        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batches = self.batches();
         batches.followed = batches.acknowledged;
         self.changed.notify_all();
     }
 
-    /// Waits until the database has what is acknowledged now.
+    /// Waits until the database has what is acknowledged now, which is soon, as it is asked for.
     fn wait(&self) {
-        let batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        let batches = self.batches();
         let now = batches.acknowledged;
+        if batches.followed < now
+            && let Some(orders) = &batches.orders
+        {
+            // Where there is no room for an order, the database follows after some milliseconds all the same.
+            let _ = orders.try_send(Order::CatchUp);
+        }
         drop(self.changed.wait_while(batches, |batches| batches.followed < now));
     }
 }

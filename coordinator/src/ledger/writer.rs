@@ -2,8 +2,8 @@
 //!
 //! Whoever submits is never made to wait: a batch is taken or refused at once, and how far the disk has come is seen on
 //! a watch. Batches become durable in the order in which they were taken. After the first failure nothing more is taken.
-//! The database, which readers look at, follows some milliseconds later: by then there is more for one transaction, and
-//! nobody waits for the verdict any longer.
+//! The database, which readers look at, follows some milliseconds later, or as soon as a reader asks: by then there is more
+//! for one transaction, and nobody waits for the verdict any longer.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ use super::{Batch, Ledger, LedgerError, Reader};
 /// Most entries that are gathered into one commit (the last batch may go beyond).
 const COMMIT_ENTRIES_MAX: usize = 16 * 1024;
 
-/// The database follows so long after a batch became durable. Readers wait for it.
+/// The database follows so long after a batch became durable, where no reader asks for it.
 const LINGER: Duration = Duration::from_millis(10);
 /// After so long without a batch the database is made durable by itself.
 const IDLE: Duration = Duration::from_millis(200);
@@ -54,10 +54,27 @@ pub enum Refused {
     Stopped(Box<Batch>),
 }
 
+/// What the thread is told to do.
+#[derive(Debug)]
+pub(super) enum Order {
+    Write(Box<Batch>),
+    /// Somebody waits for the database.
+    CatchUp,
+}
+
+impl Order {
+    fn into_batch(self) -> Box<Batch> {
+        match self {
+            Self::Write(batch) => batch,
+            Self::CatchUp => Box::default(),
+        }
+    }
+}
+
 /// Hands batches to the thread that owns the ledger. Dropping it writes what was taken, and waits for that.
 #[derive(Debug)]
 pub struct Writer {
-    queue: Option<SyncSender<Batch>>,
+    queue: Option<SyncSender<Order>>,
     thread: Option<JoinHandle<Ledger>>,
     taken: u64,
     progress: watch::Receiver<Progress>,
@@ -70,11 +87,12 @@ impl Writer {
     /// # Errors
     /// When the system gives none.
     pub fn start(ledger: Ledger) -> io::Result<Self> {
-        let (queue, batches) = sync_channel(INPUT_QUEUE_MAX);
+        let (queue, orders) = sync_channel(INPUT_QUEUE_MAX);
         let reader = ledger.reader().clone();
+        reader.behind.ask_at(Some(queue.clone()));
         let (told, progress) = watch::channel(Progress { batches: 0, head: ledger.head(), failed: None });
         let thread =
-            thread::Builder::new().name("ledger".to_owned()).spawn(move || write(ledger, &batches, &told))?;
+            thread::Builder::new().name("ledger".to_owned()).spawn(move || write(ledger, &orders, &told))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), taken: 0, progress, reader })
     }
 
@@ -85,13 +103,13 @@ impl Writer {
     /// [`Refused`], with the batch.
     pub fn try_submit(&mut self, batch: Batch) -> Result<u64, Refused> {
         let Some(queue) = &self.queue else { return Err(Refused::Stopped(Box::new(batch))) };
-        match queue.try_send(batch) {
+        match queue.try_send(Order::Write(Box::new(batch))) {
             Ok(()) => {
                 self.taken += 1;
                 Ok(self.taken)
             }
-            Err(TrySendError::Full(batch)) => Err(Refused::Full(Box::new(batch))),
-            Err(TrySendError::Disconnected(batch)) => Err(Refused::Stopped(Box::new(batch))),
+            Err(TrySendError::Full(order)) => Err(Refused::Full(order.into_batch())),
+            Err(TrySendError::Disconnected(order)) => Err(Refused::Stopped(order.into_batch())),
         }
     }
 
@@ -112,6 +130,8 @@ impl Writer {
     }
 
     fn finish(&mut self) -> Option<Ledger> {
+        // The thread ends when nobody can send it orders.
+        self.reader.behind.ask_at(None);
         self.queue = None;
         self.thread.take()?.join().ok()
     }
@@ -130,16 +150,17 @@ enum Chore {
     Settle,
 }
 
-fn write(mut ledger: Ledger, batches: &Receiver<Batch>, told: &watch::Sender<Progress>) -> Ledger {
+fn write(mut ledger: Ledger, orders: &Receiver<Order>, told: &watch::Sender<Progress>) -> Ledger {
     let mut due: Option<(Instant, Chore)> = None;
     loop {
         let next = match due {
-            None => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some((at, Chore::CatchUp)) if at <= Instant::now() => Err(RecvTimeoutError::Timeout),
-            Some((at, _)) => batches.recv_timeout(at.saturating_duration_since(Instant::now())),
+            Some((at, _)) => orders.recv_timeout(at.saturating_duration_since(Instant::now())),
         };
         let written = match (next, due) {
-            (Ok(first), _) => write_gathered(&mut ledger, first, batches, told),
+            (Ok(Order::Write(first)), _) => write_gathered(&mut ledger, *first, orders, told),
+            (Ok(Order::CatchUp), _) => ledger.catch_up(),
             (Err(RecvTimeoutError::Timeout), Some((_, Chore::CatchUp))) => ledger.catch_up(),
             (Err(RecvTimeoutError::Timeout), _) => ledger.settle(),
             (Err(RecvTimeoutError::Disconnected), _) => break,
@@ -162,13 +183,17 @@ fn write(mut ledger: Ledger, batches: &Receiver<Batch>, told: &watch::Sender<Pro
 fn write_gathered(
     ledger: &mut Ledger,
     mut gathered: Batch,
-    batches: &Receiver<Batch>,
+    orders: &Receiver<Order>,
     told: &watch::Sender<Progress>,
 ) -> Result<(), LedgerError> {
-    let mut count = 1;
+    let (mut count, mut is_asked_for) = (1, false);
     while gathered.entries.len() < COMMIT_ENTRIES_MAX
-        && let Ok(batch) = batches.try_recv()
+        && let Ok(order) = orders.try_recv()
     {
+        let Order::Write(batch) = order else {
+            is_asked_for = true;
+            continue;
+        };
         gathered.entries.extend(batch.entries);
         gathered.outcomes.extend(batch.outcomes);
         gathered.forget.extend(batch.forget);
@@ -179,5 +204,5 @@ fn write_gathered(
         progress.batches += count;
         progress.head = appended.head;
     });
-    if ledger.is_far_behind() { ledger.catch_up() } else { ledger.note() }
+    if is_asked_for || ledger.is_far_behind() { ledger.catch_up() } else { ledger.note() }
 }
