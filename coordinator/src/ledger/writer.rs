@@ -63,10 +63,10 @@ pub(super) enum Order {
 }
 
 impl Order {
-    fn into_batch(self) -> Box<Batch> {
+    fn into_batch(self) -> Batch {
         match self {
-            Self::Write(batch) => batch,
-            Self::CatchUp => Box::default(),
+            Self::Write(batch) => *batch,
+            Self::CatchUp => Batch::default(),
         }
     }
 }
@@ -108,8 +108,8 @@ impl Writer {
                 self.taken += 1;
                 Ok(self.taken)
             }
-            Err(TrySendError::Full(order)) => Err(Refused::Full(order.into_batch())),
-            Err(TrySendError::Disconnected(order)) => Err(Refused::Stopped(order.into_batch())),
+            Err(TrySendError::Full(order)) => Err(Refused::Full(Box::new(order.into_batch()))),
+            Err(TrySendError::Disconnected(order)) => Err(Refused::Stopped(Box::new(order.into_batch()))),
         }
     }
 
@@ -160,8 +160,9 @@ fn write(mut ledger: Ledger, orders: &Receiver<Order>, told: &watch::Sender<Prog
         };
         let written = match (next, due) {
             (Ok(Order::Write(first)), _) => write_gathered(&mut ledger, *first, orders, told),
-            (Ok(Order::CatchUp), _) => ledger.catch_up(),
-            (Err(RecvTimeoutError::Timeout), Some((_, Chore::CatchUp))) => ledger.catch_up(),
+            (Ok(Order::CatchUp), _) | (Err(RecvTimeoutError::Timeout), Some((_, Chore::CatchUp))) => {
+                ledger.catch_up()
+            }
             (Err(RecvTimeoutError::Timeout), _) => ledger.settle(),
             (Err(RecvTimeoutError::Disconnected), _) => break,
         };
