@@ -56,7 +56,10 @@ impl Core {
         }
         let rows = self.gate.rows();
         match self.writer.try_submit(std::mem::take(&mut self.gate.batch)) {
-            Ok(number) => self.gate.taken(number, rows),
+            Ok(number) => {
+                self.gate.taken(number, rows);
+                self.release_spares();
+            }
             // That it has stopped is seen where its progress is watched.
             Err(Refused::Full(batch) | Refused::Stopped(batch)) => self.gate.put_back(*batch),
         }

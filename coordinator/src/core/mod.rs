@@ -24,7 +24,7 @@ mod submission;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use protocol::{
@@ -55,11 +55,15 @@ use crate::{
     witnesses::Witnesses,
 };
 use gate::{Act, Gate};
+use orders::Waiting;
 use outbox::{Order, Outbox};
 use submission::JobRecord;
 
 /// Most events that are handled before watchers are told.
 const EVENTS_PER_TURN: usize = 256;
+
+/// So far ahead is the alarm where nothing is due.
+const NO_ALARM: Duration = Duration::from_hours(24);
 
 /// So many jobs come before it is asked again which of them the machine has forgotten.
 const SWEEP_JOBS: usize = 16;
@@ -75,9 +79,10 @@ pub struct Core {
     peers: BTreeMap<NodeId, Peer>,
     /// Those for whom orders have gathered in this turn.
     addressed: BTreeSet<NodeId>,
-    /// Those whose orders wait for company, until [`Core::orders_due`].
-    patient: BTreeSet<NodeId>,
-    orders_due: Option<tokio::time::Instant>,
+    /// Those whose orders wait for company.
+    patient: Waiting,
+    /// Those for whom there are only leases that votes can probably do without.
+    spare: Waiting,
     /// Everybody who was ever here, for reports.
     known: Arc<BTreeMap<NodeId, Known>>,
     jobs: BTreeMap<JobId, JobRecord>,
@@ -121,36 +126,18 @@ impl Core {
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Arc<LedgerError>> {
         let mut batch = Vec::with_capacity(EVENTS_PER_TURN);
         let mut progress = self.writer.progress();
+        let mut alarm = std::pin::pin!(tokio::time::sleep(NO_ALARM));
         loop {
-            let wake = self.machine.next_timeout_ms().map(|at_ms| self.instant(at_ms));
-            let timeout = async {
-                match wake {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let patient_until = self.gate.patient_until();
-            let patience = async {
-                match patient_until {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let due = self.orders_due;
-            let orders_due = async {
-                match due {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            // An alarm that comes early makes a turn in which nothing is due, which costs less than setting it anew each time.
+            if let Some(due) = self.due().filter(|due| *due < alarm.deadline()) {
+                alarm.as_mut().reset(due);
+            }
             tokio::select! {
                 () = stop.cancelled() => {
                     self.gate.hurry();
                     self.write_down();
                     return Ok(());
                 }
-                () = patience => {}
-                () = orders_due => {}
                 Ok(()) = progress.changed() => {
                     let progress = progress.borrow_and_update().clone();
                     self.committed(&progress)?;
@@ -163,16 +150,26 @@ impl Core {
                         self.handle(event);
                     }
                 }
-                () = timeout => {
+                () = &mut alarm => {
+                    alarm.as_mut().reset(tokio::time::Instant::now() + NO_ALARM);
                     let now_ms = self.now_ms();
-                    self.machine.handle_timeout(now_ms);
-                    self.obey();
+                    if self.machine.next_timeout_ms().is_some_and(|at_ms| at_ms <= now_ms) {
+                        self.machine.handle_timeout(now_ms);
+                        self.obey();
+                    }
                 }
             }
             self.tell_watchers();
             self.write_down();
             self.send_orders();
         }
+    }
+
+    /// When something is to be done though nothing comes.
+    fn due(&self) -> Option<tokio::time::Instant> {
+        let machine = self.machine.next_timeout_ms().map(|at_ms| self.instant(at_ms));
+        let ledger = self.gate.patient_until().map(Into::into);
+        [machine, ledger, self.orders_due()].into_iter().flatten().min()
     }
 
     fn now_ms(&self) -> u64 {
@@ -182,7 +179,7 @@ impl Core {
 
     fn instant(&self, at_ms: u64) -> tokio::time::Instant {
         let after_ms = at_ms.saturating_sub(self.started_ms);
-        tokio::time::Instant::from_std(self.started) + std::time::Duration::from_millis(after_ms)
+        tokio::time::Instant::from_std(self.started) + Duration::from_millis(after_ms)
     }
 
     /// Tells the machine, and does what follows.

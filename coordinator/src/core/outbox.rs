@@ -20,6 +20,8 @@ pub(super) struct Outbox {
     /// Boxed: a channel keeps room for 32, and most of the time nothing is in it.
     messages: mpsc::Sender<Box<CoordinatorMessage>>,
     leases: Vec<Lease>,
+    /// Those that may wait a little for others.
+    spares: Vec<Lease>,
     reveals: Vec<ReplicaId>,
     cancels: Vec<ReplicaId>,
     counted: Vec<ReplicaId>,
@@ -29,6 +31,8 @@ pub(super) struct Outbox {
 /// Something for a worker.
 pub(super) enum Order {
     Lease(Lease),
+    /// A replica that its vote can probably do without.
+    Spare(Lease),
     Reveal(ReplicaId),
     Cancel(ReplicaId),
     Counted(ReplicaId),
@@ -41,20 +45,32 @@ impl Order {
     }
 }
 
+/// How soon what gathered for a worker is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hurry {
+    /// Nothing in it is worth a frame of its own yet.
+    None,
+    /// There are leases that votes can probably do without.
+    Some,
+    /// Somebody waits for what follows from it.
+    Great,
+}
+
 /// The worker does not read what it is told.
 #[derive(Debug)]
 pub(super) struct Full;
 
 impl Outbox {
     pub(super) fn new(messages: mpsc::Sender<Box<CoordinatorMessage>>) -> Self {
-        let (leases, reveals, cancels) = (Vec::new(), Vec::new(), Vec::new());
+        let (leases, spares, reveals, cancels) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (counted, corrections) = (Vec::new(), Vec::new());
-        Self { messages, leases, reveals, cancels, counted, corrections }
+        Self { messages, leases, spares, reveals, cancels, counted, corrections }
     }
 
     pub(super) fn add(&mut self, order: Order) {
         match order {
             Order::Lease(lease) => self.leases.push(lease),
+            Order::Spare(lease) => self.spares.push(lease),
             Order::Reveal(replica) => self.reveals.push(replica),
             Order::Cancel(replica) => self.cancels.push(replica),
             Order::Counted(replica) => self.counted.push(replica),
@@ -62,13 +78,18 @@ impl Outbox {
         }
     }
 
-    /// Whether nothing in it is worth a frame of its own yet.
-    pub(super) fn may_wait(&self) -> bool {
-        self.leases.is_empty()
-            && self.reveals.is_empty()
-            && self.cancels.is_empty()
-            && self.corrections.is_empty()
-            && self.counted.len() < COUNTED_WAITING_MAX
+    /// How soon it is to be let out.
+    pub(super) fn hurry(&self) -> Hurry {
+        let is_great = !self.leases.is_empty()
+            || !self.reveals.is_empty()
+            || !self.cancels.is_empty()
+            || !self.corrections.is_empty()
+            || self.counted.len() >= COUNTED_WAITING_MAX;
+        match (is_great, self.spares.is_empty()) {
+            (true, _) => Hurry::Great,
+            (false, false) => Hurry::Some,
+            (false, true) => Hurry::None,
+        }
     }
 
     /// Lets everything out.
@@ -77,6 +98,7 @@ impl Outbox {
     /// [`Full`] when so much waits to be read that there is no room.
     pub(super) fn flush(&mut self) -> Result<(), Full> {
         let mut messages = Vec::new();
+        self.leases.append(&mut self.spares);
         while !self.leases.is_empty() {
             let rest = self.leases.split_off(fitting(&self.leases));
             messages.push(CoordinatorMessage::Lease(std::mem::replace(&mut self.leases, rest)));
@@ -112,7 +134,7 @@ fn fitting(leases: &[Lease]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{job::JobId, task::TaskId};
+    use protocol::{constant::Formula, domain::Engine, job::JobId, task::TaskId};
 
     use super::*;
 
@@ -125,11 +147,38 @@ mod tests {
         let (sender, _receiver) = mpsc::channel(16);
         let mut outbox = Outbox::new(sender);
         outbox.add(Order::Counted(replica(0)));
-        assert!(outbox.may_wait());
+        assert_eq!(outbox.hurry(), Hurry::None);
         outbox.add(Order::Cancel(replica(1)));
-        assert!(!outbox.may_wait(), "a cancel is worth a frame");
+        assert_eq!(outbox.hurry(), Hurry::Great, "a cancel is worth a frame");
         outbox.flush().expect("room");
         (0..COUNTED_WAITING_MAX as u64).for_each(|index| outbox.add(Order::Counted(replica(index))));
-        assert!(!outbox.may_wait(), "enough for a frame");
+        assert_eq!(outbox.hurry(), Hurry::Great, "enough for a frame");
+    }
+
+    #[test]
+    fn a_spare_replica_waits_a_little_and_leaves_with_whatever_leaves_first() {
+        let lease = |index| Lease {
+            replica: replica(index),
+            engine: Engine::Cpu,
+            formula: Formula::Direct,
+            lease_ms: 1000,
+            quorum: 2,
+            sealed: false,
+            audit: None,
+            witness: false,
+            task: None,
+        };
+        let (sender, mut receiver) = mpsc::channel(16);
+        let mut outbox = Outbox::new(sender);
+        outbox.add(Order::Spare(lease(0)));
+        assert_eq!(outbox.hurry(), Hurry::Some);
+        outbox.add(Order::Lease(lease(1)));
+        assert_eq!(outbox.hurry(), Hurry::Great);
+        outbox.flush().expect("room");
+        assert_eq!(outbox.hurry(), Hurry::None);
+        let message = receiver.try_recv().expect("one frame");
+        let CoordinatorMessage::Lease(leases) = *message else { panic!("{message:?}") };
+        assert_eq!(leases.iter().map(|lease| lease.replica.index).collect::<Vec<_>>(), [1, 0]);
+        assert!(receiver.try_recv().is_err(), "no second frame");
     }
 }

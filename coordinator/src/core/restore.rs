@@ -19,7 +19,7 @@ use tracing::info;
 use verdict::{Config, Machine, ReplayError, Tasks};
 
 use super::{
-    Core, Event, Gate, Known,
+    Core, Event, Gate, Known, Waiting,
     submission::{JobRecord, PlannedTasks},
 };
 use crate::{
@@ -72,8 +72,8 @@ impl Core {
             long_tasks,
             peers: BTreeMap::new(),
             addressed: BTreeSet::new(),
-            patient: BTreeSet::new(),
-            orders_due: None,
+            patient: Waiting::default(),
+            spare: Waiting::default(),
             known: Arc::default(),
             jobs: BTreeMap::new(),
             watched: BTreeSet::new(),

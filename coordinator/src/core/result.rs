@@ -31,6 +31,8 @@ use crate::ledger::{LedgerError, Reader};
 
 /// Most tasks of a job whose report is for reading by eye.
 pub(super) const SHORT_TASKS_MAX: u64 = 16;
+/// Room for the report of a job of one task, so that it is not moved again and again while it is written.
+const SHORT_JSON_BYTES: usize = 4 * 1024;
 
 /// What the owner knows of a job that is over.
 #[derive(Debug)]
@@ -206,7 +208,7 @@ impl<T: Serialize> JsonList<T> {
 
     fn finish(self) -> Result<Vec<Part>, ResultError> {
         Ok(match self {
-            Self::Short(items) => vec![Part::Bytes(serde_json::to_vec_pretty(&items)?)],
+            Self::Short(items) => vec![Part::Bytes(pretty(&items)?)],
             Self::Long(file, _) => {
                 vec![Part::Bytes(b"[".to_vec()), file_part(file)?, Part::Bytes(b"]".to_vec())]
             }
@@ -220,7 +222,7 @@ impl JsonList<TaskReport> {
         let items = match self {
             Self::Short(verdicts) => {
                 report.verdicts = verdicts;
-                return Ok(vec![Part::Bytes(serde_json::to_vec_pretty(&report)?)]);
+                return Ok(vec![Part::Bytes(pretty(&report)?)]);
             }
             Self::Long(file, _) => file_part(file)?,
         };
@@ -228,6 +230,13 @@ impl JsonList<TaskReport> {
         let after = before.split_off(before.len().saturating_sub(b"]}".len()));
         Ok(vec![Part::Bytes(before), items, Part::Bytes(after)])
     }
+}
+
+/// Indented JSON of what is short.
+fn pretty(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(SHORT_JSON_BYTES);
+    serde_json::to_writer_pretty(&mut bytes, value)?;
+    Ok(bytes)
 }
 
 fn file_part(file: BufWriter<File>) -> Result<Part, ResultError> {

@@ -11,6 +11,7 @@ mod check;
 mod commit;
 mod database;
 mod describe;
+mod direct;
 mod error;
 mod files;
 mod journal;

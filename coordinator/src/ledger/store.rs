@@ -28,6 +28,7 @@ use super::{
     check::{check_acknowledged, check_base},
     commit::{self, Prepared},
     database::OpenDatabase,
+    direct::DirectFile,
     error::guarded,
     files::sync_folder,
     journal::{Journal, Written},
@@ -36,7 +37,7 @@ use super::{
 };
 
 /// Most batches that the database is behind.
-const PENDING_MAX: usize = 64;
+const PENDING_MAX: usize = 256;
 
 /// The time for entries, in milliseconds since 1970, by this machine's clock.
 pub fn unix_now_ms() -> u64 {
@@ -85,13 +86,13 @@ pub struct Appended {
 }
 
 /// What a ledger is stored on.
-pub struct Storage<S> {
+pub struct Storage<S, J = S> {
     /// The database.
     pub database: S,
     /// The last acknowledged head.
     pub mark: S,
     /// What the database does not hold durably yet.
-    pub journal: S,
+    pub journal: J,
 }
 
 /// The one that appends.
@@ -149,7 +150,9 @@ impl Ledger {
             FileBackend::new(file).map_err(LedgerError::database("open", path))
         };
         let database = open(&path, false)?;
-        let (mark, journal) = (open(&mark_path, true)?, open(&state_dir.join(JOURNAL_FILE), true)?);
+        let mark = open(&mark_path, true)?;
+        let journal_path = state_dir.join(JOURNAL_FILE);
+        let journal = DirectFile::open(&journal_path).map_err(LedgerError::io("open", &journal_path))?;
         sync_folder(state_dir).map_err(LedgerError::io("write", state_dir))?;
         let storage = Storage { database, mark, journal };
         Self::open_on(storage, &path, Files::in_folder(state_dir.join(FILES_FOLDER)), key)
@@ -159,8 +162,8 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::open`].
-    pub fn open_on<S: StorageBackend>(
-        storage: Storage<S>,
+    pub fn open_on<S: StorageBackend, J: StorageBackend>(
+        storage: Storage<S, J>,
         path: &Path,
         files: Files,
         key: &SecretKey,

@@ -2,7 +2,7 @@
 //!
 //! Whoever submits is never made to wait: a batch is taken or refused at once, and how far the disk has come is seen on
 //! a watch. Batches become durable in the order in which they were taken. After the first failure nothing more is taken.
-//! The database, which readers look at, follows some milliseconds later, or as soon as a reader asks: by then there is more
+//! The database, which readers look at, follows a tenth of a second later, or as soon as a reader asks: by then there is more
 //! for one transaction, and nobody waits for the verdict any longer.
 
 use std::{
@@ -24,7 +24,7 @@ use super::{Batch, Ledger, LedgerError, Reader};
 const COMMIT_ENTRIES_MAX: usize = 16 * 1024;
 
 /// The database follows so long after a batch became durable, where no reader asks for it.
-const LINGER: Duration = Duration::from_millis(10);
+const LINGER: Duration = Duration::from_millis(100);
 /// After so long without a batch the database is made durable by itself.
 const IDLE: Duration = Duration::from_millis(200);
 

@@ -6,12 +6,23 @@ use protocol::{
     constant::Formula, domain::Engine, identity::NodeId, limits::LEASE_RENEWALS_MAX, message::AuditOrder,
 };
 
-use super::{Issued, Lease, PARDONS_MAX, Stage, Tally};
+use super::{Issued, Lease, PARDONS_MAX, Stage, State, Tally};
 
 /// How often a worker on which a task waits alone may say that it is no further than before.
 const IDLE_RENEWALS_MAX: u32 = 16;
 
 impl Tally {
+    /// Whether the vote can probably do without a replica: as many as make a quorum have cast ballots that agree so far, or
+    /// were asked before it. Nothing is lost if its worker is asked a moment later than they.
+    pub fn is_spare(&self, number: u32) -> bool {
+        let before = |(other, issued): &(u32, &Issued)| *other < number && issued.audit.is_none();
+        let asked_before = self.outstanding().filter(before).count();
+        matches!(self.state, State::Collecting)
+            && self.trial().is_none()
+            && !self.asks_for_seals()
+            && self.ballots.len() + asked_before >= self.rules.quorum as usize
+    }
+
     /// Leases a replica; returns its number and when the lease expires. A worker that lost the same replica with its
     /// connection has it again, unless it had committed to it: one that comes and goes uses up no replicas of the others.
     pub(crate) fn lease(

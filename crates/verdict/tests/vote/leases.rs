@@ -216,3 +216,37 @@ fn a_lease_that_ended_leaves_nothing_to_wait_for() {
     cluster.machine.handle_timeout(cluster.now_ms + lease_ms);
     assert_eq!(cluster.machine.next_timeout_ms(), None);
 }
+
+#[test]
+fn a_replica_beyond_the_quorum_is_spare_until_the_ballots_before_it_differ() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b", "c", "d"] {
+        cluster.add(operator, Behaviour::Silent);
+    }
+    cluster.submit(Policy::default(), 1);
+    let leases = cluster.leases.clone();
+    let is_spare =
+        |cluster: &Cluster, number: u32| cluster.machine.job(JOB).unwrap().tally(0).unwrap().is_spare(number);
+    let spare = |cluster: &Cluster| (0..4).filter(|number| is_spare(cluster, *number)).collect::<Vec<_>>();
+    assert_eq!(spare(&cluster), [2, 3], "two make a quorum, and three were asked");
+    let (worker, replica, formula) = leases[0];
+    let ballot = cluster.ballot(worker, replica, formula, truth(0));
+    cluster.cast(ballot).expect("it is welcome");
+    assert_eq!(spare(&cluster), [2, 3], "one has answered, and another one was asked before");
+    let (worker, replica, formula) = leases[1];
+    let ballot = cluster.ballot(worker, replica, formula, lie(0, 1));
+    cluster.cast(ballot).expect("it is welcome");
+    assert!(spare(&cluster).is_empty(), "every further ballot is waited for");
+}
+
+#[test]
+fn no_replica_of_a_sealed_task_is_spare() {
+    let mut cluster = Cluster::new(false, 1);
+    for operator in ["a", "b", "c"] {
+        cluster.add(operator, Behaviour::Silent);
+    }
+    cluster.submit(Policy { sealed: true, ..Policy::default() }, 1);
+    let tally = cluster.machine.job(JOB).and_then(|job| job.tally(0)).expect("it is open");
+    assert_eq!(cluster.leases.len(), 3);
+    assert!((0..3).all(|number| !tally.is_spare(number)), "all commit before any reveals");
+}
