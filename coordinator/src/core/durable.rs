@@ -58,7 +58,8 @@ impl Core {
         match self.writer.try_submit(std::mem::take(&mut self.gate.batch)) {
             Ok(number) => {
                 self.gate.taken(number, rows);
-                self.release_spares();
+                // The ledger's thread may have been woken on this processor, where it would wait for this thread.
+                std::thread::yield_now();
             }
             // That it has stopped is seen where its progress is watched.
             Err(Refused::Full(batch) | Refused::Stopped(batch)) => self.gate.put_back(*batch),
@@ -75,6 +76,7 @@ impl Core {
         }
         self.gate.committed(progress.batches);
         self.outcomes_written();
+        self.release_spares();
         while let Some(act) = self.gate.next() {
             self.perform(act);
         }

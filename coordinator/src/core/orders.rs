@@ -56,7 +56,7 @@ impl Core {
         self.patient.due.into_iter().chain(self.spare.due).min()
     }
 
-    /// Lets the leases go that waited for the vote: while the disk writes, there is time for what they lead to.
+    /// Lets the leases go that waited for votes, because a verdict is on its way: until the next one there is time for them.
     pub(super) fn release_spares(&mut self) {
         self.spare.due = self.spare.due.map(|_| tokio::time::Instant::now());
     }
