@@ -92,9 +92,11 @@ pub struct ListenerConfig {
     pub connection: ConnectionConfig,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
-    /// Handshakes under way at a time, at least 1. From half of this on, a peer must first show that it receives at
-    /// its address; when all are taken, the oldest one gives way.
+    /// Handshakes under way at a time, at least 1; further peers wait. From half of this on, a peer must first show that it
+    /// receives at its address.
     pub handshakes_max: usize,
+    /// How long a handshake keeps its place while others wait for it: a few round trips of a peer that is far away.
+    pub handshake_turn: Duration,
     /// Connections at a time; further ones are told that the listener is full.
     pub connections_max: usize,
 }
@@ -114,7 +116,8 @@ impl Default for ListenerConfig {
                 ..ConnectionConfig::default()
             },
             handshake_timeout: Duration::from_secs(10),
-            handshakes_max: 256,
+            handshakes_max: 64,
+            handshake_turn: Duration::from_millis(500),
             connections_max: WORKERS_MAX + CLIENTS_MAX,
         }
     }
