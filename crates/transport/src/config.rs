@@ -101,8 +101,10 @@ pub struct ListenerConfig {
     pub connections_max: usize,
 }
 
-/// How many streams a peer of a listener may have open at a time. It has many peers, and each takes memory for so many.
-const LISTENER_STREAMS_MAX: u32 = 48;
+/// How many streams a peer of a listener may have open at a time. It has many peers, and each takes memory for so many; a few
+/// are enough for whoever talks on one of them and fetches a blob now and then. Others are allowed more when it is known who
+/// they are ([`Connection::allow_streams`](crate::Connection::allow_streams)).
+const LISTENER_STREAMS_MAX: u32 = 12;
 
 /// The largest datagram that a listener tries: the buffer of each connection grows to hold it, and by doubling to this one.
 const LISTENER_DATAGRAM_BYTES_MAX: u16 = 2400;

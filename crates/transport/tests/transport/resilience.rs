@@ -190,3 +190,18 @@ async fn a_peer_may_open_so_many_streams_and_no_more() {
     drop((stream, held));
     soon(fourth).await.expect("now it opens");
 }
+
+#[tokio::test]
+async fn a_peer_that_is_allowed_more_streams_opens_more() {
+    let pair = pair_with(ConnectionConfig { streams_max: 2, ..ConnectionConfig::default() }).await;
+    let mut open = vec![pair.stream(&ANY).await, pair.stream(&ANY).await];
+    let third = pair.client.open_stream(&ANY);
+    let mut third = std::pin::pin!(third);
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut third).await.is_err(), "a third one opened");
+    pair.server.allow_streams(5);
+    let third = soon(third).await.expect("now it opens");
+    open.push((third, soon(pair.server.accept_stream()).await.expect("and arrives")));
+    for _ in 0..2 {
+        open.push(pair.stream(&ANY).await);
+    }
+}
