@@ -47,6 +47,8 @@ const SEND_TOGETHER_BYTES: usize = 64 * 1024;
 const SHORT_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// How many longer ones are received at a time.
 pub(crate) const LONG_FILES_MAX: usize = 8;
+/// How many requests of one client are answered at a time; further ones wait on its side.
+pub(crate) const REQUESTS_MAX: u32 = 48;
 
 /// Why a request was not answered.
 #[derive(Debug, thiserror::Error)]

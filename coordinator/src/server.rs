@@ -29,7 +29,7 @@ use crate::{
     long_tasks::LongTasks,
     outcomes::AcceptedOutcomes,
     witnesses::Witnesses,
-    worker_link,
+    worker_link::WorkerLink,
 };
 
 /// How long a connection may take to say hello.
@@ -151,29 +151,35 @@ async fn own(core: Core, failure: oneshot::Sender<Arc<LedgerError>>, stop: Cance
 }
 
 async fn accept(mut listener: Listener, shared: Shared, tasks: TaskTracker) {
+    let shared = Arc::new(shared);
     loop {
         let connection = tokio::select! {
             () = shared.stop.cancelled() => break,
             connection = listener.accept() => connection,
         };
         let Some(connection) = connection else { break };
-        let shared = shared.clone();
+        let (shared, further) = (Arc::clone(&shared), tasks.clone());
         tasks.spawn(async move {
-            let stop = shared.stop.clone();
-            tokio::select! {
-                () = stop.cancelled() => {
-                    connection.close_and_tell(CloseCode::ShuttingDown, "the coordinator stops").await;
-                }
-                () = serve(connection.clone(), shared) => {}
-            }
+            let introduced = introduce(&connection, &shared, &further);
+            unless_stopped(&connection, &shared.stop, introduced).await;
         });
     }
     // Each connection's own task says farewell; waiting until QUIC has forgotten them all would take far longer.
     drop(listener);
 }
 
-/// Serves one connection from its hello to its end.
-async fn serve(connection: Connection, shared: Shared) {
+/// Does something for a connection, unless the coordinator stops first: then the peer is told so.
+async fn unless_stopped(connection: &Connection, stop: &CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => return,
+    }
+    connection.close_and_tell(CloseCode::ShuttingDown, "the coordinator stops").await;
+}
+
+/// Hears one connection's hello. Whoever is let in is served in a task of its own: that one lasts, and there are many, so it
+/// is spared the room that a hello takes.
+async fn introduce(connection: &Connection, shared: &Arc<Shared>, tasks: &TaskTracker) {
     let peer = connection.peer();
     let mut stream = match tokio::time::timeout(HELLO_TIMEOUT, connection.accept_stream()).await {
         Ok(Ok(stream)) => stream,
@@ -200,16 +206,30 @@ async fn serve(connection: Connection, shared: Shared) {
             return connection.close_and_tell(CloseCode::Refused, &error.to_string()).await;
         }
     };
+    if matches!(hello.introduction, Introduction::Client) {
+        connection.allow_streams(client_link::REQUESTS_MAX);
+    }
     let welcome = Welcome::Accepted { operator: operator.clone(), heartbeat_ms: shared.heartbeat_ms };
     if let Err(error) = stream.writer.send(&welcome).await {
         return debug!(peer = %peer.short(), %error, "a connection ended at its welcome");
     }
-    let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
+    let (connection, shared) = (connection.clone(), Arc::clone(shared));
     match hello.introduction {
         Introduction::Worker(introduction) => {
-            worker_link::serve(connection, stream, introduction, operator, session, &shared).await;
+            let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
+            let link = WorkerLink { connection, stream, session, shared };
+            if let Some(serving) = link.admit(introduction, operator).await {
+                tasks.spawn(serving);
+            }
         }
-        Introduction::Client => client_link::serve(connection, &shared).await,
+        Introduction::Client => {
+            tasks.spawn(async move {
+                let serving = client_link::serve(connection.clone(), &shared);
+                unless_stopped(&connection, &shared.stop, serving).await;
+                // The conversation that began with the hello ends with the connection.
+                drop(stream);
+            });
+        }
     }
 }
 

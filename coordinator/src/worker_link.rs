@@ -1,5 +1,7 @@
 //! One worker's connection: what it says is checked here, on its own task, before the owner hears of it.
 
+use std::sync::Arc;
+
 use protocol::{
     ballot::AuthenticBallot,
     bundle::{BallotBundle, Said},
@@ -22,47 +24,63 @@ use crate::{
     server::Shared,
 };
 
-/// Serves a worker that was let in until its connection ends.
-pub(crate) async fn serve(
-    connection: Connection,
-    stream: Stream,
-    introduction: WorkerIntroduction,
-    operator: String,
-    session: u64,
-    shared: &Shared,
-) {
-    let worker = connection.peer();
-    let (outbox, messages) = mpsc::channel(PEER_QUEUE_MAX);
-    let worker_in =
-        WorkerIn { worker, operator, introduction, outbox, connection: connection.clone(), session };
-    if shared.events.send(Event::WorkerIn(worker_in)).await.is_err() {
-        return;
+/// The connection of a worker that was let in.
+pub(crate) struct WorkerLink {
+    pub(crate) connection: Connection,
+    /// On which it said hello.
+    pub(crate) stream: Stream,
+    /// Counts the connections of this coordinator.
+    pub(crate) session: u64,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl WorkerLink {
+    /// Tells the owner of the worker. What is returned serves it until its connection ends; `None` when the coordinator stops.
+    ///
+    /// A thousand workers make a thousand of these, which wait most of the time: it keeps each thing once, and little.
+    pub(crate) async fn admit(
+        self,
+        introduction: WorkerIntroduction,
+        operator: String,
+    ) -> Option<impl Future<Output = ()> + use<>> {
+        let Self { connection, stream, session, shared } = self;
+        let worker = connection.peer();
+        let (outbox, mut messages) = mpsc::channel(PEER_QUEUE_MAX);
+        let worker_in =
+            WorkerIn { worker, operator, introduction, outbox, connection: connection.clone(), session };
+        shared.events.send(Event::WorkerIn(worker_in)).await.ok()?;
+        let Stream { mut writer, mut reader, .. } = stream;
+        Some(async move {
+            let end = tokio::select! {
+                end = read(&mut reader, worker, &shared) => end,
+                end = write(&mut writer, &mut messages) => end,
+                end = serve_blobs(&connection, &shared) => end,
+                () = shared.stop.cancelled() => End::Stopped,
+            };
+            match end {
+                End::Gone(reason) => debug!(worker = %worker.short(), %reason, "a worker's connection ended"),
+                End::BadInput(reason) => {
+                    warn!(worker = %worker.short(), %reason, "a worker sent what it must not; its connection is closed");
+                    connection.close(CloseCode::BadInput, &reason);
+                }
+                End::Stopped => {
+                    return connection.close_and_tell(CloseCode::ShuttingDown, "the coordinator stops").await;
+                }
+            }
+            // The owner is gone only when the coordinator stops.
+            let _ = shared.events.send(Event::WorkerOut { worker, session }).await;
+        })
     }
-    let Stream { writer, reader, .. } = stream;
-    let end = tokio::select! {
-        end = read(reader, &connection, shared) => end,
-        end = write(writer, messages) => end,
-        end = serve_blobs(&connection, shared) => end,
-    };
-    match end {
-        End::Gone(reason) => debug!(worker = %worker.short(), %reason, "a worker's connection ended"),
-        End::BadInput(reason) => {
-            warn!(worker = %worker.short(), %reason, "a worker sent what it must not; its connection is closed");
-            connection.close(CloseCode::BadInput, &reason);
-        }
-    }
-    // The owner is gone only when the coordinator stops.
-    let _ = shared.events.send(Event::WorkerOut { worker, session }).await;
 }
 
 /// Why a connection ended.
 enum End {
     Gone(String),
     BadInput(String),
+    Stopped,
 }
 
-async fn read(mut reader: FrameReader, connection: &Connection, shared: &Shared) -> End {
-    let worker = connection.peer();
+async fn read(reader: &mut FrameReader, worker: NodeId, shared: &Shared) -> End {
     loop {
         let message = match reader.next::<WorkerMessage>().await {
             Ok(Some(message)) => message,
@@ -70,13 +88,14 @@ async fn read(mut reader: FrameReader, connection: &Connection, shared: &Shared)
             Err(error) if error.is_bad_input() => return End::BadInput(error.to_string()),
             Err(error) => return End::Gone(error.to_string()),
         };
-        let word = match checked(worker, message) {
-            Ok(Some(word)) => word,
+        // Only then is there work in it; and what waits for a place would be kept twice.
+        let Ok(place) = shared.events.reserve().await else {
+            return End::Gone("the coordinator stops".to_owned());
+        };
+        match checked(worker, message) {
+            Ok(Some(word)) => place.send(Event::Heard { worker, word }),
             Ok(None) => return End::Gone("it said goodbye".to_owned()),
             Err(reason) => return End::BadInput(reason),
-        };
-        if shared.events.send(Event::Heard { worker, word }).await.is_err() {
-            return End::Gone("the coordinator stops".to_owned());
         }
     }
 }
@@ -119,7 +138,7 @@ fn checked_ballots(worker: NodeId, bundle: BallotBundle) -> Result<Vec<Said<Auth
     Ok(said)
 }
 
-async fn write(mut writer: FrameWriter, mut messages: mpsc::Receiver<Box<CoordinatorMessage>>) -> End {
+async fn write(writer: &mut FrameWriter, messages: &mut mpsc::Receiver<Box<CoordinatorMessage>>) -> End {
     while let Some(message) = messages.recv().await {
         let mut result = writer.feed(&message).await;
         while result.is_ok()
@@ -138,13 +157,13 @@ async fn write(mut writer: FrameWriter, mut messages: mpsc::Receiver<Box<Coordin
     End::Gone("another connection of the same worker took over".to_owned())
 }
 
-async fn serve_blobs(connection: &Connection, shared: &Shared) -> End {
+async fn serve_blobs(connection: &Connection, shared: &Arc<Shared>) -> End {
     loop {
         let mut stream = match connection.accept_stream().await {
             Ok(stream) => stream,
             Err(lost) => return End::Gone(lost.to_string()),
         };
-        let source = ForWorkers(shared.clone());
+        let source = ForWorkers(Arc::clone(shared));
         let worker = connection.peer();
         tokio::spawn(async move {
             let served = match stream.opening().await {
@@ -162,7 +181,7 @@ async fn serve_blobs(connection: &Connection, shared: &Shared) -> End {
 }
 
 /// What a worker may fetch: long tasks, accepted outcomes and those that are audited, certificates.
-struct ForWorkers(Shared);
+struct ForWorkers(Arc<Shared>);
 
 impl BlobSource for ForWorkers {
     async fn open(&self, name: BlobName) -> std::io::Result<Option<Blob>> {

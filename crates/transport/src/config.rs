@@ -92,15 +92,19 @@ pub struct ListenerConfig {
     pub connection: ConnectionConfig,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
-    /// Handshakes under way at a time, at least 1. From half of this on, a peer must first show that it receives at
-    /// its address; when all are taken, the oldest one gives way.
+    /// Handshakes under way at a time, at least 1; further peers wait. From half of this on, a peer must first show that it
+    /// receives at its address.
     pub handshakes_max: usize,
+    /// How long a handshake keeps its place while others wait for it: a few round trips of a peer that is far away.
+    pub handshake_turn: Duration,
     /// Connections at a time; further ones are told that the listener is full.
     pub connections_max: usize,
 }
 
-/// How many streams a peer of a listener may have open at a time. It has many peers, and each takes memory for so many.
-const LISTENER_STREAMS_MAX: u32 = 48;
+/// How many streams a peer of a listener may have open at a time. It has many peers, and each takes memory for so many; a few
+/// are enough for whoever talks on one of them and fetches a blob now and then. Others are allowed more when it is known who
+/// they are ([`Connection::allow_streams`](crate::Connection::allow_streams)).
+const LISTENER_STREAMS_MAX: u32 = 12;
 
 /// The largest datagram that a listener tries: the buffer of each connection grows to hold it, and by doubling to this one.
 const LISTENER_DATAGRAM_BYTES_MAX: u16 = 2400;
@@ -114,7 +118,8 @@ impl Default for ListenerConfig {
                 ..ConnectionConfig::default()
             },
             handshake_timeout: Duration::from_secs(10),
-            handshakes_max: 256,
+            handshakes_max: 64,
+            handshake_turn: Duration::from_millis(500),
             connections_max: WORKERS_MAX + CLIENTS_MAX,
         }
     }

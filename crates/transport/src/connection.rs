@@ -6,6 +6,7 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use protocol::identity::NodeId;
+use quinn::VarInt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::{
@@ -90,6 +91,11 @@ impl Connection {
     pub fn traffic(&self) -> Traffic {
         let stats = self.quic.stats();
         Traffic { sent_bytes: stats.udp_tx.bytes, received_bytes: stats.udp_rx.bytes }
+    }
+
+    /// Lets the peer have so many streams open at a time from now on, where the configuration lets it have fewer.
+    pub fn allow_streams(&self, streams_max: u32) {
+        self.quic.set_max_concurrent_bi_streams(VarInt::from_u32(streams_max));
     }
 
     /// Opens a stream and says what it is for. Waits while the peer allows no further stream.

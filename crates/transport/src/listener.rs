@@ -1,9 +1,10 @@
 //! The side that waits for connections, and stays reachable while others try to keep it busy.
 //!
-//! Handshakes run in tasks of their own, so a stalled one holds up nobody. Their number is bounded, and when all
-//! places are taken the oldest gives way: an honest handshake is over in a few round trips, a stalled one is old. From
-//! half of the bound on a peer must first prove that it receives at its address (QUIC's retry, which costs this side
-//! no memory), so forged addresses cannot fill the places at all.
+//! Handshakes run in tasks of their own, so a stalled one holds up nobody. Their number is bounded: each takes as much memory
+//! as a connection that lasts, and a thousand at once would take that twice. Whoever comes while all places are taken waits
+//! in a row. Each has its turn: an honest handshake is over in a few round trips, a stalled one gives way when its turn is
+//! over and somebody waits. From half of the bound on a peer must first prove that it receives at its address (QUIC's
+//! retry, which costs this side no memory), so forged addresses can fill neither the places nor the row.
 
 use std::{
     collections::VecDeque,
@@ -19,6 +20,7 @@ use socket2::SockRef;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::{AbortHandle, JoinSet},
+    time::{Instant, sleep_until},
 };
 use tracing::debug;
 
@@ -33,6 +35,8 @@ use crate::{
 const INCOMING_MAX: usize = 1024;
 /// Bytes that QUIC keeps for all of them.
 const INCOMING_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Of them, so many peers with a proven address may wait for a handshake's place; further ones are told to come again.
+const WAITING_MAX: usize = INCOMING_MAX / 2;
 /// Bytes that the system may hold for the listener's socket, each way.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// How long [`Listener::close`] waits for the peers to have been told.
@@ -72,7 +76,7 @@ pub struct ListenerStatistics {
     pub accepted: u64,
     /// Handshakes that failed: no key, another protocol version, too slow.
     pub handshakes_failed: u64,
-    /// Handshakes that gave way to younger ones.
+    /// Handshakes whose turn was over while others waited.
     pub handshakes_evicted: u64,
     /// Attempts that had to show first that they receive at their address.
     pub retried: u64,
@@ -89,8 +93,10 @@ pub struct Listener {
     /// One permit for each connection that may exist.
     places: Arc<Semaphore>,
     handshakes: JoinSet<Result<Established, HandshakeFailed>>,
-    /// The handshakes in the order in which they began; may hold some that are over.
-    by_age: VecDeque<AbortHandle>,
+    /// The handshakes in the order in which they began, and when that was; may hold some that are over.
+    by_age: VecDeque<(Instant, AbortHandle)>,
+    /// Who waits for a handshake's place, in the order in which they came. Each has shown that it receives at its address.
+    waiting: VecDeque<Incoming>,
     statistics: ListenerStatistics,
 }
 
@@ -130,6 +136,7 @@ impl Listener {
             places: Arc::new(Semaphore::new(places)),
             handshakes: JoinSet::new(),
             by_age: VecDeque::new(),
+            waiting: VecDeque::new(),
             statistics: ListenerStatistics::default(),
         })
     }
@@ -152,6 +159,8 @@ impl Listener {
     /// New handshakes begin only while this is awaited: the caller gives each connection a task of its own.
     pub async fn accept(&mut self) -> Option<Connection> {
         loop {
+            self.begin_waiting();
+            let turn_ends = self.turn_ends();
             tokio::select! {
                 Some(handshake) = self.handshakes.join_next() => match handshake {
                     Ok(Ok(established)) => {
@@ -163,7 +172,8 @@ impl Listener {
                     // Aborted: it gave way, and was counted when it did.
                     Err(_) => {}
                 },
-                incoming = self.endpoint.accept() => self.begin(incoming?),
+                incoming = self.endpoint.accept() => self.meet(incoming?),
+                () = sleep_until(turn_ends.unwrap_or_else(Instant::now)), if turn_ends.is_some() => self.evict_oldest(),
             }
         }
     }
@@ -176,30 +186,57 @@ impl Listener {
         let _ = tokio::time::timeout(FAREWELL_MAX, self.endpoint.wait_idle()).await;
     }
 
-    /// Starts a handshake, or answers that there is no room.
-    fn begin(&mut self, incoming: Incoming) {
+    /// Lets a peer wait for its handshake, has it prove its address first, or answers that there is no room.
+    fn meet(&mut self, incoming: Incoming) {
         if self.places.available_permits() == 0 {
-            self.statistics.refused_full += 1;
-            debug!(peer = %incoming.remote_address(), limit = self.config.connections_max, "full: refused a connection");
-            return incoming.refuse();
+            return self.refuse(incoming, self.config.connections_max);
         }
-        self.by_age.retain(|handshake| !handshake.is_finished());
-        let handshakes_max = self.config.handshakes_max.max(1);
-        if self.by_age.len() >= handshakes_max.div_ceil(2) && !incoming.remote_address_validated() {
+        let under_way = self.by_age.len();
+        if under_way >= self.handshakes_max().div_ceil(2) && !incoming.remote_address_validated() {
             self.statistics.retried += 1;
             if let Err(error) = incoming.retry() {
                 error.into_incoming().ignore();
             }
             return;
         }
-        if self.by_age.len() >= handshakes_max
-            && let Some(oldest) = self.by_age.pop_front()
+        if self.waiting.len() >= WAITING_MAX {
+            return self.refuse(incoming, WAITING_MAX);
+        }
+        self.waiting.push_back(incoming);
+    }
+
+    fn refuse(&mut self, incoming: Incoming, limit: usize) {
+        self.statistics.refused_full += 1;
+        debug!(peer = %incoming.remote_address(), limit, "full: refused a connection");
+        incoming.refuse();
+    }
+
+    /// Starts the handshakes of those who wait, as far as there are places.
+    fn begin_waiting(&mut self) {
+        self.by_age.retain(|(_, handshake)| !handshake.is_finished());
+        while self.by_age.len() < self.handshakes_max()
+            && let Some(incoming) = self.waiting.pop_front()
         {
+            let handshake = self.handshakes.spawn(shake_hands(incoming, self.config.handshake_timeout));
+            self.by_age.push_back((Instant::now(), handshake));
+        }
+    }
+
+    /// When the oldest handshake has had its turn; `None` while nobody waits for its place.
+    fn turn_ends(&self) -> Option<Instant> {
+        let (began, _) = self.by_age.front().filter(|_| !self.waiting.is_empty())?;
+        Some(*began + self.config.handshake_turn)
+    }
+
+    fn evict_oldest(&mut self) {
+        if let Some((_, oldest)) = self.by_age.pop_front() {
             self.statistics.handshakes_evicted += 1;
             oldest.abort();
         }
-        let limit = self.config.handshake_timeout;
-        self.by_age.push_back(self.handshakes.spawn(shake_hands(incoming, limit)));
+    }
+
+    fn handshakes_max(&self) -> usize {
+        self.config.handshakes_max.max(1)
     }
 
     /// Gives an established connection its place, or closes it where the last place has gone meanwhile.

@@ -17,6 +17,8 @@ pub struct FrameBuffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// Bytes that came since [`FrameBuffer::rest`].
+    came_bytes: usize,
 }
 
 impl FrameBuffer {
@@ -63,6 +65,16 @@ impl FrameBuffer {
     /// The first `count` bytes of [`FrameBuffer::room`] are now filled.
     pub fn filled(&mut self, count: usize) {
         self.end = (self.end + count).min(self.bytes.len());
+        self.came_bytes = self.came_bytes.saturating_add(count);
+    }
+
+    /// Nothing more comes for now: gives its memory back, if nothing waits in it and less came since the last rest than
+    /// half of what it can hold. So a stream that is idle holds none, and one that is busy keeps what it needs.
+    pub fn rest(&mut self) {
+        let came_bytes = std::mem::take(&mut self.came_bytes);
+        if self.start == self.end && came_bytes < self.bytes.len() / 2 {
+            *self = Self::new();
+        }
     }
 
     /// Takes as many of `bytes` as there is room for, and returns how many those are.

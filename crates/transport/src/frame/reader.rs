@@ -1,16 +1,24 @@
 //! Frames and plain bytes from a QUIC stream.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    mem::MaybeUninit,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use quinn::RecvStream;
+use quinn::{ReadError, RecvStream};
 use serde::de::DeserializeOwned;
+use tokio::io::ReadBuf;
 
 use super::{FrameBuffer, FrameError, append_within, name_of};
 use crate::stream::StreamError;
 
 /// Most bytes that [`FrameReader::next_bytes`] returns at a time.
 const CHUNK_BYTES_MAX: usize = 256 * 1024;
+/// Where there is no buffer, so many bytes are read at most before there is one.
+const FIRST_BYTES_MAX: usize = 4 * 1024;
 
 /// The receiving half of a stream. When it is dropped before its end, the peer is told to stop sending.
 #[derive(Debug)]
@@ -121,10 +129,30 @@ impl FrameReader {
         if self.ended {
             return Ok(false);
         }
-        match self.stream.read(self.buffer.room()).await.map_err(StreamError::from)? {
-            Some(count) => self.buffer.filled(count),
-            None => self.ended = true,
-        }
+        let count = poll_fn(|context| self.poll_fill(context)).await.map_err(StreamError::from)?;
+        self.ended = count == 0;
         Ok(!self.ended)
+    }
+
+    /// Reads what is there, and tells how many bytes it was; none at the stream's end. Most streams wait most of the time, and
+    /// without a buffer: what comes next is read over the stack.
+    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, ReadError>> {
+        if self.buffer.capacity_bytes() > 0 {
+            let read = self.stream.poll_read(context, self.buffer.room());
+            match read {
+                Poll::Ready(Ok(count)) => self.buffer.filled(count),
+                Poll::Ready(Err(_)) => {}
+                Poll::Pending => self.buffer.rest(),
+            }
+            return read;
+        }
+        let mut first = [const { MaybeUninit::uninit() }; FIRST_BYTES_MAX];
+        let mut first = ReadBuf::uninit(&mut first);
+        ready!(self.stream.poll_read_buf(context, &mut first))?;
+        let mut rest = first.filled();
+        while !rest.is_empty() {
+            rest = &rest[self.buffer.push(rest)..];
+        }
+        Poll::Ready(Ok(first.filled().len()))
     }
 }

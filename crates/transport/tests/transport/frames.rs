@@ -232,7 +232,30 @@ async fn a_reader_whose_wait_was_dropped_loses_nothing() {
     assert_eq!(soon(theirs.reader.require::<String>()).await.expect("it is whole"), "a value in pieces");
 }
 
-/// Feeds `bytes` in pieces of the given sizes and collects what comes out, up to the first error.
+#[test]
+fn a_buffer_with_nothing_in_it_gives_its_memory_back_unless_it_was_just_filled() {
+    let (long, short) = (text_of_body(9_000), "a heartbeat".to_owned());
+    let mut buffer = FrameBuffer::new();
+    let receive = |text: &String, buffer: &mut FrameBuffer| {
+        let frame = frame_of(&codec::encode(text));
+        let (first, mut rest) = frame.split_at(7);
+        assert_eq!(buffer.push(first), 7);
+        buffer.rest();
+        assert_eq!(buffer.waiting_bytes(), 7, "what waits stays");
+        while !rest.is_empty() {
+            rest = &rest[buffer.push(rest)..];
+        }
+        assert_eq!(buffer.next_frame::<String>().expect("a frame").as_ref(), Some(text));
+        buffer.rest();
+    };
+    receive(&long, &mut buffer);
+    assert!(buffer.capacity_bytes() >= 9_000, "as much may come again");
+    receive(&short, &mut buffer);
+    assert_eq!(buffer.capacity_bytes(), 0);
+    receive(&long, &mut buffer);
+}
+
+/// Feeds `bytes` in pieces of the given sizes, with a rest after some, and collects what comes out, up to the first error.
 fn decode_in_pieces(bytes: &[u8], sizes: &[usize]) -> (Vec<String>, Option<String>, usize) {
     let mut buffer = FrameBuffer::new();
     let (mut values, mut rest, mut capacity_max) = (Vec::new(), bytes, 0);
@@ -246,6 +269,9 @@ fn decode_in_pieces(bytes: &[u8], sizes: &[usize]) -> (Vec<String>, Option<Strin
                 Ok(None) => break,
                 Err(error) => return (values, Some(error.to_string()), capacity_max),
             }
+        }
+        if size.is_multiple_of(2) {
+            buffer.rest();
         }
         if rest.is_empty() {
             break;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::message::Request;
+use tokio::task::JoinSet;
 use transport::{ConnectionConfig, ConnectionLost, ListenerConfig, Opening, connect};
 
 use crate::{
@@ -27,6 +28,7 @@ async fn stalled_handshakes_do_not_keep_an_honest_node_out() {
     // Stalled handshakes would hold their places for a minute; there are eight, and forty stall.
     let mut listener = listen(ListenerConfig {
         handshakes_max: 8,
+        handshake_turn: Duration::from_millis(20),
         handshake_timeout: Duration::from_mins(1),
         ..ListenerConfig::default()
     });
@@ -61,6 +63,37 @@ async fn stalled_handshakes_do_not_keep_an_honest_node_out() {
     assert!(statistics.retried > 0, "no address had to be proven: {statistics:?}");
     assert!(statistics.handshakes_evicted > 0, "nothing gave way: {statistics:?}");
     drop(stalled);
+}
+
+#[tokio::test]
+async fn more_nodes_at_once_than_there_are_places_for_handshakes_wait_and_all_get_in() {
+    let mut listener = listen(ListenerConfig {
+        handshakes_max: 2,
+        handshake_turn: Duration::from_mins(1),
+        ..ListenerConfig::default()
+    });
+    let address = listener.local_address().to_string();
+    let nodes = 40;
+    let mut connecting = JoinSet::new();
+    for number in 0..nodes {
+        let address = address.clone();
+        // One attempt each: whoever is turned away fails the test.
+        connecting
+            .spawn(async move { connect(&key(100 + number), key(1).node_id(), &address, PATIENCE).await });
+    }
+    let (mut accepted, mut connected) = (Vec::new(), Vec::new());
+    soon(async {
+        while accepted.len() < usize::from(nodes) {
+            tokio::select! {
+                connection = listener.accept() => accepted.push(connection.expect("the listener is open")),
+                Some(node) = connecting.join_next() => connected.push(node.expect("it ran").expect("it gets in")),
+            }
+        }
+    })
+    .await;
+    let statistics = listener.statistics();
+    let turned_away = statistics.handshakes_evicted + statistics.handshakes_failed + statistics.refused_full;
+    assert_eq!((statistics.accepted, turned_away), (40, 0), "{statistics:?}");
 }
 
 #[tokio::test]
@@ -156,4 +189,19 @@ async fn a_peer_may_open_so_many_streams_and_no_more() {
     // The peer ends one, and the fourth gets its place.
     drop((stream, held));
     soon(fourth).await.expect("now it opens");
+}
+
+#[tokio::test]
+async fn a_peer_that_is_allowed_more_streams_opens_more() {
+    let pair = pair_with(ConnectionConfig { streams_max: 2, ..ConnectionConfig::default() }).await;
+    let mut open = vec![pair.stream(&ANY).await, pair.stream(&ANY).await];
+    let third = pair.client.open_stream(&ANY);
+    let mut third = std::pin::pin!(third);
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut third).await.is_err(), "a third one opened");
+    pair.server.allow_streams(5);
+    let third = soon(third).await.expect("now it opens");
+    open.push((third, soon(pair.server.accept_stream()).await.expect("and arrives")));
+    for _ in 0..2 {
+        open.push(pair.stream(&ANY).await);
+    }
 }
