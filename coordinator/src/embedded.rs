@@ -167,6 +167,7 @@ impl EmbeddedCluster {
             coordinator: self.key.node_id(),
             key: self.key.clone(),
             credential: None,
+            neighbours: self.neighbours.clone(),
         }
     }
 
