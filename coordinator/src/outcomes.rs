@@ -394,19 +394,19 @@ mod tests {
         let outcomes = AcceptedOutcomes::open(folder.path(), ledger.reader().clone(), Durability::Memory);
         let outcomes = outcomes.expect("a folder");
         let files = || fs::read_dir(folder.path().join("outcomes")).expect("the folder").count();
-        let [held, filed, after] = [HELD_BYTES_MAX - 1, ROW_OUTCOME_BYTES_MAX + 1, ROW_OUTCOME_BYTES_MAX + 2]
-            .map(|length| outcome(length));
-        for (digest, bytes) in [&held, &filed] {
+        let [held, on_disk, after] =
+            [HELD_BYTES_MAX - 1, ROW_OUTCOME_BYTES_MAX + 1, ROW_OUTCOME_BYTES_MAX + 2].map(outcome);
+        for (digest, bytes) in [&held, &on_disk] {
             outcomes.put(*digest, bytes.clone().into()).expect("room");
         }
         assert_eq!(files(), 1);
         assert_eq!(outcomes.in_memory(&held.0).map(|bytes| bytes.len()), Some(held.1.len()));
-        assert!(outcomes.in_memory(&filed.0).is_none());
+        assert!(outcomes.in_memory(&on_disk.0).is_none());
         assert!(outcomes.for_the_ledger(&held.0).is_none(), "the ledger has only its name");
         outcomes.remove(&held.0, None);
         assert!(outcomes.get(&held.0).is_none());
         outcomes.put(after.0, after.1.clone().into()).expect("room");
         assert!(outcomes.in_memory(&after.0).is_some() && files() == 1);
-        assert_eq!(outcomes.get(&filed.0), Some(filed.1.clone().into()));
+        assert_eq!(outcomes.get(&on_disk.0), Some(on_disk.1.clone().into()));
     }
 }

@@ -492,20 +492,20 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = OutcomeStore::open(folder.path(), false).expect("a fresh folder");
         let files = || fs::read_dir(folder.path().join("outcomes")).expect("the folder").count();
-        let put = |number: u8, length: usize| {
+        let kept = |number: u8, length: usize| {
             let bytes = vec![number; length];
             let digest = Outcome::digest_of_bytes(&bytes);
             store.put(task(number), Role::Alone, digest, bytes).expect("room");
             digest
         };
         let handed = |digest: Digest| store.at_hand(&BlobName::Outcome(digest)).map(|bytes| bytes.len());
-        let (long, filed) = (put(1, MEMORY_BYTES_MAX / 2), put(2, ROW_OUTCOME_BYTES_MAX + 1));
-        assert_eq!((files(), handed(long), handed(filed)), (1, Some(MEMORY_BYTES_MAX / 2), None));
+        let (long, on_disk) = (kept(1, MEMORY_BYTES_MAX / 2), kept(2, ROW_OUTCOME_BYTES_MAX + 1));
+        assert_eq!((files(), handed(long), handed(on_disk)), (1, Some(MEMORY_BYTES_MAX / 2), None));
         store.put_witness(long, vec![3; 8]).expect("room");
         let prover = protocol::identity::SecretKey::from_seed(&[1; 32]).node_id();
         assert_eq!(store.at_hand(&BlobName::Witness(long, prover)), Some(vec![3; 8].into()));
-        assert!(store.at_hand(&BlobName::Witness(filed, prover)).is_none());
-        let short = put(1, 8);
+        assert!(store.at_hand(&BlobName::Witness(on_disk, prover)).is_none());
+        let short = kept(1, 8);
         assert_eq!((handed(long), handed(short), files()), (None, Some(8), 1));
     }
 }
