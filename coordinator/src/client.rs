@@ -15,7 +15,7 @@ use protocol::{
     token::{Credential, Role, Token},
 };
 use tokio::sync::Mutex;
-use transport::{Connection, Opening, Stream, connect, identity};
+use transport::{Connection, ConnectionConfig, Opening, Stream, blob::Neighbours, connect_with, identity};
 
 pub use certificate::CertificateStream;
 pub use result::ResultStream;
@@ -47,6 +47,8 @@ pub struct Target {
     pub key: SecretKey,
     /// The proof, where the client's key is not the coordinator's own.
     pub credential: Option<Credential>,
+    /// The nodes that share this process with the client.
+    pub neighbours: Neighbours,
 }
 
 impl Target {
@@ -63,7 +65,8 @@ impl Target {
             }
             let key = identity::load_or_create(client_dir)?;
             let credential = Some(Credential::from(&token));
-            return Ok(Self { address: token.address, coordinator: token.coordinator, key, credential });
+            let (address, coordinator) = (token.address, token.coordinator);
+            return Ok(Self { address, coordinator, key, credential, neighbours: Neighbours::default() });
         }
         let key_file = coordinator_dir.join(identity::KEY_FILE);
         if !key_file.exists() {
@@ -75,7 +78,8 @@ impl Target {
             return Err(CommandError::Input(reason));
         }
         let key = identity::load_or_create(coordinator_dir)?;
-        Ok(Self { address: text.to_owned(), coordinator: key.node_id(), key, credential: None })
+        let (address, coordinator) = (text.to_owned(), key.node_id());
+        Ok(Self { address, coordinator, key, credential: None, neighbours: Neighbours::default() })
     }
 }
 
@@ -98,7 +102,10 @@ impl Client {
     /// # Errors
     /// [`CommandError`] when nobody answers.
     pub async fn connect(target: &Target) -> Result<Self, CommandError> {
-        let connection = connect(&target.key, target.coordinator, &target.address, CONNECT_TIMEOUT).await?;
+        let config =
+            ConnectionConfig { neighbours: target.neighbours.clone(), ..ConnectionConfig::default() };
+        let Target { key, coordinator, address, .. } = target;
+        let connection = connect_with(key, *coordinator, address, CONNECT_TIMEOUT, &config).await?;
         let hello = Hello {
             protocol_version: PROTOCOL_VERSION,
             credential: target.credential.clone(),
@@ -209,7 +216,7 @@ impl Client {
     ) -> Result<(JobId, JobProgress, ResultStream), CommandError> {
         let (job, mut stream) = self.submit_with(text, file, true).await?;
         let progress = progress_to_the_end(&mut stream, show).await?;
-        Ok((job, progress, ResultStream::begin(stream).await?))
+        Ok((job, progress, ResultStream::begin(&self.connection, stream).await?))
     }
 
     async fn submit_with(
@@ -250,7 +257,8 @@ impl Client {
     /// # Errors
     /// As [`Client::ask`].
     pub async fn result(&self, job: JobId, file: bool) -> Result<ResultStream, CommandError> {
-        ResultStream::begin(self.open(Request::Result { job, file }).await?).await
+        let stream = self.open(Request::Result { job, file }).await?;
+        ResultStream::begin(&self.connection, stream).await
     }
 
     /// Starts to collect the certificate of a job, without expression file and outcomes where `abridged`.

@@ -22,7 +22,10 @@ use tokio::{
     sync::{oneshot, watch},
 };
 use tracing::{debug, info};
-use transport::{Connection, FrameError, Opening, Stream, StreamError};
+use transport::{
+    Connection, FrameError, Opening, Stream, StreamError,
+    blob::{self, ServeError},
+};
 
 use crate::{
     certificate::{self, Extent},
@@ -59,7 +62,9 @@ enum Unanswered {
     Stream(#[from] StreamError),
     #[error("the coordinator stops")]
     Stopping,
-    #[error("a client may only send requests")]
+    #[error(transparent)]
+    Blob(#[from] ServeError),
+    #[error("a client may only send requests and ask for blobs")]
     NoRequest,
     #[error("a temporary file cannot be read: {0}")]
     Temporary(#[source] std::io::Error),
@@ -79,6 +84,10 @@ pub(crate) async fn serve(connection: Connection, shared: &Shared) {
         tokio::spawn(async move {
             let answered = match stream.opening().await {
                 Ok(Opening::Request(request)) => answer(&mut stream, request, client, &shared).await,
+                Ok(Opening::Blob(request)) => {
+                    let source = outcomes::ForClients(shared.outcomes);
+                    blob::serve(stream, request, &source).await.map(drop).map_err(Unanswered::from)
+                }
                 Ok(_) => Err(Unanswered::NoRequest),
                 Err(error) => Err(error.into()),
             };

@@ -1,6 +1,7 @@
 //! The embedded cluster: a coordinator and its workers in this process, over real QUIC on loopback.
 //!
-//! It is the same code as the real thing. What it cannot give is independence: one machine, one operator.
+//! It is the same code as the real thing, but that they hand each other blobs by way of the memory that they share. What it
+//! cannot give is independence: one machine, one operator.
 
 pub mod recheck;
 
@@ -12,7 +13,7 @@ use protocol::{
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use transport::{ConnectionConfig, identity};
+use transport::{ConnectionConfig, blob::Neighbours, identity};
 use verdict::{Config, liveness::Rhythm};
 use worker::{
     checkpoints::CHECKPOINT_EVERY_DEFAULT, config::WorkerConfig, gpus::Gpus, misbehave::Misbehaviour,
@@ -37,6 +38,7 @@ pub struct EmbeddedCluster {
     stop: CancellationToken,
     key: SecretKey,
     gpus: Vec<String>,
+    neighbours: Neighbours,
     // Removed when the cluster is gone.
     folder: tempfile::TempDir,
 }
@@ -77,12 +79,13 @@ impl EmbeddedCluster {
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
         let config =
             Config { electorate_closed: true, liveness: Some(Rhythm::default()), ..Config::default() };
-        let server = server::start(&key, listen, &coordinator_dir, composition.durability, config, &stop)?;
+        let (durability, neighbours) = (composition.durability, Neighbours::default());
+        let server = server::start(&key, listen, &coordinator_dir, durability, config, &neighbours, &stop)?;
         let stop_workers = stop.child_token();
         let gpus = if composition.gpu { open_gpus().await } else { Gpus::default() };
         let names = gpus.introductions().into_iter().map(|engine| engine.device).collect();
         let workers = JoinSet::new();
-        let mut cluster = Self { server, workers, stop_workers, stop, key, gpus: names, folder };
+        let mut cluster = Self { server, workers, stop_workers, stop, key, gpus: names, neighbours, folder };
         let (mut gpus, no_gpus) = (Arc::new(gpus), Arc::new(Gpus::default()));
         let total = composition.workers + u32::from(composition.liar);
         let threads = worker::config::threads_available().get() / composition.workers.max(1) as usize;
@@ -121,7 +124,11 @@ impl EmbeddedCluster {
             gpus,
             checkpoint_every: CHECKPOINT_EVERY_DEFAULT,
             misbehaviour,
-            connection: ConnectionConfig::default(),
+            connection: ConnectionConfig {
+                neighbours: self.neighbours.clone(),
+                ..ConnectionConfig::default()
+            },
+            outlives: false,
         };
         self.workers.spawn(worker::service::run(config, self.stop_workers.child_token()));
     }
@@ -160,6 +167,7 @@ impl EmbeddedCluster {
             coordinator: self.key.node_id(),
             key: self.key.clone(),
             credential: None,
+            neighbours: self.neighbours.clone(),
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod admission;
 pub mod arguments;
+pub mod at_hand;
 pub mod bench;
 pub mod certificate;
 pub mod client;

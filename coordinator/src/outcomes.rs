@@ -3,7 +3,8 @@
 //!
 //! Whatever is read back is whole or absent: a file appears under its name only when it is complete, and a row is read once
 //! the ledger has it; until then its bytes stay here. Jobs share an outcome that they have in common, and it stays until
-//! the last of them has forgotten it.
+//! the last of them has forgotten it. Where the ledger ends with the program, nothing need outlive it: long ones stay in memory
+//! as well, as far as there is room.
 
 use std::{
     collections::HashMap,
@@ -22,13 +23,18 @@ use protocol::{
 use tracing::warn;
 use transport::blob::Blob;
 
-use crate::ledger::{Reader, ShortOutcome};
+use crate::ledger::{Durability, Reader, ShortOutcome};
+
+/// How many bytes of long outcomes stay in memory together, where nothing need outlive the program.
+const HELD_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// The accepted outcomes of one coordinator.
 #[derive(Debug)]
 pub struct AcceptedOutcomes {
     folder: PathBuf,
     ledger: Reader,
+    /// How many bytes of long outcomes stay in memory.
+    held_bytes_max: usize,
     kept: RwLock<HashMap<Digest, Kept>>,
 }
 
@@ -52,6 +58,8 @@ enum Place {
     },
     /// A long one.
     File,
+    /// A long one that need not outlive the program.
+    Held(Bytes),
 }
 
 impl Kept {
@@ -66,23 +74,29 @@ impl Kept {
 }
 
 impl AcceptedOutcomes {
-    /// Opens the folder `outcomes` in a state directory; `ledger` has the rows.
+    /// Opens the folder `outcomes` in a state directory; `ledger` has the rows, for as long as `durability` says.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn open(state_dir: &Path, ledger: Reader) -> io::Result<Self> {
+    pub fn open(state_dir: &Path, ledger: Reader, durability: Durability) -> io::Result<Self> {
         let folder = state_dir.join("outcomes");
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder, ledger, kept: RwLock::default() })
+        let held_bytes_max = match durability {
+            Durability::Synced => 0,
+            Durability::Memory => HELD_BYTES_MAX,
+        };
+        Ok(Self { folder, ledger, held_bytes_max, kept: RwLock::default() })
     }
 
     /// Keeps an outcome under its digest, which the caller has checked, for one more holder. Blocks on the disk for
-    /// long ones. One that [`AcceptedOutcomes::in_memory`] has is to be written to the ledger.
+    /// long ones. One that [`AcceptedOutcomes::for_the_ledger`] has is to be written to the ledger.
     ///
     /// # Errors
     /// When the disk refuses; then there is no further holder.
-    pub fn put(&self, digest: Digest, bytes: Vec<u8>) -> io::Result<()> {
-        let file = if bytes.len() > ROW_OUTCOME_BYTES_MAX {
+    pub fn put(&self, digest: Digest, bytes: Bytes) -> io::Result<()> {
+        let is_long = bytes.len() > ROW_OUTCOME_BYTES_MAX;
+        let is_held = is_long && self.has_room_for(bytes.len());
+        let file = if is_long && !is_held {
             let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
             io::Write::write_all(&mut file, &bytes)?;
             // What is named in the ledger must outlive a loss of power too.
@@ -95,7 +109,7 @@ impl AcceptedOutcomes {
         if let Some(known) = kept.get_mut(&digest) {
             known.holders += 1;
             if let Place::Row { bytes: unwritten, .. } = &mut known.place {
-                *unwritten = Some(bytes.into());
+                *unwritten = Some(bytes);
             }
             return Ok(());
         }
@@ -104,11 +118,23 @@ impl AcceptedOutcomes {
                 file.persist(self.path(&digest)).map_err(|error| error.error)?;
                 Place::File
             }
-            None if bytes.len() <= INLINE_OUTCOME_BYTES_MAX => Place::Memory(bytes.into()),
-            None => Place::Row { rows: Vec::new(), bytes: Some(bytes.into()) },
+            None if is_held => Place::Held(bytes),
+            None if bytes.len() <= INLINE_OUTCOME_BYTES_MAX => Place::Memory(bytes),
+            None => Place::Row { rows: Vec::new(), bytes: Some(bytes) },
         };
         kept.insert(digest, Kept { holders: 1, place });
         Ok(())
+    }
+
+    /// Whether so many bytes of a long outcome may stay in memory.
+    fn has_room_for(&self, count: usize) -> bool {
+        if count > self.held_bytes_max {
+            return false;
+        }
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let held =
+            kept.values().map(|known| if let Place::Held(bytes) = &known.place { bytes.len() } else { 0 });
+        held.sum::<usize>() <= self.held_bytes_max - count
     }
 
     /// The ledger has the row of this job, which holds the outcome.
@@ -186,6 +212,11 @@ impl AcceptedOutcomes {
         }
     }
 
+    /// What the ledger is to have of the outcome with this digest: all of it, unless it is long.
+    pub fn for_the_ledger(&self, digest: &Digest) -> Option<Bytes> {
+        self.in_memory(digest).filter(|bytes| bytes.len() <= ROW_OUTCOME_BYTES_MAX)
+    }
+
     /// The outcome with this digest as a blob, without holding a long one in memory.
     ///
     /// # Errors
@@ -206,7 +237,9 @@ impl AcceptedOutcomes {
     fn find(&self, digest: &Digest) -> Option<Found> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         Some(match &kept.get(digest)?.place {
-            Place::Memory(bytes) | Place::Row { bytes: Some(bytes), .. } => Found::Memory(bytes.clone()),
+            Place::Memory(bytes) | Place::Held(bytes) | Place::Row { bytes: Some(bytes), .. } => {
+                Found::Memory(bytes.clone())
+            }
             Place::Row { rows, bytes: None } => Found::Row(rows.clone()),
             Place::File => Found::File,
         })
@@ -266,7 +299,8 @@ mod tests {
     fn open(state_dir: &Path) -> (AcceptedOutcomes, Ledger) {
         let ledger =
             Ledger::open(state_dir, &SecretKey::from_seed(&[7; 32]), Durability::Synced).expect("a ledger");
-        (AcceptedOutcomes::open(state_dir, ledger.reader().clone()).expect("a folder"), ledger)
+        let outcomes = AcceptedOutcomes::open(state_dir, ledger.reader().clone(), Durability::Synced);
+        (outcomes.expect("a folder"), ledger)
     }
 
     fn outcome(length: usize) -> (Digest, Vec<u8>) {
@@ -286,8 +320,8 @@ mod tests {
         let (outcomes, _ledger) = open(folder.path());
         for length in [10, MIDDLE, ROW_OUTCOME_BYTES_MAX + 1] {
             let (digest, bytes) = outcome(length);
-            outcomes.put(digest, bytes.clone()).expect("room");
-            outcomes.put(digest, bytes.clone()).expect("room");
+            outcomes.put(digest, bytes.clone().into()).expect("room");
+            outcomes.put(digest, bytes.clone().into()).expect("room");
             outcomes.remove(&digest, None);
             assert_eq!(outcomes.get(&digest), Some(bytes.into()));
             outcomes.remove(&digest, None);
@@ -304,7 +338,7 @@ mod tests {
         let (digest, bytes) = outcome(MIDDLE);
         let [first, second] = [JobId([1; 16]), JobId([2; 16])];
         for job in [first, second] {
-            outcomes.put(digest, bytes.clone()).expect("room");
+            outcomes.put(digest, bytes.clone().into()).expect("room");
             assert!(outcomes.in_memory(&digest).is_some(), "the row of {job} is not written");
             write(&mut ledger, job, (digest, bytes.clone()));
             outcomes.written(job, &digest);
@@ -324,9 +358,9 @@ mod tests {
         let (outcomes, mut ledger) = open(folder.path());
         let (digest, bytes) = outcome(MIDDLE);
         let job = JobId([1; 16]);
-        outcomes.put(digest, bytes.clone()).expect("room");
+        outcomes.put(digest, bytes.clone().into()).expect("room");
         write(&mut ledger, job, (digest, bytes.clone()));
-        outcomes.put(digest, bytes.clone()).expect("room");
+        outcomes.put(digest, bytes.clone().into()).expect("room");
         outcomes.written(job, &digest);
         outcomes.remove(&digest, None);
         assert!(outcomes.in_memory(&digest).is_none());
@@ -351,5 +385,28 @@ mod tests {
             assert_eq!(outcomes.in_memory(&digest).is_some(), length == 10);
             assert_eq!(outcomes.get(&digest), Some(bytes.into()));
         }
+    }
+
+    #[test]
+    fn long_outcomes_stay_in_memory_as_far_as_there_is_room_where_the_ledger_ends_with_the_program() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (_, ledger) = open(folder.path());
+        let outcomes = AcceptedOutcomes::open(folder.path(), ledger.reader().clone(), Durability::Memory);
+        let outcomes = outcomes.expect("a folder");
+        let files = || fs::read_dir(folder.path().join("outcomes")).expect("the folder").count();
+        let [held, on_disk, after] =
+            [HELD_BYTES_MAX - 1, ROW_OUTCOME_BYTES_MAX + 1, ROW_OUTCOME_BYTES_MAX + 2].map(outcome);
+        for (digest, bytes) in [&held, &on_disk] {
+            outcomes.put(*digest, bytes.clone().into()).expect("room");
+        }
+        assert_eq!(files(), 1);
+        assert_eq!(outcomes.in_memory(&held.0).map(|bytes| bytes.len()), Some(held.1.len()));
+        assert!(outcomes.in_memory(&on_disk.0).is_none());
+        assert!(outcomes.for_the_ledger(&held.0).is_none(), "the ledger has only its name");
+        outcomes.remove(&held.0, None);
+        assert!(outcomes.get(&held.0).is_none());
+        outcomes.put(after.0, after.1.clone().into()).expect("room");
+        assert!(outcomes.in_memory(&after.0).is_some() && files() == 1);
+        assert_eq!(outcomes.get(&on_disk.0), Some(on_disk.1.clone().into()));
     }
 }

@@ -109,13 +109,17 @@ pub async fn collect(
             certificate.outcome(bytes.as_deref())?;
             certificate.absent(absent);
         }
-        let outcome = match bytes {
-            Some(bytes) => {
-                Some(Outcome::to_show(&bytes, bytes.len()).map_err(|error| damaged(&error.to_string()))?)
+        let pushed = match bytes.as_deref().map(|bytes| (bytes, Outcome::digits_in(bytes))) {
+            None => assembler.push(None, &mut value),
+            // As long as all the rest together, and written from where they lie.
+            Some((_, Some(digits))) => assembler.push_text(digits, &mut value),
+            Some((bytes, None)) => {
+                let outcome = Outcome::to_show(bytes, bytes.len());
+                let outcome = outcome.map_err(|error| damaged(&error.to_string()))?;
+                assembler.push(Some(&outcome), &mut value)
             }
-            None => None,
         };
-        assembler.push(outcome.as_ref(), &mut value).map_err(failed)?;
+        pushed.map_err(failed)?;
         assembler.skip(absent, &mut value).map_err(failed)?;
     }
     let counts = assembler.finish(&mut value).map_err(failed)?;

@@ -18,11 +18,12 @@ use protocol::{
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info, warn};
-use transport::{CloseCode, Connection, ListenError, Listener, ListenerConfig, Opening};
+use transport::{CloseCode, Connection, ListenError, Listener, ListenerConfig, Opening, blob::Neighbours};
 use verdict::Config;
 
 use crate::{
     admission::Admission,
+    at_hand::AtHand,
     client_link,
     core::{Core, Event, RestoreError},
     ledger::{Durability, Ledger, LedgerError, Reader},
@@ -95,7 +96,7 @@ pub struct Server {
     pub failed: oneshot::Receiver<Arc<LedgerError>>,
 }
 
-/// Starts a coordinator; it runs until `stop` is cancelled.
+/// Starts a coordinator, beside the neighbours that it has in this process; it runs until `stop` is cancelled.
 ///
 /// # Errors
 /// [`ServeError`] when it cannot listen or keep its state.
@@ -105,20 +106,25 @@ pub fn start(
     state_dir: &Path,
     durability: Durability,
     config: Config,
+    neighbours: &Neighbours,
     stop: &CancellationToken,
 ) -> Result<Server, ServeError> {
     let state = |source| ServeError::State { path: state_dir.display().to_string(), source };
     let admission = Arc::new(Admission::open(key.clone(), state_dir).map_err(state)?);
-    let listener = Listener::bind(key, listen, ListenerConfig::default())?;
+    let mut listening = ListenerConfig::default();
+    listening.connection.neighbours = neighbours.clone();
+    let listener = Listener::bind(key, listen, listening)?;
     let address = listener.local_address();
     let long_tasks = Arc::<LongTasks>::default();
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| ServeError::Random(error.to_string()))?;
     let ledger = Ledger::open(state_dir, key, durability)?;
     let reader = ledger.reader().clone();
-    let outcomes = Arc::new(AcceptedOutcomes::open(state_dir, reader.clone()).map_err(state)?);
+    let outcomes = Arc::new(AcceptedOutcomes::open(state_dir, reader.clone(), durability).map_err(state)?);
     let witnesses = Arc::new(Witnesses::open(state_dir).map_err(state)?);
     let shelves = (Arc::clone(&outcomes), Arc::clone(&witnesses));
+    let at_hand = AtHand { outcomes: Arc::clone(&outcomes), witnesses: Arc::clone(&witnesses) };
+    neighbours.introduce(key.node_id(), Arc::new(at_hand));
     let (core, events) = Core::new(config, seed, ledger, shelves, Arc::clone(&long_tasks))?;
     let tasks = TaskTracker::new();
     let (failure, failed) = oneshot::channel();

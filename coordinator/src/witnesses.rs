@@ -50,12 +50,12 @@ impl Witnesses {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn put(&self, outcome: Digest, prover: NodeId, bytes: Vec<u8>) -> io::Result<()> {
+    pub fn put(&self, outcome: Digest, prover: NodeId, bytes: Bytes) -> io::Result<()> {
         self.remove(outcome, prover);
         let mut in_memory = self.in_memory();
         let held: usize = in_memory.values().map(Bytes::len).sum();
         if bytes.len() <= MEMORY_BYTES_MAX - held {
-            in_memory.insert((outcome, prover), bytes.into());
+            in_memory.insert((outcome, prover), bytes);
             return Ok(());
         }
         drop(in_memory);
@@ -73,13 +73,17 @@ impl Witnesses {
         let _ = fs::remove_file(self.path(outcome, prover));
     }
 
+    /// The witness, if it is in memory.
+    pub fn at_hand(&self, outcome: Digest, prover: NodeId) -> Option<Bytes> {
+        self.in_memory().get(&(outcome, prover)).cloned()
+    }
+
     /// The witness as a blob, if it is here.
     ///
     /// # Errors
     /// When the disk fails.
     pub async fn open_blob(&self, outcome: Digest, prover: NodeId) -> io::Result<Option<Blob>> {
-        let bytes = self.in_memory().get(&(outcome, prover)).cloned();
-        match bytes {
+        match self.at_hand(outcome, prover) {
             Some(bytes) => Ok(Some(Blob::Memory(bytes))),
             None => Blob::from_file(&self.path(outcome, prover)).await,
         }
@@ -103,15 +107,15 @@ mod tests {
         let prover = SecretKey::from_seed(&[1; 32]).node_id();
         let [long, short, last] = [1, 2, 3].map(|number| Digest([number; 32]));
         let files = || fs::read_dir(folder.path().join("witnesses")).expect("the folder").count();
-        witnesses.put(long, prover, vec![7; MEMORY_BYTES_MAX - 1]).expect("room");
-        witnesses.put(short, prover, vec![8; 2]).expect("room on the disk");
+        witnesses.put(long, prover, vec![7; MEMORY_BYTES_MAX - 1].into()).expect("room");
+        witnesses.put(short, prover, vec![8; 2].into()).expect("room on the disk");
         assert_eq!(files(), 1);
         for (name, length) in [(long, MEMORY_BYTES_MAX as u64 - 1), (short, 2)] {
             let blob = witnesses.open_blob(name, prover).await.expect("it is read").expect("it is there");
             assert_eq!(blob.length_bytes(), length);
         }
         witnesses.remove(long, prover);
-        witnesses.put(last, prover, vec![9; 2]).expect("room");
+        witnesses.put(last, prover, vec![9; 2].into()).expect("room");
         assert_eq!(files(), 1);
         for name in [short, last] {
             witnesses.remove(name, prover);

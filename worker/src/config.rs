@@ -29,6 +29,8 @@ pub struct WorkerConfig {
     pub checkpoint_every: Duration,
     /// A drill, if any.
     pub misbehaviour: Option<Misbehaviour>,
+    /// Whether its outcomes must outlive it; else they stay in memory as far as there is room.
+    pub outlives: bool,
     /// How its connection behaves.
     pub connection: ConnectionConfig,
 }

@@ -140,6 +140,7 @@ fn join(arguments: Join) -> Result<ExitCode, ProgramError> {
         gpus: Arc::new(gpus),
         checkpoint_every: arguments.checkpoint_every,
         misbehaviour: arguments.misbehave,
+        outlives: true,
         connection: ConnectionConfig::default(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

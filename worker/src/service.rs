@@ -66,7 +66,8 @@ pub enum WorkerError {
 /// [`WorkerError`] when it cannot start, or is refused for good.
 pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), WorkerError> {
     let key = identity::load_or_create(&config.state_dir)?;
-    let store = Arc::new(OutcomeStore::open(&config.state_dir)?);
+    let store = Arc::new(OutcomeStore::open(&config.state_dir, config.outlives)?);
+    config.connection.neighbours.introduce(key.node_id(), Arc::<OutcomeStore>::clone(&store));
     let (completed, completions) = mpsc::channel(PEER_QUEUE_MAX);
     let runtime = tokio::runtime::Handle::current();
     let executor = Executor::new(&config, Arc::clone(&store), completed, runtime)?;

@@ -2,7 +2,7 @@
 //!
 //! Long outcomes are files named by their task, so that a correction replaces the very file that was wrong. Short ones, and
 //! those of tasks that come by the thousand, stay in memory: a file for each would cost more than computing it. Both are
-//! bounded; the oldest go first.
+//! bounded; the oldest go first. Where nothing need outlive the worker, long ones stay in memory too, as far as there is room.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,7 +19,7 @@ use protocol::{
     outcome::Outcome,
     task::{Task, TaskId},
 };
-use transport::blob::{Blob, BlobSource};
+use transport::blob::{Blob, BlobSource, Neighbour};
 
 use crate::traces::Traces;
 
@@ -40,6 +40,8 @@ pub struct OutcomeStore {
     folder: PathBuf,
     /// What audits of outcomes need and memory has no room for, in files named by the outcome's digest.
     witnesses: PathBuf,
+    /// Whether long outcomes must outlive the worker.
+    outlives: bool,
     kept: Mutex<Kept>,
     traces: Traces,
 }
@@ -115,11 +117,12 @@ pub struct StoreError {
 }
 
 impl OutcomeStore {
-    /// Opens the folder `outcomes` in a worker's state directory, with what an earlier run left there.
+    /// Opens the folder `outcomes` in a worker's state directory, with what an earlier run left there. `outlives` says whether the
+    /// next run must find what this one keeps.
     ///
     /// # Errors
     /// [`StoreError`] when the folder can be neither made nor read.
-    pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
+    pub fn open(state_dir: &Path, outlives: bool) -> Result<Self, StoreError> {
         let folder = state_dir.join("outcomes");
         let failed = |source| StoreError { folder: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(failed)?;
@@ -138,7 +141,7 @@ impl OutcomeStore {
             Ok(()) | Err(_) => {}
         }
         fs::create_dir_all(&witnesses).map_err(failed)?;
-        Ok(Self { folder, witnesses, kept: Mutex::new(kept), traces: Traces::default() })
+        Ok(Self { folder, witnesses, outlives, kept: Mutex::new(kept), traces: Traces::default() })
     }
 
     /// Keeps the outcome of a task in place of any earlier one.
@@ -146,14 +149,24 @@ impl OutcomeStore {
     /// # Errors
     /// [`StoreError`] when the disk refuses; then the earlier one stands.
     pub fn put(&self, task: TaskId, role: Role, digest: Digest, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.put_in(bytes.len() <= role.memory_bytes_max(), task, digest, bytes)
+        let in_memory = bytes.len() <= role.memory_bytes_max() || self.has_room_for(bytes.len());
+        // What stays in memory stays without the room that is left behind it, which no bound counts.
+        let bytes = if in_memory { bytes.into_boxed_slice().into() } else { bytes.into() };
+        self.put_in(in_memory, task, digest, bytes)
+    }
+
+    /// Whether so many bytes of a long outcome may stay in memory: in half of the room, so that short ones that come later do not
+    /// drive it out.
+    fn has_room_for(&self, count: usize) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.outlives && kept.bytes.saturating_add(count) <= MEMORY_BYTES_MAX / 2
     }
 
     /// Puts the accepted outcome of a task where another one is.
     ///
     /// # Errors
     /// As [`OutcomeStore::put`].
-    pub fn correct(&self, task: TaskId, accepted: Digest, bytes: Vec<u8>) -> Result<(), StoreError> {
+    pub fn correct(&self, task: TaskId, accepted: Digest, bytes: Bytes) -> Result<(), StoreError> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let was_in_memory =
             kept.by_task.get(&task).is_some_and(|entry| matches!(entry.place, Place::Memory(_)));
@@ -162,17 +175,10 @@ impl OutcomeStore {
         self.put_in(bytes.len() <= role.memory_bytes_max(), task, accepted, bytes)
     }
 
-    fn put_in(
-        &self,
-        in_memory: bool,
-        task: TaskId,
-        digest: Digest,
-        bytes: Vec<u8>,
-    ) -> Result<(), StoreError> {
+    fn put_in(&self, in_memory: bool, task: TaskId, digest: Digest, bytes: Bytes) -> Result<(), StoreError> {
         let failed = |source| StoreError { folder: self.folder.clone(), source };
         let place = if in_memory {
-            // Without the room that is left behind them, which no bound counts.
-            Place::Memory(Bytes::from(bytes.into_boxed_slice()))
+            Place::Memory(bytes)
         } else {
             let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
             io::Write::write_all(&mut file, &bytes).map_err(failed)?;
@@ -279,6 +285,19 @@ enum Located {
     File(PathBuf),
 }
 
+impl Neighbour for OutcomeStore {
+    fn at_hand(&self, name: &BlobName) -> Option<Bytes> {
+        match name {
+            BlobName::Outcome(digest) => match self.locate(digest)? {
+                Located::Memory(bytes) => Some(bytes),
+                Located::File(_) => None,
+            },
+            BlobName::Witness(outcome, _) => self.known_witness(outcome)?.1,
+            BlobName::Task(_) | BlobName::Trace(..) | BlobName::Certificate(..) => None,
+        }
+    }
+}
+
 /// Outcomes are served as they stand on the disk; whoever receives one checks its digest.
 impl BlobSource for OutcomeStore {
     async fn open(&self, name: BlobName) -> io::Result<Option<Blob>> {
@@ -377,7 +396,7 @@ mod tests {
     #[test]
     fn an_outcome_is_found_by_its_digest_until_it_is_replaced() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+        let store = OutcomeStore::open(folder.path(), true).expect("a fresh folder");
         for (wrong, right) in [(vec![1; 10], vec![2; 10]), (long(1), long(2)), (long(3), vec![4; 5])] {
             let before = put(&store, 7, &wrong);
             assert_eq!(get(&store, &before), Some(wrong));
@@ -391,21 +410,21 @@ mod tests {
     #[test]
     fn what_took_long_to_compute_is_a_file_and_so_is_what_replaces_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+        let store = OutcomeStore::open(folder.path(), true).expect("a fresh folder");
         let bytes = vec![1; INLINE_OUTCOME_BYTES_MAX + 1];
         store.put(task(1), Role::Alone, Outcome::digest_of_bytes(&bytes), bytes).expect("room");
         let right = vec![2; INLINE_OUTCOME_BYTES_MAX + 2];
         let accepted = Outcome::digest_of_bytes(&right);
-        store.correct(task(1), accepted, right.clone()).expect("room");
-        let again = OutcomeStore::open(folder.path()).expect("the same folder");
+        store.correct(task(1), accepted, right.clone().into()).expect("room");
+        let again = OutcomeStore::open(folder.path(), true).expect("the same folder");
         assert_eq!(get(&again, &accepted), Some(right));
     }
 
     #[test]
     fn long_outcomes_survive_a_restart() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let digest = put(&OutcomeStore::open(folder.path()).expect("a fresh folder"), 1, &long(5));
-        let store = OutcomeStore::open(folder.path()).expect("the same folder");
+        let digest = put(&OutcomeStore::open(folder.path(), true).expect("a fresh folder"), 1, &long(5));
+        let store = OutcomeStore::open(folder.path(), true).expect("the same folder");
         assert_eq!(get(&store, &digest), Some(long(5)));
     }
 
@@ -429,7 +448,7 @@ mod tests {
     #[tokio::test]
     async fn witnesses_are_served_from_memory_or_a_file_and_the_oldest_make_room() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+        let store = OutcomeStore::open(folder.path(), true).expect("a fresh folder");
         let files = || fs::read_dir(folder.path().join("witnesses")).expect("the folder").count();
         let outcome = |number: u8| Digest([number; 32]);
         let length = async |number: u8| {
@@ -450,7 +469,7 @@ mod tests {
     #[test]
     fn the_oldest_long_outcome_makes_room() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+        let store = OutcomeStore::open(folder.path(), true).expect("a fresh folder");
         let oldest = fill(&store, FILES_MAX + 1, ROW_OUTCOME_BYTES_MAX + 1);
         assert_eq!(get(&store, &oldest), None);
         assert_eq!(fs::read_dir(folder.path().join("outcomes")).expect("the folder").count(), FILES_MAX);
@@ -459,12 +478,34 @@ mod tests {
     #[test]
     fn what_is_kept_in_memory_is_bounded_by_its_bytes_and_makes_no_files() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+        let store = OutcomeStore::open(folder.path(), true).expect("a fresh folder");
         let room = MEMORY_BYTES_MAX / ROW_OUTCOME_BYTES_MAX;
         let oldest = fill(&store, room, ROW_OUTCOME_BYTES_MAX);
         assert!(get(&store, &oldest).is_some());
         put(&store, 255, &[1]);
         assert_eq!(get(&store, &oldest), None);
         assert_eq!(fs::read_dir(folder.path().join("outcomes")).expect("the folder").count(), 0);
+    }
+
+    #[test]
+    fn what_need_not_outlive_the_worker_stays_in_memory_while_there_is_room_and_is_handed_to_neighbours() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = OutcomeStore::open(folder.path(), false).expect("a fresh folder");
+        let files = || fs::read_dir(folder.path().join("outcomes")).expect("the folder").count();
+        let kept = |number: u8, length: usize| {
+            let bytes = vec![number; length];
+            let digest = Outcome::digest_of_bytes(&bytes);
+            store.put(task(number), Role::Alone, digest, bytes).expect("room");
+            digest
+        };
+        let handed = |digest: Digest| store.at_hand(&BlobName::Outcome(digest)).map(|bytes| bytes.len());
+        let (long, on_disk) = (kept(1, MEMORY_BYTES_MAX / 2), kept(2, ROW_OUTCOME_BYTES_MAX + 1));
+        assert_eq!((files(), handed(long), handed(on_disk)), (1, Some(MEMORY_BYTES_MAX / 2), None));
+        store.put_witness(long, vec![3; 8]).expect("room");
+        let prover = protocol::identity::SecretKey::from_seed(&[1; 32]).node_id();
+        assert_eq!(store.at_hand(&BlobName::Witness(long, prover)), Some(vec![3; 8].into()));
+        assert!(store.at_hand(&BlobName::Witness(on_disk, prover)).is_none());
+        let short = kept(1, 8);
+        assert_eq!((handed(long), handed(short), files()), (None, Some(8), 1));
     }
 }

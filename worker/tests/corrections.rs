@@ -90,7 +90,7 @@ async fn obey(hands: Hands, accepted: Digest, quorum: u32) -> (Result<(), String
         }
     });
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let store = OutcomeStore::open(folder.path()).expect("a fresh folder");
+    let store = OutcomeStore::open(folder.path(), true).expect("a fresh folder");
     let mine = Outcome::Digits("3.15".to_owned()).to_bytes();
     store.put(replica().task, Role::OneOfMany, Outcome::digest_of_bytes(&mine), mine.clone()).expect("room");
     let connection = connect(&key(1), coordinator.node_id(), &address, Duration::from_secs(10)).await;

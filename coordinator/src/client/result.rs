@@ -1,11 +1,13 @@
 //! The results of a job as they arrive at a client, piece by piece: a report and ballots of a million tasks are gigabytes. Only
 //! the job's own text is held whole.
 
+use bytes::Bytes;
 use protocol::{
+    digest::Digest,
     limits::EXPRESSION_FILE_BYTES_MAX,
-    message::{NO_OUTCOME, Response},
+    message::{BlobName, NO_OUTCOME, OUTCOME_BY_NAME, Response},
 };
-use transport::Stream;
+use transport::{Connection, Stream, blob};
 
 use super::{ANSWER_TIMEOUT, PIECE_BYTES_MAX, PREPARATION_TIMEOUT, accepted, unexpected};
 use crate::exit::CommandError;
@@ -18,6 +20,8 @@ pub struct ResultStream {
     pub file: Option<String>,
     /// How many tasks' outcomes follow.
     pub tasks: u64,
+    /// Over which long outcomes are fetched.
+    connection: Connection,
     stream: Stream,
     report_left_bytes: u64,
     ballots_left_bytes: u64,
@@ -26,7 +30,7 @@ pub struct ResultStream {
 }
 
 impl ResultStream {
-    pub(super) async fn begin(mut stream: Stream) -> Result<Self, CommandError> {
+    pub(super) async fn begin(connection: &Connection, mut stream: Stream) -> Result<Self, CommandError> {
         let header = accepted(stream.reader.require_within(PREPARATION_TIMEOUT).await?)?;
         let Response::Result { job_bytes, file_bytes, report_bytes, ballots_bytes, tasks } = header else {
             return Err(unexpected(&header));
@@ -42,7 +46,8 @@ impl ResultStream {
             None => None,
         };
         let (report_left_bytes, ballots_left_bytes) = (report_bytes, ballots_bytes);
-        Ok(Self { text, file, tasks, stream, report_left_bytes, ballots_left_bytes, absent: 0 })
+        let connection = connection.clone();
+        Ok(Self { text, file, tasks, connection, stream, report_left_bytes, ballots_left_bytes, absent: 0 })
     }
 
     /// The next piece of the report, as JSON; none after the last.
@@ -66,17 +71,30 @@ impl ResultStream {
     ///
     /// # Errors
     /// [`CommandError`] when the connection breaks.
-    pub async fn next_outcome(&mut self, limit_bytes: u64) -> Result<Option<Vec<u8>>, CommandError> {
+    pub async fn next_outcome(&mut self, limit_bytes: u64) -> Result<Option<Bytes>, CommandError> {
         while self.next_ballots_piece().await?.is_some() {}
         if self.absent == 0 {
             let length = self.number().await?;
+            if length == OUTCOME_BY_NAME {
+                return self.named_outcome(limit_bytes).await.map(Some);
+            }
             if length != NO_OUTCOME {
-                return Ok(Some(self.stream.reader.exact_bytes(length, limit_bytes, ANSWER_TIMEOUT).await?));
+                let bytes = self.stream.reader.exact_bytes(length, limit_bytes, ANSWER_TIMEOUT).await?;
+                return Ok(Some(bytes.into()));
             }
             self.absent = self.number().await?.max(1);
         }
         self.absent -= 1;
         Ok(None)
+    }
+
+    /// A long outcome, of which the digest is next.
+    async fn named_outcome(&mut self, limit_bytes: u64) -> Result<Bytes, CommandError> {
+        let mut digest = Digest([0; 32]);
+        let bytes = self.stream.reader.exact_bytes(32, 32, ANSWER_TIMEOUT).await?;
+        digest.0.copy_from_slice(&bytes);
+        let fetched = blob::fetch(&self.connection, BlobName::Outcome(digest), limit_bytes).await;
+        fetched.map_err(|error| CommandError::Broken(error.to_string()))
     }
 
     /// How many of the next tasks are known to have no outcome; they are passed over.

@@ -1,14 +1,21 @@
 //! The accepted outcomes of a result, task after task. They are many and short, or few and long: short ones gather until
-//! they fill a frame, and tasks that have none are counted, so that what was never computed costs nothing.
+//! they fill a frame, long ones are named, for the client to fetch as blobs, and tasks that have none are counted, so that what
+//! was never computed costs nothing.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use protocol::{digest::Digest, limits::INLINE_OUTCOME_BYTES_MAX, message::NO_OUTCOME};
+use protocol::{
+    digest::Digest,
+    limits::{INLINE_OUTCOME_BYTES_MAX, ROW_OUTCOME_BYTES_MAX},
+    message::{BlobName, NO_OUTCOME, OUTCOME_BY_NAME},
+};
 use tokio::io::AsyncReadExt;
+use tracing::warn;
+use transport::blob::{Blob, BlobSource};
 
 use super::{SEND_TOGETHER_BYTES, Stream, Unanswered};
-use crate::{core::AcceptedDigests, server::Shared};
+use crate::{core::AcceptedDigests, outcomes::AcceptedOutcomes, server::Shared};
 
 /// Sends the outcomes with these digests.
 ///
@@ -69,14 +76,22 @@ impl Row<'_> {
     }
 
     async fn send(&mut self, digest: Digest) -> Result<(), Unanswered> {
-        let mut bytes = self.shared.outcomes.in_memory(&digest);
-        if bytes.is_none() {
-            let store = Arc::clone(&self.shared.outcomes);
-            bytes = tokio::task::spawn_blocking(move || store.get(&digest)).await.ok().flatten();
-        }
-        let Some(bytes) = bytes else {
-            self.absent += 1;
-            return Ok(());
+        let blob = self.shared.outcomes.open_blob(&digest).await.unwrap_or_else(|error| {
+            warn!(%error, "an accepted outcome cannot be read");
+            None
+        });
+        let bytes = match blob {
+            None => {
+                self.absent += 1;
+                return Ok(());
+            }
+            Some(Blob::Memory(bytes)) if bytes.len() <= ROW_OUTCOME_BYTES_MAX => bytes,
+            Some(Blob::Memory(_) | Blob::File { .. }) => {
+                self.count_absent();
+                self.together.extend_from_slice(&OUTCOME_BY_NAME.to_be_bytes());
+                self.together.extend_from_slice(&digest.0);
+                return Ok(());
+            }
         };
         self.count_absent();
         self.together.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
@@ -94,5 +109,19 @@ impl Row<'_> {
 
     async fn flush(&mut self) -> Result<(), Unanswered> {
         Ok(self.stream.writer.send_bytes(Bytes::from(std::mem::take(&mut self.together))).await?)
+    }
+}
+
+/// What a client may fetch: outcomes that a result has named.
+pub(super) struct ForClients(pub(super) Arc<AcceptedOutcomes>);
+
+impl BlobSource for ForClients {
+    async fn open(&self, name: BlobName) -> io::Result<Option<Blob>> {
+        match name {
+            BlobName::Outcome(digest) => self.0.open_blob(&digest).await,
+            BlobName::Task(_) | BlobName::Witness(..) | BlobName::Trace(..) | BlobName::Certificate(..) => {
+                Ok(None)
+            }
+        }
     }
 }

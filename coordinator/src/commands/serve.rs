@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use program::interrupted;
 use tokio_util::sync::CancellationToken;
-use transport::identity;
+use transport::{blob::Neighbours, identity};
 use verdict::{Config, liveness::Rhythm};
 
 use crate::{
@@ -22,7 +22,15 @@ pub(super) async fn run(arguments: Serve) -> Result<ExitCode, CommandError> {
     let heartbeat_ms = u64::try_from(arguments.heartbeat.as_millis()).unwrap_or(u64::MAX);
     let rhythm = Rhythm::new(heartbeat_ms, arguments.suspicion);
     let config = Config { liveness: Some(rhythm), ..Config::default() };
-    let mut server = server::start(&key, arguments.listen, &state_dir, Durability::Synced, config, &stop)?;
+    let mut server = server::start(
+        &key,
+        arguments.listen,
+        &state_dir,
+        Durability::Synced,
+        config,
+        &Neighbours::default(),
+        &stop,
+    )?;
     server::log_start(server.address, &key);
     let advertised = arguments.advertise.unwrap_or_else(|| server.address.to_string());
     state::write_address(&state_dir, &advertised)

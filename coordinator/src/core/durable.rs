@@ -117,7 +117,7 @@ impl Core {
             record.inline.remove(&index);
         }
         let Some(bytes) = bytes.filter(|_| record.kept.insert(accepted)) else { return };
-        match self.outcomes.put(accepted, bytes.clone()) {
+        match self.outcomes.put(accepted, bytes.clone().into()) {
             Ok(()) => self.gate.batch.outcomes.push(ShortOutcome { job, digest: accepted, bytes }),
             Err(error) => {
                 warn!(%error, "an accepted outcome cannot be kept");
@@ -131,7 +131,7 @@ impl Core {
         let kept_first = self.jobs.get_mut(&job).is_some_and(|record| record.kept.insert(digest));
         if !kept_first {
             self.outcomes.remove(&digest, None);
-        } else if let Some(bytes) = self.outcomes.in_memory(&digest) {
+        } else if let Some(bytes) = self.outcomes.for_the_ledger(&digest) {
             self.gate.batch.outcomes.push(ShortOutcome { job, digest, bytes: bytes.to_vec() });
         }
     }

@@ -53,7 +53,7 @@ impl Core {
                 None
             } else {
                 let other = match (inline, connection) {
-                    (Some(bytes), _) => Some(bytes),
+                    (Some(bytes), _) => Some(bytes.into()),
                     (None, Some(connection)) => {
                         let limit_bytes = plan.outcome_bytes_max(index);
                         blob::fetch(&connection, BlobName::Outcome(said), limit_bytes).await.ok()

@@ -272,7 +272,8 @@ pub enum Response {
     Workers(Vec<WorkerStatus>),
     /// The job file's text, the expression file where it is wanted, the report (JSON), the signed ballots (JSON) and, for
     /// each task in order, a length and the outcome's bytes follow; a task without an accepted outcome has the length
-    /// [`NO_OUTCOME`], and after it stands how many tasks from it on have none, in as many bytes.
+    /// [`NO_OUTCOME`], and after it stands how many tasks from it on have none, in as many bytes. A long outcome has the length
+    /// [`OUTCOME_BY_NAME`], and its digest stands there: it is a blob, to be fetched over the same connection.
     Result {
         /// Length of the job file's text.
         job_bytes: u64,
@@ -298,3 +299,6 @@ pub enum Response {
 
 /// The length that stands for "no accepted outcome" in a result.
 pub const NO_OUTCOME: u64 = u64::MAX;
+
+/// The length that stands for "the digest of an outcome" in a result.
+pub const OUTCOME_BY_NAME: u64 = u64::MAX - 1;

@@ -150,7 +150,8 @@ impl Outcome {
         match self {
             // Most answers are truths, of this many bytes.
             Self::Answers(answers) => codec::encode_with_room(self, 12 + 25 * answers.len()),
-            Self::Digits(_) | Self::Range(_) | Self::HexSum(_) => codec::encode(self),
+            Self::Digits(text) => codec::encode_with_room(self, 16 + text.len()),
+            Self::Range(_) | Self::HexSum(_) => codec::encode(self),
         }
     }
 

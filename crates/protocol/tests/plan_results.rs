@@ -75,6 +75,23 @@ fn digits_are_written_as_they_are() {
 }
 
 #[test]
+fn digits_that_are_handed_in_as_text_are_taken_as_the_outcome_that_they_are() {
+    let digits = "3.14159265";
+    for plan in [plan_of_digits(), plan_of_lines("1 < 2\n3 < 4\n"), plan_of_range(2)] {
+        let mut text = Vec::new();
+        let mut assembler = ResultAssembler::new(&plan);
+        // One more than there are tasks.
+        for _ in 0..=plan.tasks() {
+            assembler.push_text(digits, &mut text).expect("memory takes everything");
+        }
+        let counts = assembler.finish(&mut text).expect("memory takes everything");
+        let outcomes =
+            vec![Some(Outcome::Digits(digits.to_owned())); usize::try_from(plan.tasks()).expect("few")];
+        assert_eq!((String::from_utf8(text).expect("text"), counts), result(&plan, &outcomes));
+    }
+}
+
+#[test]
 fn expressions_make_one_line_each_in_the_order_of_the_job() {
     let plan = plan_of_lines(
         "2 * 2 == 4\n2 == 5\npi == 22/7\n# none\nsqrt(2)^2 == 2\n30!\npi\n1 / 0\nfor n in 1..=9: n < 9\n6 == 6",

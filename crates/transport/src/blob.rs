@@ -2,9 +2,11 @@
 //!
 //! The asker opens a stream with a `BlobRequest` and an offset; the answer is a `BlobReply` and the bytes from the
 //! offset on. A task or an outcome is named by its digest, so [`fetch`] checks it while it arrives, and what was held
-//! when a connection broke is still good on the next one ([`PartialBlob`]). [`serve`] answers from memory or a file.
+//! when a connection broke is still good on the next one ([`PartialBlob`]). [`serve`] answers from memory or a file. Nodes of
+//! one process hand each other what they have in memory ([`Neighbours`]).
 
 mod fetch;
+mod neighbours;
 mod serve;
 
 use std::time::Duration;
@@ -13,6 +15,7 @@ use protocol::message::BlobName;
 
 pub use self::{
     fetch::{BlobError, PartialBlob, fetch},
+    neighbours::{Neighbour, Neighbours},
     serve::{Blob, BlobSource, ServeError, serve},
 };
 

@@ -7,6 +7,8 @@ use std::{sync::Arc, time::Duration};
 use protocol::limits::{CLIENTS_MAX, WORKERS_MAX};
 use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
+use crate::blob::Neighbours;
+
 /// So many packets that ask for an acknowledgement may go without one, as long as it travels with an answer or 25 ms later:
 /// most words here are answered, and a packet that says nothing but that another one came costs as much as one that says
 /// something. Below QUIC's first congestion window of ten packets or so, which would wait otherwise.
@@ -45,6 +47,8 @@ pub struct ConnectionConfig {
     pub datagram_bytes_max: u16,
     /// How long a peer that opened a stream may take to say what it is for.
     pub opening_timeout: Duration,
+    /// The other nodes of this process, which hand over blobs without sending them; by default there are none.
+    pub neighbours: Neighbours,
 }
 
 impl Default for ConnectionConfig {
@@ -58,6 +62,7 @@ impl Default for ConnectionConfig {
             send_window_bytes: 8 * 1024 * 1024,
             datagram_bytes_max: DATAGRAM_BYTES_MAX,
             opening_timeout: Duration::from_secs(10),
+            neighbours: Neighbours::default(),
         }
     }
 }

@@ -227,7 +227,7 @@ struct Attempt {
     expected: NodeId,
     client: ClientConfig,
     shown: ShownKey,
-    opening_timeout: Duration,
+    config: ConnectionConfig,
 }
 
 impl Attempt {
@@ -241,8 +241,8 @@ impl Attempt {
         let (tls, shown) = tls::client_config(key, expected)?;
         let mut client = ClientConfig::new(Arc::new(tls));
         client.transport_config(config.to_quinn());
-        let opening_timeout = config.opening_timeout;
-        Ok(Self { address: address.to_owned(), target, expected, client, shown, opening_timeout })
+        let config = config.clone();
+        Ok(Self { address: address.to_owned(), target, expected, client, shown, config })
     }
 
     async fn run(self) -> Result<Connection, ConnectError> {
@@ -258,7 +258,7 @@ impl Attempt {
             .map_err(|error| self.failed(error.to_string()))?;
         let connection = connecting.await.map_err(|error| self.explained(error))?;
         // The verifier let no other key pass.
-        Ok(Connection::new(connection, self.expected, self.opening_timeout, None))
+        Ok(Connection::new(connection, self.expected, &self.config, None))
     }
 
     fn socket_failed(&self, error: &io::Error) -> ConnectError {

@@ -5,12 +5,15 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use protocol::identity::NodeId;
+use bytes::Bytes;
+use protocol::{identity::NodeId, message::BlobName};
 use quinn::VarInt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::{
+    blob::Neighbours,
     close::{CloseCode, ConnectionLost, shortened},
+    config::ConnectionConfig,
     stream::{Opening, Stream, StreamError},
 };
 
@@ -38,6 +41,7 @@ struct Shared {
     peer: NodeId,
     opening_timeout: Duration,
     fetches: Semaphore,
+    neighbours: Neighbours,
     /// The place in the listener's count, given back when the last handle goes.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -55,11 +59,12 @@ impl Connection {
     pub(crate) fn new(
         quic: quinn::Connection,
         peer: NodeId,
-        opening_timeout: Duration,
+        config: &ConnectionConfig,
         place: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let fetches = Semaphore::new(FETCHES_MAX);
-        Self { quic, shared: Arc::new(Shared { peer, opening_timeout, fetches, _place: place }) }
+        let (opening_timeout, neighbours) = (config.opening_timeout, config.neighbours.clone());
+        Self { quic, shared: Arc::new(Shared { peer, opening_timeout, fetches, neighbours, _place: place }) }
     }
 
     /// Who is on the other side, as proven in the handshake.
@@ -160,6 +165,11 @@ impl Connection {
 
     fn sent_datagrams(&self) -> u64 {
         self.quic.stats().udp_tx.datagrams
+    }
+
+    /// The blob with this name, where the peer is a neighbour that has it at hand.
+    pub(crate) fn at_hand(&self, name: &BlobName) -> Option<Bytes> {
+        self.shared.neighbours.at_hand(&self.shared.peer, name)
     }
 
     /// Waits for one of the [`FETCHES_MAX`] turns to fetch a blob.

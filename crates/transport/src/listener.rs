@@ -256,7 +256,7 @@ impl Listener {
             return None;
         };
         self.statistics.accepted += 1;
-        Some(Connection::new(connection, peer, self.config.connection.opening_timeout, Some(place)))
+        Some(Connection::new(connection, peer, &self.config.connection, Some(place)))
     }
 
     fn place(&self) -> Option<OwnedSemaphorePermit> {

@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use compute::{
     audit::{self, Finding, Processor, SeriesSums},
     control::Control,
@@ -30,8 +31,8 @@ use crate::{gpus::Gpus, misbehave::Misbehaviour};
 struct Evidence {
     task: Task,
     order: AuditOrder,
-    outcome: Vec<u8>,
-    witness: Option<Vec<u8>>,
+    outcome: Bytes,
+    witness: Option<Bytes>,
 }
 
 impl Executor {
@@ -74,7 +75,7 @@ impl Executor {
             NotComputed::Failed(format!("no random bytes for the challenge of an audit: {error}"))
         })?;
         let sums = Sums { gpus: (work.way.0 == Engine::Gpu).then_some(&*self.gpus), by: Mutex::default() };
-        let evidence = (outcome.as_slice(), witness.as_deref());
+        let evidence = (&**outcome, witness.as_deref());
         let finding =
             self.pool.install(|| audit::audit_by(&sums, task, order.formula, evidence, &seed, &work.control));
         let finding = finding.map_err(|error| match error {

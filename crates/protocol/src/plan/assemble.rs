@@ -109,6 +109,25 @@ impl<'p> ResultAssembler<'p> {
         }
     }
 
+    /// As [`ResultAssembler::push`], of an outcome that is these digits.
+    ///
+    /// # Errors
+    /// As [`ResultAssembler::push`].
+    pub fn push_text(&mut self, digits: &str, out: &mut impl Write) -> io::Result<()> {
+        match &self.plan.0 {
+            Kind::Digits { .. } | Kind::Series { .. } if self.next_task < self.plan.tasks() => {
+                self.next_task += 1;
+                self.write_digits(digits, out)
+            }
+            _ => self.push(Some(&Outcome::Digits(digits.to_owned())), out),
+        }
+    }
+
+    fn write_digits(&mut self, digits: &str, out: &mut impl Write) -> io::Result<()> {
+        self.counts.add(Class::Value);
+        out.write_all(digits.as_bytes())
+    }
+
     /// The next `count` tasks have no accepted outcome.
     ///
     /// # Errors
@@ -148,8 +167,7 @@ impl<'p> ResultAssembler<'p> {
 
     fn push_digits(&mut self, outcome: Option<&Outcome>, out: &mut impl Write) -> io::Result<()> {
         if let Some(Outcome::Digits(text)) = outcome {
-            self.counts.add(Class::Value);
-            out.write_all(text.as_bytes())
+            self.write_digits(text, out)
         } else {
             self.counts.add(Class::Undecided);
             writeln!(out, "{UNDECIDED}")

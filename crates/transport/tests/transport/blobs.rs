@@ -92,7 +92,7 @@ async fn answer_one(connection: &Connection, claimed_bytes: u64, bytes: &[u8]) -
 }
 
 /// What the fetcher says to a peer that claims `claimed_bytes` and sends `bytes`.
-async fn verdict_on(name: BlobName, claimed_bytes: u64, bytes: &[u8]) -> Result<Vec<u8>, BlobError> {
+async fn verdict_on(name: BlobName, claimed_bytes: u64, bytes: &[u8]) -> Result<Bytes, BlobError> {
     let pair = pair().await;
     let fetching = blob::fetch(&pair.client, name, LENGTH_MAX);
     soon(async { tokio::join!(fetching, answer_one(&pair.server, claimed_bytes, bytes)) }).await.0
@@ -108,9 +108,9 @@ async fn three_megabytes_arrive_from_memory_and_either_side_may_ask() {
     for (name, asker, giver) in
         [(outcome_of(&bytes), &pair.client, &pair.server), (task, &pair.server, &pair.client)]
     {
+        let mut partial = PartialBlob::new(name, LENGTH as u64);
         let (fetched, served) =
-            soon(async { tokio::join!(blob::fetch(asker, name, LENGTH as u64), serve_one(giver, &shelf)) })
-                .await;
+            soon(async { tokio::join!(partial.resume(asker), serve_one(giver, &shelf)) }).await;
         let fetched = fetched.expect("it is fetched");
         assert!(fetched == bytes);
         assert_eq!(fetched.capacity(), LENGTH, "no memory is wasted");

@@ -9,6 +9,7 @@ mod foreign;
 mod frames;
 mod handshake;
 mod identity;
+mod neighbours;
 mod packets;
 mod relay;
 mod resilience;
