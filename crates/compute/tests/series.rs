@@ -113,6 +113,13 @@ fn a_task_of_series_is_computed_by_the_formula_of_the_lease() {
     assert_eq!(by(Formula::SecondSeries), Outcome::Digits("2.71828182845904523536".to_owned()));
 }
 
+#[test]
+fn a_sum_that_is_a_short_decimal_fraction_is_not_told_as_digits() {
+    // 17/5: however many terms are summed, the digits may still be 3.3999... or 3.4000...
+    let series = series((0, 3), "2*k + 4", "47*k + 29", "9*k + 5", "k + 2");
+    assert_eq!(by_series(&single(series), 100), Err(DigitsError::Unsettled));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -141,6 +148,11 @@ proptest! {
         let whole = scaled.trunc().numer().to_string();
         let padded = format!("{whole:0>101}");
         let (integer_part, fraction) = padded.split_at(padded.len() - 100);
+        if ["9", "0"].iter().any(|digit| fraction.ends_with(&digit.repeat(50))) {
+            // The whole sum is a short decimal fraction, from which no further terms tell it apart.
+            prop_assert_eq!(by_series(&single(series), 100), Err(DigitsError::Unsettled));
+            return Ok(());
+        }
         prop_assert_eq!(by_series(&single(series), 100), Ok(format!("{integer_part}.{fraction}")));
     }
 }
