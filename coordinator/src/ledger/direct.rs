@@ -15,10 +15,8 @@ use std::{
 
 use redb::{StorageBackend, backends::FileBackend};
 
-/// Where a direct write may begin and end in the file. Disks with longer sectors refuse it, and get synced writes.
-const SECTOR_BYTES: usize = 512;
-/// The longest direct write: the longest record of the journal.
-const DIRECT_BYTES_MAX: usize = 32 * 1024;
+use super::journal::{RECORD_BYTES_MAX, SECTOR_BYTES};
+
 /// Where the bytes of a direct write begin in memory: at a page, which suits every disk.
 const ALIGNMENT_BYTES: usize = 4096;
 
@@ -53,7 +51,7 @@ impl DirectFile {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let file = FileBackend::new(file).map_err(io::Error::other)?;
         let direct = open_direct(path).ok();
-        let direct = direct.map(|file| Direct { file, room: vec![0; DIRECT_BYTES_MAX + ALIGNMENT_BYTES] });
+        let direct = direct.map(|file| Direct { file, room: vec![0; RECORD_BYTES_MAX + ALIGNMENT_BYTES] });
         Ok(Self { file, state: Mutex::new(State { direct, is_unsynced: false }) })
     }
 
@@ -96,6 +94,11 @@ impl Direct {
     }
 }
 
+/// Whether the file system or the disk takes no such write, rather than failing at it.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+}
+
 impl StorageBackend for DirectFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
@@ -121,11 +124,11 @@ impl StorageBackend for DirectFile {
 
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.state();
-        let is_short = bytes.len() <= DIRECT_BYTES_MAX;
+        let is_short = bytes.len() <= RECORD_BYTES_MAX;
         let is_whole = bytes.len().is_multiple_of(SECTOR_BYTES) && offset.is_multiple_of(SECTOR_BYTES as u64);
         if let Some(direct) = state.direct.as_mut().filter(|_| is_short && is_whole) {
             match direct.write(offset, bytes) {
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => state.direct = None,
+                Err(error) if is_refusal(&error) => state.direct = None,
                 written => return written,
             }
         }
@@ -168,7 +171,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("journal");
         let file = DirectFile::open(&path).expect("opens");
-        // Opened for reading alone, so that it refuses; and without room, so that it refuses as a disk with long sectors does.
+        // Without room it refuses, as a disk with long sectors does.
         let direct = Direct { file: File::open(&path).expect("opens"), room: Vec::new() };
         file.state().direct = Some(direct);
         file.write(0, &[5; SECTOR_BYTES]).expect("written all the same");

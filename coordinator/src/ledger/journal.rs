@@ -24,9 +24,9 @@ use super::{Batch, LedgerError, ShortOutcome, store::Pending};
 /// How long the file is: room for some five hundred lone verdicts, so that few of them wait while the database becomes durable.
 const JOURNAL_BYTES: usize = 2 * 1024 * 1024;
 /// The longest record. What is longer is worth a commit of the database.
-const RECORD_BYTES_MAX: usize = 32 * 1024;
+pub(super) const RECORD_BYTES_MAX: usize = 32 * 1024;
 /// What a disk writes whole or not at all.
-const SECTOR_BYTES: usize = 512;
+pub(super) const SECTOR_BYTES: usize = 512;
 /// Bytes of a record before its body: the checksum of what follows, and the body's length.
 const PREFIX_BYTES: usize = 32 + 4;
 

@@ -87,7 +87,7 @@ impl Behind {
         if batches.followed < now
             && let Some(orders) = &batches.orders
         {
-            // Where there is no room for an order, the database follows after some milliseconds all the same.
+            // Where there is no room for an order, the database follows within a tenth of a second all the same.
             let _ = orders.try_send(Order::CatchUp);
         }
         drop(self.changed.wait_while(batches, |batches| batches.followed < now));
