@@ -50,16 +50,22 @@ impl Core {
     }
 
     /// Hands what gathered to the ledger, unless it may wait for more, or too much waits there already: then more gathers.
+    /// Where there is nothing else to do it is written here and now, which is sooner than by the ledger's thread.
     pub(super) fn write_down(&mut self) {
         if !self.gate.is_due() {
             return;
         }
         let rows = self.gate.rows();
-        match self.writer.try_submit(std::mem::take(&mut self.gate.batch)) {
+        let batch = std::mem::take(&mut self.gate.batch);
+        let is_idle = self.machine.open_jobs() == 0 && self.events.is_empty();
+        let taken = if is_idle { self.writer.try_write(batch) } else { self.writer.try_submit(batch) };
+        match taken {
             Ok(number) => {
                 self.gate.taken(number, rows);
                 // The ledger's thread may have been woken on this processor, where it would wait for this thread.
-                std::thread::yield_now();
+                if !self.writer.is_untidy() {
+                    std::thread::yield_now();
+                }
             }
             // That it has stopped is seen where its progress is watched.
             Err(Refused::Full(batch) | Refused::Stopped(batch)) => self.gate.put_back(*batch),
@@ -76,7 +82,6 @@ impl Core {
         }
         self.gate.committed(progress.batches);
         self.outcomes_written();
-        self.release_spares();
         while let Some(act) = self.gate.next() {
             self.perform(act);
         }

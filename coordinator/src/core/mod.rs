@@ -161,7 +161,16 @@ impl Core {
             }
             self.tell_watchers();
             self.write_down();
+            if self.writer.is_untidy() {
+                let progress = progress.borrow_and_update().clone();
+                self.committed(&progress)?;
+            }
             self.send_orders();
+            if self.writer.is_untidy() {
+                // Whoever was told goes first.
+                tokio::task::yield_now().await;
+                self.writer.tidy();
+            }
         }
     }
 

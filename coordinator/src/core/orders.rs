@@ -56,11 +56,6 @@ impl Core {
         self.patient.due.into_iter().chain(self.spare.due).min()
     }
 
-    /// Lets the leases go that waited for votes, because a verdict is on its way: until the next one there is time for them.
-    pub(super) fn release_spares(&mut self) {
-        self.spare.due = self.spare.due.map(|_| tokio::time::Instant::now());
-    }
-
     /// Queues what has gathered. A worker whose queue is full has stopped reading: it is dropped, and what was leased to it
     /// goes to others.
     pub(super) fn send_orders(&mut self) {

@@ -26,6 +26,9 @@ pub(super) struct Mark {
     path: PathBuf,
     /// The slot that the next head goes to.
     next: usize,
+    /// Whether the file has its length. It is asked for once: a file system that was asked for the times of a file gives it a
+    /// new one with its next write, and has that to write as well.
+    is_whole: bool,
 }
 
 impl Mark {
@@ -48,7 +51,8 @@ impl Mark {
             (Some(first), _) => (1, Some(first)),
             (None, second) => (0, second),
         };
-        Ok((Self { file, path: path.to_owned(), next }, head))
+        let is_whole = length == 2 * SLOT_BYTES as u64;
+        Ok((Self { file, path: path.to_owned(), next, is_whole }, head))
     }
 
     /// Writes down that the database holds what `head` names; durable when it returns.
@@ -70,15 +74,16 @@ impl Mark {
         self.write(head).map_err(LedgerError::io("write", &self.path))
     }
 
-    fn write(&self, head: &SignedHead) -> std::io::Result<()> {
+    fn write(&mut self, head: &SignedHead) -> std::io::Result<()> {
         let mut slot = vec![0; PREFIX_BYTES];
         slot.extend(codec::encode(head));
         let length = u16::try_from(slot.len() - PREFIX_BYTES).unwrap_or(u16::MAX);
         slot[32..PREFIX_BYTES].copy_from_slice(&length.to_le_bytes());
         let checksum = leaf_digest(&slot[32..]);
         slot[..32].copy_from_slice(&checksum.0);
-        if self.file.len()? != 2 * SLOT_BYTES as u64 {
+        if !self.is_whole {
             self.file.set_len(2 * SLOT_BYTES as u64)?;
+            self.is_whole = true;
         }
         self.file.write((self.next * SLOT_BYTES) as u64, &slot)
     }

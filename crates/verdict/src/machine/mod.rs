@@ -402,6 +402,11 @@ impl Machine {
         self.queue.iter().filter_map(|id| Some((*id, self.jobs.get(id)?)))
     }
 
+    /// How many of them are not over.
+    pub fn open_jobs(&self) -> usize {
+        self.jobs.len() - self.over.len()
+    }
+
     /// How far a job is.
     pub fn progress(&self, job: JobId) -> Option<JobProgress> {
         let state = self.jobs.get(&job)?;
