@@ -8,7 +8,7 @@
 use std::{env, error::Error, process::ExitCode};
 
 use compute::{
-    audit::{Finding, Strength, audit},
+    audit::{Finding, Processor, Strength, audit_by},
     control::Control,
     engine::{run_on_cpu, run_on_cpu_with_witness},
 };
@@ -117,9 +117,11 @@ fn measure(name: &str, arguments: &Arguments) -> Result<Measurement, Box<dyn Err
     let mut phases = Vec::new();
     if let Some(witness) = witness {
         let (mut audits, mut error_bits) = (Vec::new(), 0);
+        let pieces = witness.pieces();
         for number in 0..AUDITS {
             let start = own_cpu_s()?;
-            let finding = audit(&task, formula, &outcome, Some(&witness), &[number; 32], &control)?;
+            let evidence = (&outcome[..], Some(&pieces[..]));
+            let finding = audit_by(&Processor, &task, formula, evidence, &[number; 32], &control)?;
             audits.push(own_cpu_s()? - start);
             match finding {
                 Finding::Passed { strength: Strength::ErrorBelow { log2 } } => {
@@ -129,7 +131,7 @@ fn measure(name: &str, arguments: &Arguments) -> Result<Measurement, Box<dyn Err
             }
         }
         phases.push((AUDIT.to_owned(), median(audits).unwrap_or(0.0)));
-        phases.push((WITNESS_BYTES.to_owned(), f64::from(u32::try_from(witness.len())?)));
+        phases.push((WITNESS_BYTES.to_owned(), f64::from(u32::try_from(witness.length_bytes())?)));
         phases.push((ERROR_BITS.to_owned(), f64::from(error_bits)));
     }
     let digest = blake3::hash(&outcome).to_string();

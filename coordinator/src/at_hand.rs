@@ -17,9 +17,9 @@ pub struct AtHand {
 }
 
 impl Neighbour for AtHand {
-    fn at_hand(&self, name: &BlobName) -> Option<Bytes> {
+    fn at_hand(&self, name: &BlobName) -> Option<Vec<Bytes>> {
         match name {
-            BlobName::Outcome(digest) => self.outcomes.in_memory(digest),
+            BlobName::Outcome(digest) => self.outcomes.in_memory(digest).map(|bytes| vec![bytes]),
             BlobName::Witness(outcome, prover) => self.witnesses.at_hand(*outcome, *prover),
             BlobName::Task(_) | BlobName::Trace(..) | BlobName::Certificate(..) => None,
         }

@@ -23,7 +23,7 @@ const MEMORY_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub struct Witnesses {
     folder: PathBuf,
     /// Those that are no files.
-    in_memory: Mutex<HashMap<(Digest, NodeId), Bytes>>,
+    in_memory: Mutex<HashMap<(Digest, NodeId), Vec<Bytes>>>,
 }
 
 impl Witnesses {
@@ -42,25 +42,29 @@ impl Witnesses {
         Ok(Self { folder, in_memory: Mutex::default() })
     }
 
-    fn in_memory(&self) -> MutexGuard<'_, HashMap<(Digest, NodeId), Bytes>> {
+    fn in_memory(&self) -> MutexGuard<'_, HashMap<(Digest, NodeId), Vec<Bytes>>> {
         self.in_memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what this prover gave for the outcome with this digest. Blocks on the disk where there is no room in memory.
+    /// Keeps what this prover gave for the outcome with this digest, in the pieces in which it lies. Blocks on the disk where there
+    /// is no room in memory.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn put(&self, outcome: Digest, prover: NodeId, bytes: Bytes) -> io::Result<()> {
+    pub fn put(&self, outcome: Digest, prover: NodeId, pieces: Vec<Bytes>) -> io::Result<()> {
         self.remove(outcome, prover);
         let mut in_memory = self.in_memory();
-        let held: usize = in_memory.values().map(Bytes::len).sum();
-        if bytes.len() <= MEMORY_BYTES_MAX - held {
-            in_memory.insert((outcome, prover), bytes);
+        let length = |pieces: &[Bytes]| pieces.iter().map(Bytes::len).sum::<usize>();
+        let held: usize = in_memory.values().map(|pieces| length(pieces)).sum();
+        if length(&pieces) <= MEMORY_BYTES_MAX - held {
+            in_memory.insert((outcome, prover), pieces);
             return Ok(());
         }
         drop(in_memory);
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        io::Write::write_all(&mut file, &bytes)?;
+        for piece in &pieces {
+            io::Write::write_all(&mut file, piece)?;
+        }
         file.persist(self.path(outcome, prover)).map(drop).map_err(|error| error.error)
     }
 
@@ -74,7 +78,7 @@ impl Witnesses {
     }
 
     /// The witness, if it is in memory.
-    pub fn at_hand(&self, outcome: Digest, prover: NodeId) -> Option<Bytes> {
+    pub fn at_hand(&self, outcome: Digest, prover: NodeId) -> Option<Vec<Bytes>> {
         self.in_memory().get(&(outcome, prover)).cloned()
     }
 
@@ -84,7 +88,7 @@ impl Witnesses {
     /// When the disk fails.
     pub async fn open_blob(&self, outcome: Digest, prover: NodeId) -> io::Result<Option<Blob>> {
         match self.at_hand(outcome, prover) {
-            Some(bytes) => Ok(Some(Blob::Memory(bytes))),
+            Some(pieces) => Ok(Some(Blob::Pieces(pieces))),
             None => Blob::from_file(&self.path(outcome, prover)).await,
         }
     }
@@ -107,15 +111,17 @@ mod tests {
         let prover = SecretKey::from_seed(&[1; 32]).node_id();
         let [long, short, last] = [1, 2, 3].map(|number| Digest([number; 32]));
         let files = || fs::read_dir(folder.path().join("witnesses")).expect("the folder").count();
-        witnesses.put(long, prover, vec![7; MEMORY_BYTES_MAX - 1].into()).expect("room");
-        witnesses.put(short, prover, vec![8; 2].into()).expect("room on the disk");
+        witnesses
+            .put(long, prover, vec![vec![7; MEMORY_BYTES_MAX - 9].into(), vec![7; 8].into()])
+            .expect("room");
+        witnesses.put(short, prover, vec![vec![8].into(), vec![8].into()]).expect("room on the disk");
         assert_eq!(files(), 1);
         for (name, length) in [(long, MEMORY_BYTES_MAX as u64 - 1), (short, 2)] {
             let blob = witnesses.open_blob(name, prover).await.expect("it is read").expect("it is there");
             assert_eq!(blob.length_bytes(), length);
         }
         witnesses.remove(long, prover);
-        witnesses.put(last, prover, vec![9; 2].into()).expect("room");
+        witnesses.put(last, prover, vec![vec![9; 2].into()]).expect("room");
         assert_eq!(files(), 1);
         for name in [short, last] {
             witnesses.remove(name, prover);

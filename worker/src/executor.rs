@@ -15,7 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use compute::{
+    audit::Witness,
     control::{Control, HardwareFault},
     engine::{self, EngineError},
     trace::Trace,
@@ -333,7 +335,8 @@ impl Executor {
         let mut computed = self.keep(truth, (id, Role::of(task)), formula, engine, elapsed)?;
         computed.trace = self.store.traces().keep(computed.digest, trace);
         if let Some(witness) = witness {
-            let kept = self.store.put_witness(computed.digest, witness);
+            let pieces = witness.into_parts().into_iter().map(Bytes::from_owner).collect();
+            let kept = self.store.put_witness(computed.digest, pieces);
             kept.map_err(|error: StoreError| NotComputed::Failed(error.to_string()))?;
         }
         Ok(computed)
@@ -353,7 +356,7 @@ impl Executor {
         let outcome = if lies { misbehave::falsified(&truth) } else { truth };
         let contradiction = (self.misbehaviour == Some(Misbehaviour::Equivocate))
             .then(|| Outcome::digest_of_bytes(&misbehave::falsified(&outcome).to_bytes()));
-        let bytes = outcome.to_bytes();
+        let bytes = outcome.into_bytes();
         let digest = Outcome::digest_of_bytes(&bytes);
         let short = (bytes.len() <= INLINE_OUTCOME_BYTES_MAX).then(|| bytes.clone());
         let kept = self.store.put(id, role, digest, bytes);
@@ -367,7 +370,7 @@ impl Executor {
         formula: Formula,
         wants_witness: bool,
         control: &Control,
-    ) -> Result<(Outcome, Option<Vec<u8>>), NotComputed> {
+    ) -> Result<(Outcome, Option<Witness>), NotComputed> {
         let computed = self.pool.install(|| {
             if wants_witness {
                 engine::run_on_cpu_with_witness(task, formula, control)

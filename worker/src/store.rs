@@ -83,7 +83,7 @@ struct Kept {
     /// Of what is in memory.
     bytes: usize,
     /// Of which outcomes there are witnesses, the oldest first, with those that are no files.
-    witnesses: VecDeque<(Digest, Option<Bytes>)>,
+    witnesses: VecDeque<(Digest, Option<Vec<Bytes>>)>,
 }
 
 #[derive(Debug)]
@@ -197,24 +197,26 @@ impl OutcomeStore {
         Ok(())
     }
 
-    /// Keeps what an audit of the outcome with this digest needs.
+    /// Keeps what an audit of the outcome with this digest needs, in the pieces in which it lies.
     ///
     /// # Errors
     /// [`StoreError`] when the disk refuses.
-    pub fn put_witness(&self, outcome: Digest, bytes: Vec<u8>) -> Result<(), StoreError> {
+    pub fn put_witness(&self, outcome: Digest, pieces: Vec<Bytes>) -> Result<(), StoreError> {
         let failed = |source| StoreError { folder: self.witnesses.clone(), source };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         self.forget_witnesses(&mut kept, |known, _| *known == outcome);
         self.forget_witnesses(&mut kept, |_, newer| newer >= WITNESSES_MAX);
-        let held: usize = kept.witnesses.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(Bytes::len).sum();
-        if bytes.len() <= WITNESS_MEMORY_BYTES_MAX - held {
-            // Without the room that is left behind them, which no bound counts.
-            kept.witnesses.push_back((outcome, Some(Bytes::from(bytes.into_boxed_slice()))));
+        let in_memory = kept.witnesses.iter().filter_map(|(_, pieces)| pieces.as_deref());
+        let held: usize = in_memory.map(length_of).sum();
+        if length_of(&pieces) <= WITNESS_MEMORY_BYTES_MAX - held {
+            kept.witnesses.push_back((outcome, Some(pieces)));
             return Ok(());
         }
         drop(kept);
         let mut file = tempfile::NamedTempFile::new_in(&self.witnesses).map_err(failed)?;
-        io::Write::write_all(&mut file, &bytes).map_err(failed)?;
+        for piece in &pieces {
+            io::Write::write_all(&mut file, piece).map_err(failed)?;
+        }
         file.persist(self.witness_path(&outcome)).map_err(|error| failed(error.error))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.witnesses.push_back((outcome, None));
@@ -236,7 +238,7 @@ impl OutcomeStore {
         });
     }
 
-    fn known_witness(&self, outcome: &Digest) -> Option<(Digest, Option<Bytes>)> {
+    fn known_witness(&self, outcome: &Digest) -> Option<(Digest, Option<Vec<Bytes>>)> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.witnesses.iter().find(|(known, _)| known == outcome).cloned()
     }
@@ -245,7 +247,7 @@ impl OutcomeStore {
         let known = self.known_witness(outcome);
         match known {
             None => Ok(None),
-            Some((_, Some(bytes))) => Ok(Some(Blob::Memory(bytes))),
+            Some((_, Some(pieces))) => Ok(Some(Blob::Pieces(pieces))),
             Some((_, None)) => Blob::from_file(&self.witness_path(outcome)).await,
         }
     }
@@ -280,16 +282,21 @@ impl OutcomeStore {
     }
 }
 
+/// How many bytes the pieces have together.
+fn length_of(pieces: &[Bytes]) -> usize {
+    pieces.iter().map(Bytes::len).sum()
+}
+
 enum Located {
     Memory(Bytes),
     File(PathBuf),
 }
 
 impl Neighbour for OutcomeStore {
-    fn at_hand(&self, name: &BlobName) -> Option<Bytes> {
+    fn at_hand(&self, name: &BlobName) -> Option<Vec<Bytes>> {
         match name {
             BlobName::Outcome(digest) => match self.locate(digest)? {
-                Located::Memory(bytes) => Some(bytes),
+                Located::Memory(bytes) => Some(vec![bytes]),
                 Located::File(_) => None,
             },
             BlobName::Witness(outcome, _) => self.known_witness(outcome)?.1,
@@ -455,13 +462,15 @@ mod tests {
             let blob = store.open_witness(&outcome(number)).await.expect("it is read");
             blob.map(|blob| blob.length_bytes())
         };
-        store.put_witness(outcome(0), vec![1; WITNESS_MEMORY_BYTES_MAX - 8]).expect("room");
-        store.put_witness(outcome(1), vec![2; 16]).expect("room on the disk");
+        store.put_witness(outcome(0), vec![vec![1; WITNESS_MEMORY_BYTES_MAX - 8].into()]).expect("room");
+        store.put_witness(outcome(1), vec![vec![2; 16].into()]).expect("room on the disk");
         assert_eq!((files(), length(0).await), (1, Some(WITNESS_MEMORY_BYTES_MAX as u64 - 8)));
-        store.put_witness(outcome(1), vec![3; 32]).expect("room on the disk");
+        store
+            .put_witness(outcome(1), vec![vec![3; 20].into(), vec![4; 12].into()])
+            .expect("room on the disk");
         assert_eq!((files(), length(1).await), (1, Some(32)));
         for number in 2..10 {
-            store.put_witness(outcome(number), vec![number; 1]).expect("room");
+            store.put_witness(outcome(number), vec![vec![number; 1].into()]).expect("room");
         }
         assert_eq!((length(0).await, length(1).await, length(2).await, files()), (None, None, Some(1), 0));
     }
@@ -498,12 +507,14 @@ mod tests {
             store.put(task(number), Role::Alone, digest, bytes).expect("room");
             digest
         };
-        let handed = |digest: Digest| store.at_hand(&BlobName::Outcome(digest)).map(|bytes| bytes.len());
+        let handed =
+            |digest: Digest| store.at_hand(&BlobName::Outcome(digest)).map(|pieces| length_of(&pieces));
         let (long, on_disk) = (kept(1, MEMORY_BYTES_MAX / 2), kept(2, ROW_OUTCOME_BYTES_MAX + 1));
         assert_eq!((files(), handed(long), handed(on_disk)), (1, Some(MEMORY_BYTES_MAX / 2), None));
-        store.put_witness(long, vec![3; 8]).expect("room");
+        let witness: Vec<Bytes> = vec![vec![3; 8].into(), vec![4; 9].into()];
+        store.put_witness(long, witness.clone()).expect("room");
         let prover = protocol::identity::SecretKey::from_seed(&[1; 32]).node_id();
-        assert_eq!(store.at_hand(&BlobName::Witness(long, prover)), Some(vec![3; 8].into()));
+        assert_eq!(store.at_hand(&BlobName::Witness(long, prover)), Some(witness));
         assert!(store.at_hand(&BlobName::Witness(on_disk, prover)).is_none());
         let short = kept(1, 8);
         assert_eq!((handed(long), handed(short), files()), (None, Some(8), 1));

@@ -86,7 +86,7 @@ impl Row<'_> {
                 return Ok(());
             }
             Some(Blob::Memory(bytes)) if bytes.len() <= ROW_OUTCOME_BYTES_MAX => bytes,
-            Some(Blob::Memory(_) | Blob::File { .. }) => {
+            Some(Blob::Memory(_) | Blob::Pieces(_) | Blob::File { .. }) => {
                 self.count_absent();
                 self.together.extend_from_slice(&OUTCOME_BY_NAME.to_be_bytes());
                 self.together.extend_from_slice(&digest.0);

@@ -122,7 +122,8 @@ async fn fetch_witness(
     limit_bytes: u64,
 ) -> Result<(), String> {
     let name = BlobName::Witness(outcome, prover);
-    let bytes = blob::fetch(connection, name, limit_bytes).await.map_err(|error| error.to_string())?;
-    let kept = tokio::task::spawn_blocking(move || witnesses.put(outcome, prover, bytes)).await;
+    let pieces =
+        blob::fetch_pieces(connection, name, limit_bytes).await.map_err(|error| error.to_string())?;
+    let kept = tokio::task::spawn_blocking(move || witnesses.put(outcome, prover, pieces)).await;
     kept.map_err(|error| error.to_string())?.map_err(|error| format!("it cannot be kept: {error}"))
 }

@@ -50,7 +50,7 @@ fn wrong_digits_pass_with_no_more_than_the_probability_that_certificates_tell() 
         for (task, formula) in covered(decimals) {
             let computed = run_on_cpu_with_witness(&task, formula, &Control::default());
             let (outcome, witness) = computed.expect("digits");
-            let outcome = outcome.to_bytes();
+            let (outcome, witness) = (outcome.to_bytes(), witness.map(|witness| witness.to_bytes()));
             let found = audit(&task, formula, &outcome, witness.as_deref(), &[7; 32], &Control::default());
             let Ok(Finding::Passed { strength: Strength::ErrorBelow { log2 } }) = found else {
                 panic!("{task:?} by {formula}: {found:?}");

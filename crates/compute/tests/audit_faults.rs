@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use compute::{
-    audit::{Finding, audit, is_auditable},
+    audit::{Finding, Processor, Witness, audit_by, is_auditable},
     control::{Control, FaultDrill, Site},
     engine::{EngineError, run_on_cpu_with_witness},
 };
@@ -138,7 +138,9 @@ fn trial(number: u64, computations: &[((Task, Formula), Sound)]) -> (&'static st
         outcome[bit / 8] ^= 1 << (bit % 8);
         ("stored outcome", outcome, witness)
     };
-    let finding = audit(task, *formula, &outcome, witness.as_deref(), &seed, &Control::default()).unwrap();
+    let pieces = witness.as_ref().map(Witness::pieces);
+    let evidence = (&outcome[..], pieces.as_deref());
+    let finding = audit_by(&Processor, task, *formula, evidence, &seed, &Control::default()).unwrap();
     let end = match (outcome == sound.outcome.to_bytes(), finding) {
         (true, Finding::Passed { .. }) => End::RightAndPassed,
         (true, Finding::Failed(_)) => End::RightAndFailed,

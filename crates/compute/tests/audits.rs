@@ -1,7 +1,7 @@
 //! Right outcomes pass their audits, and wrong ones do not.
 
 use compute::{
-    audit::{AuditFault, Finding, Strength, audit, is_auditable, witness_bytes_max},
+    audit::{AuditFault, Finding, Processor, Strength, audit, audit_by, is_auditable, witness_bytes_max},
     control::Control,
     engine::{run_on_cpu, run_on_cpu_with_witness},
 };
@@ -32,7 +32,7 @@ fn auditable(decimals: u64) -> Vec<(Task, Formula)> {
 
 fn computed(task: &Task, formula: Formula) -> (String, Vec<u8>) {
     match run_on_cpu_with_witness(task, formula, &Control::default()).unwrap() {
-        (Outcome::Digits(text), Some(witness)) => (text, witness),
+        (Outcome::Digits(text), Some(witness)) => (text, witness.to_bytes()),
         other => panic!("{other:?}"),
     }
 }
@@ -53,6 +53,32 @@ fn right_digits_pass_by_every_formula_at_every_size() {
             };
             assert!(log2 < -60, "{log2}");
             assert!((witness.len() as u64) < witness_bytes_max(&task, formula), "{task:?} by {formula}");
+        }
+    }
+}
+
+#[test]
+fn a_witness_says_the_same_in_the_parts_in_which_it_was_left_and_in_one_piece() {
+    let control = Control::default();
+    for (task, formula) in auditable(40_000) {
+        let (outcome, witness) = run_on_cpu_with_witness(&task, formula, &control).unwrap();
+        let (outcome, witness) = (outcome.to_bytes(), witness.unwrap());
+        let pieces = witness.pieces();
+        assert!(pieces.len() > 1, "{task:?} by {formula}");
+        let whole = witness.to_bytes();
+        assert_eq!(witness.length_bytes(), whole.len() as u64);
+        let by_parts = |outcome: &[u8], pieces: &[&[u8]]| {
+            audit_by(&Processor, &task, formula, (outcome, Some(pieces)), &[7; 32], &control).unwrap()
+        };
+        let in_one = audit(&task, formula, &outcome, Some(&whole), &[7; 32], &control).unwrap();
+        assert!(matches!(in_one, Finding::Passed { .. }), "{in_one:?}");
+        assert_eq!(by_parts(&outcome, &pieces), in_one);
+        let with_empty: Vec<&[u8]> = pieces.iter().flat_map(|piece| [&[][..], piece, &[]]).collect();
+        assert_eq!(by_parts(&outcome, &with_empty), in_one);
+        // Cut within a number or a word, a piece missing, or one too many.
+        let (head, tail) = whole.split_at(whole.len() / 16 * 8);
+        for damaged in [&[head, tail][..], &[&whole[..9], &whole[9..]], &pieces[1..], &[&whole, &[0; 8]]] {
+            assert!(matches!(failed(by_parts(&outcome, damaged)), AuditFault::Witness { .. }));
         }
     }
 }
@@ -154,10 +180,11 @@ proptest! {
                 continue;
             };
             prop_assert_eq!(plain, &Outcome::Digits(text.clone()));
-            let right = audited(&task, formula, text, witness, seed);
+            let witness = witness.to_bytes();
+            let right = audited(&task, formula, text, &witness, seed);
             let passes = matches!(right, Finding::Passed { .. });
             prop_assert!(passes, "{:?}", right);
-            failed(audited(&task, formula, &with_digit(text, place, up), witness, seed));
+            failed(audited(&task, formula, &with_digit(text, place, up), &witness, seed));
         }
     }
 }

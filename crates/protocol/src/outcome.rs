@@ -144,6 +144,9 @@ pub enum RangeAnswer {
 }
 
 impl Outcome {
+    /// What the canonical bytes of digits begin with.
+    const DIGITS_NAME: &[u8] = b"\x81\xa6Digits";
+
     /// The canonical bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -153,6 +156,29 @@ impl Outcome {
             Self::Digits(text) => codec::encode_with_room(self, 16 + text.len()),
             Self::Range(_) | Self::HexSum(_) => codec::encode(self),
         }
+    }
+
+    /// The canonical bytes of an outcome that is needed no longer: those of digits stay where they are, if there is room for a
+    /// header in front of them.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        let Self::Digits(text) = self else { return self.to_bytes() };
+        let mut header = Self::DIGITS_NAME.to_vec();
+        let Ok(length) = u32::try_from(text.len()) else { return Self::Digits(text).to_bytes() };
+        let [_, _, high, low] = length.to_be_bytes();
+        // Of the headers that a text may have, the shortest is canonical.
+        match length {
+            0..32 => header.push(0xa0 + low),
+            32..0x100 => header.extend([0xd9, low]),
+            0x100..0x1_0000 => header.extend([0xda, high, low]),
+            _ => {
+                header.push(0xdb);
+                header.extend(length.to_be_bytes());
+            }
+        }
+        let mut bytes = text.into_bytes();
+        bytes.splice(0..0, header);
+        bytes
     }
 
     /// Reads canonical bytes of at most `limit_bytes`.
@@ -166,7 +192,7 @@ impl Outcome {
     /// The digits that canonical bytes are, where they lie; none of other bytes.
     #[must_use]
     pub fn digits_in(bytes: &[u8]) -> Option<&str> {
-        let text = bytes.strip_prefix(b"\x81\xa6Digits")?;
+        let text = bytes.strip_prefix(Self::DIGITS_NAME)?;
         // Of the headers that a text may have, the shortest is canonical.
         let (length, least, text) = match text {
             [short @ 0xa0..=0xbf, text @ ..] => (u32::from(*short - 0xa0), 0, text),
@@ -280,6 +306,20 @@ mod tests {
                 _ => None,
             };
             prop_assert_eq!(Outcome::digits_in(&bytes).map(str::to_owned), plain);
+        }
+
+        #[test]
+        fn bytes_of_an_outcome_that_is_given_up_are_the_canonical_ones(
+            length in prop_oneof![0..40_usize, 250..260_usize, 65_530..65_540_usize],
+            room in 0..20_usize,
+            kinds in prop::collection::vec(0..4_u8, 0..9),
+        ) {
+            let mut text = String::with_capacity(length + room);
+            text.push_str(&"7".repeat(length));
+            let answers = kinds.into_iter().map(|kind| answer(kind, 3)).collect();
+            for outcome in [Outcome::Digits(text), Outcome::Answers(answers)] {
+                prop_assert_eq!(outcome.to_bytes(), outcome.into_bytes());
+            }
         }
 
         #[test]

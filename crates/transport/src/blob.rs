@@ -14,7 +14,7 @@ use std::time::Duration;
 use protocol::message::BlobName;
 
 pub use self::{
-    fetch::{BlobError, PartialBlob, fetch},
+    fetch::{BlobError, PartialBlob, fetch, fetch_pieces},
     neighbours::{Neighbour, Neighbours},
     serve::{Blob, BlobSource, ServeError, serve},
 };

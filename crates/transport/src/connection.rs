@@ -168,8 +168,13 @@ impl Connection {
     }
 
     /// The blob with this name, where the peer is a neighbour that has it at hand.
-    pub(crate) fn at_hand(&self, name: &BlobName) -> Option<Bytes> {
+    pub(crate) fn at_hand(&self, name: &BlobName) -> Option<Vec<Bytes>> {
         self.shared.neighbours.at_hand(&self.shared.peer, name)
+    }
+
+    /// The nodes of this process.
+    pub(crate) fn neighbours(&self) -> &Neighbours {
+        &self.shared.neighbours
     }
 
     /// Waits for one of the [`FETCHES_MAX`] turns to fetch a blob.

@@ -22,7 +22,10 @@ use protocol::{
     task::Task,
 };
 use tracing::{info, warn};
-use transport::{Connection, blob};
+use transport::{
+    Connection,
+    blob::{self, BlobError},
+};
 
 use super::{Computed, Executor, NotComputed, Work, obtain_task};
 use crate::{gpus::Gpus, misbehave::Misbehaviour};
@@ -32,7 +35,8 @@ struct Evidence {
     task: Task,
     order: AuditOrder,
     outcome: Bytes,
-    witness: Option<Bytes>,
+    /// In the pieces in which it lies.
+    witness: Option<Vec<Bytes>>,
 }
 
 impl Executor {
@@ -44,17 +48,16 @@ impl Executor {
         bytes: Option<Vec<u8>>,
         connection: Connection,
     ) -> Result<Computed, NotComputed> {
-        let fetch = async |name: BlobName, limit_bytes: u64, what: &str| {
-            let fetched = blob::fetch(&connection, name, limit_bytes).await;
-            fetched.map_err(|error| NotComputed::Failed(format!("the {what} did not arrive: {error}")))
-        };
+        let failed =
+            |what: &str, error: BlobError| NotComputed::Failed(format!("the {what} did not arrive: {error}"));
         let task = obtain_task(work.replica.task, bytes, &connection).await?;
-        let outcome =
-            fetch(BlobName::Outcome(order.outcome), task.outcome_bytes_max(), "outcome to be audited")
-                .await?;
+        let name = BlobName::Outcome(order.outcome);
+        let outcome = blob::fetch(&connection, name, task.outcome_bytes_max()).await;
+        let outcome = outcome.map_err(|error| failed("outcome to be audited", error))?;
         let witness = if task.audits().need_witness() {
             let name = BlobName::Witness(order.outcome, order.prover);
-            Some(fetch(name, task.witness_bytes_max(), "witness of the outcome to be audited").await?)
+            let pieces = blob::fetch_pieces(&connection, name, task.witness_bytes_max()).await;
+            Some(pieces.map_err(|error| failed("witness of the outcome to be audited", error))?)
         } else {
             None
         };
@@ -75,7 +78,9 @@ impl Executor {
             NotComputed::Failed(format!("no random bytes for the challenge of an audit: {error}"))
         })?;
         let sums = Sums { gpus: (work.way.0 == Engine::Gpu).then_some(&*self.gpus), by: Mutex::default() };
-        let evidence = (&**outcome, witness.as_deref());
+        let pieces: Option<Vec<&[u8]>> =
+            witness.as_ref().map(|pieces| pieces.iter().map(|piece| &**piece).collect());
+        let evidence = (&**outcome, pieces.as_deref());
         let finding =
             self.pool.install(|| audit::audit_by(&sums, task, order.formula, evidence, &seed, &work.control));
         let finding = finding.map_err(|error| match error {

@@ -77,7 +77,7 @@ pub(super) struct StepClaim<'w> {
 impl<'w> Claims<'w> {
     pub(super) fn read(
         formula: &SeriesFormula,
-        witness: &'w [u8],
+        witness: &'w [&'w [u8]],
         field_max: u64,
     ) -> Result<Self, AuditFault> {
         let mut reader = Reader::new(witness, field_max)?;

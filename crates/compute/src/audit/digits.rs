@@ -52,7 +52,7 @@ pub(super) struct Asked<'a> {
 /// wrong ones pass.
 pub(super) fn audit(
     asked: &Asked<'_>,
-    (witness, exponent_max): (&[u8], u64),
+    (witness, exponent_max): (&[&[u8]], u64),
     seed: &[u8; 32],
     sums: &dyn SeriesSums,
     control: &Control,
@@ -82,7 +82,8 @@ pub(super) fn audit(
     // floor(value / 2^guard) - 1 is at most three units below the number.
     let low = field.difference(above_guard, field.word(1));
     read_back(&claims, low, &text, &field)?;
-    Ok(error_log2(relation_bits(&claims, witness.len(), text.whole_digits()) + series_bits))
+    let bytes = witness.iter().map(|piece| piece.len()).sum();
+    Ok(error_log2(relation_bits(&claims, bytes, text.whole_digits()) + series_bits))
 }
 
 /// No relation is between longer numbers, but for what the recurrence of a series adds: where nothing is divided by, each side is

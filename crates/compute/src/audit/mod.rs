@@ -16,6 +16,7 @@ mod draw;
 mod fault;
 mod field;
 mod hexadecimal;
+mod parts;
 mod samples;
 mod tail;
 mod witness;
@@ -37,7 +38,8 @@ use crate::{
 
 pub(crate) use decimals::margin_bits;
 pub use fault::AuditFault;
-pub(crate) use witness::Writer;
+pub(crate) use parts::Writer;
+pub use parts::{Witness, WitnessPart};
 
 /// What an audit came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,10 +188,10 @@ pub fn audit(
     seed: &[u8; 32],
     control: &Control,
 ) -> Result<Finding, AuditError> {
-    audit_by(&Processor, task, formula, (outcome, witness), seed, control)
+    audit_by(&Processor, task, formula, (outcome, witness.as_ref().map(std::slice::from_ref)), seed, control)
 }
 
-/// As [`audit`], with series summed by `sums`.
+/// As [`audit`], with series summed by `sums`, and a witness in one piece or in those of [`Witness::pieces`].
 ///
 /// # Errors
 /// As [`audit`].
@@ -197,7 +199,7 @@ pub fn audit_by(
     sums: &dyn SeriesSums,
     task: &Task,
     formula: Formula,
-    evidence: (&[u8], Option<&[u8]>),
+    evidence: (&[u8], Option<&[&[u8]]>),
     seed: &[u8; 32],
     control: &Control,
 ) -> Result<Finding, AuditError> {
@@ -212,7 +214,7 @@ fn tested(
     sums: &dyn SeriesSums,
     task: &Task,
     formula: Formula,
-    (outcome, witness): (&[u8], Option<&[u8]>),
+    (outcome, witness): (&[u8], Option<&[&[u8]]>),
     seed: &[u8; 32],
     control: &Control,
 ) -> Result<Strength, Stop> {
@@ -226,7 +228,7 @@ fn tested(
     {
         let witness = witness.ok_or(AuditFault::NoWitness)?;
         let limit = witness_bytes_max(task, formula);
-        let bytes = witness.len() as u64;
+        let bytes = witness.iter().map(|piece| piece.len() as u64).sum();
         if bytes > limit {
             return Err(AuditFault::WitnessTooLong { bytes, limit }.into());
         }

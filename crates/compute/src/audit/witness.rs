@@ -1,7 +1,8 @@
 //! The bytes of a witness: words of 64 bits, the lowest byte first, and long integers as words behind their count.
 //!
 //! A reader takes nothing for granted and copies nothing: a long integer is a stretch of the bytes that are there, so
-//! that memory is never in proportion to a claim.
+//! that memory is never in proportion to a claim. What was not sent but handed over lies in several pieces
+//! ([`super::parts`]).
 
 use rug::{Integer, integer::Order};
 
@@ -9,49 +10,6 @@ use super::AuditFault;
 
 /// No field may be above this, so that sums and small multiples of them fit everywhere.
 const FIELD_MAX: u64 = 1 << 44;
-
-/// Writes a witness.
-#[derive(Debug, Default)]
-pub(crate) struct Writer(Vec<[u8; 8]>);
-
-impl Writer {
-    pub(crate) fn with_capacity(words: usize) -> Self {
-        Self(Vec::with_capacity(words))
-    }
-
-    pub(crate) fn field(&mut self, field: u64) {
-        self.0.push(field.to_le_bytes());
-    }
-
-    /// Twice the count of words, one more for a negative number; then the words.
-    pub(crate) fn long(&mut self, value: &Integer) {
-        let limbs = value.as_limbs();
-        self.field(2 * limbs.len() as u64 + u64::from(*value < 0));
-        self.0.extend(limbs.iter().map(|limb| limb.to_le_bytes()));
-    }
-
-    /// The `count` lowest bits of the magnitude, with the sign of the number.
-    pub(crate) fn low_bits(&mut self, value: &Integer, count: u64) {
-        let words = usize::try_from(count / 64).unwrap_or(usize::MAX);
-        let limbs = value.as_limbs();
-        let (whole, above) = limbs.split_at(words.min(limbs.len()));
-        let part = above.first().map_or(0, |limb| limb & ((1 << (count % 64)) - 1));
-        let length = if part == 0 {
-            whole.len() - whole.iter().rev().take_while(|limb| **limb == 0).count()
-        } else {
-            whole.len() + 1
-        };
-        self.field(2 * length as u64 + u64::from(*value < 0 && length > 0));
-        self.0.extend(whole[..length.min(whole.len())].iter().map(|limb| limb.to_le_bytes()));
-        if part != 0 {
-            self.field(part);
-        }
-    }
-
-    pub(crate) fn finish(self) -> Vec<u8> {
-        self.0.into_flattened()
-    }
-}
 
 /// A long integer of a witness, where it lies.
 #[derive(Debug, Clone, Copy)]
@@ -90,25 +48,41 @@ impl Long<'_> {
     }
 }
 
-/// Reads a witness.
+/// Reads a witness that lies in one piece or in several.
 #[derive(Debug)]
 pub(crate) struct Reader<'w> {
+    /// What is left of the piece that is read.
     rest: &'w [[u8; 8]],
+    /// Those behind it.
+    further: &'w [&'w [u8]],
     field_max: u64,
 }
 
 impl<'w> Reader<'w> {
     /// Of fields up to `field_max`.
-    pub(crate) fn new(bytes: &'w [u8], field_max: u64) -> Result<Self, AuditFault> {
-        match bytes.as_chunks::<8>() {
-            (rest, []) => Ok(Self { rest, field_max: field_max.min(FIELD_MAX) }),
-            _ => Err(AuditFault::Witness { what: "length" }),
+    pub(crate) fn new(pieces: &'w [&'w [u8]], field_max: u64) -> Result<Self, AuditFault> {
+        let mut reader = Self { rest: &[], further: pieces, field_max: field_max.min(FIELD_MAX) };
+        reader.go_on()?;
+        Ok(reader)
+    }
+
+    /// Where a piece is at its end, the next one is begun.
+    fn go_on(&mut self) -> Result<(), AuditFault> {
+        while self.rest.is_empty()
+            && let Some((next, further)) = self.further.split_first()
+        {
+            let (words, []) = next.as_chunks::<8>() else {
+                return Err(AuditFault::Witness { what: "length" });
+            };
+            (self.rest, self.further) = (words, further);
         }
+        Ok(())
     }
 
     fn word(&mut self, what: &'static str) -> Result<u64, AuditFault> {
         let (first, rest) = self.rest.split_first().ok_or(AuditFault::Witness { what })?;
         self.rest = rest;
+        self.go_on()?;
         Ok(u64::from_le_bytes(*first))
     }
 
@@ -120,6 +94,7 @@ impl<'w> Reader<'w> {
     pub(crate) fn long(&mut self, what: &'static str) -> Result<Long<'w>, AuditFault> {
         let header = self.word(what)?;
         let count = usize::try_from(header / 2).map_err(|_| AuditFault::Witness { what })?;
+        // Whoever writes it in pieces puts no number into two of them.
         let (words, rest) = self.rest.split_at_checked(count).ok_or(AuditFault::Witness { what })?;
         let is_negative = header % 2 == 1;
         // One number has one form: no zeros in front, and no zero below zero.
@@ -128,6 +103,7 @@ impl<'w> Reader<'w> {
             return Err(AuditFault::Witness { what });
         }
         self.rest = rest;
+        self.go_on()?;
         Ok(Long { words, is_negative })
     }
 

@@ -44,12 +44,12 @@ pub(super) struct Descent {
     pub(super) rest: Long,
 }
 
-/// A piece `F` of `bits` bits gave up its upper `digits` digits: `theta` is `F 5^digits` modulo `2^(bits - digits)`, and
-/// what is left of it without its `cut` lowest bits is the next piece.
+/// A piece `F` of `bits` bits gave up its upper `digits` digits: `F 5^digits` modulo `2^(bits - digits)` is what is left of it.
+/// Without its `cut` lowest bits, which are `low`, that is the next piece.
 pub(super) struct Step {
     pub(super) digits: u64,
     pub(super) cut: u64,
-    pub(super) theta: Long,
+    pub(super) low: Long,
 }
 
 /// Whether nothing that is at most `width 5^digits` makes a carry out of `point` bits when it is added.
@@ -330,14 +330,14 @@ impl<'l, 'c> Ladder<'l, 'c> {
             self.write_leaf(&fraction, places)?;
             return Ok(progress.merged(1)?);
         };
-        let (upper, lower, theta) = self.split(below, &fraction)?;
+        let (upper, lower, low) = self.split(below, &fraction)?;
         drop(fraction);
         if let Some(lowest) = &mut followed {
             let point = self.bits[level] - digits / 2;
             let cut = point - self.bits[below];
-            lowest.steps.push(Step { digits: digits / 2, cut, theta });
+            lowest.steps.push(Step { digits: digits / 2, cut, low });
         } else {
-            drop(theta);
+            drop(low);
         }
         progress.merged(1 << level)?;
         let (upper_places, lower_places) = places.split_at_mut(places.len() / 2);
@@ -373,7 +373,7 @@ impl<'l, 'c> Ladder<'l, 'c> {
     /// and the unit to `2^-60`. So its place is within `2^-15` of 1/2, and the 30 levels below, which take at most
     /// `30 * 2^-64` from it, leave it within `[1/4, 3/4]`.
     ///
-    /// The third number is theta, whole.
+    /// The third number is what was cut off the lower piece.
     fn split(&self, below: usize, fraction: &Long) -> Result<(Long, Long, Long), Interrupted> {
         const SITE: Site = Site::RadixConversion;
         let half_digits = self.leaf_digits << below;
@@ -387,13 +387,14 @@ impl<'l, 'c> Ladder<'l, 'c> {
         drop(fraction);
         let (_, whole_theta) = self.checks.split(SITE, &product, point)?;
         drop(product);
-        let lower = self.checks.cut(SITE, &whole_theta, point - half_bits)?;
+        let (lower, low) = self.checks.split(SITE, &whole_theta, point - half_bits)?;
+        drop(whole_theta);
 
         let theta = Integer::from(lower.value() >> shift(half_bits - 16));
         let change = ((Integer::from(1 << 15) - theta) * self.units[below]) >> 16_u32;
         let change = self.checks.short(change);
         let upper = self.checks.sum(SITE, (&upper, 0), &change, false)?;
-        Ok((upper, lower, whole_theta))
+        Ok((upper, lower, low))
     }
 
     /// Writes the digits of a smallest piece: `floor(F * 10^m / 2^b)`.

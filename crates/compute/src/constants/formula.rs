@@ -30,7 +30,9 @@ pub(super) struct Steppings {
 /// A sum of a series as a quotient.
 pub(super) struct Quotient {
     pub(super) terms: u64,
-    pub(super) dividend: Number,
+    /// The bits of the dividend that did not enter the division, and the power of two beside it: the rest of it follows.
+    pub(super) dividend_low: Integer,
+    pub(super) dividend_twos: u64,
     pub(super) divisor: Number,
     /// None of a lone series, whose value is the quotient.
     pub(super) value: Option<Long>,
@@ -112,7 +114,9 @@ fn total(
         let (value, division) = reals.ratio((&dividend, &above), (&divisor, &below))?;
         let kept = reals.keeps.then(|| {
             let value = (!is_alone).then(|| value.value.clone());
-            Quotient { terms, dividend, divisor, value, division }
+            let dividend_twos = dividend.twos();
+            let dividend_low = dividend.into_low_bits(division.cuts.0);
+            Quotient { terms, dividend_low, dividend_twos, divisor, value, division }
         });
         Ok((value, kept))
     };

@@ -32,6 +32,11 @@ impl Long {
         &self.value
     }
 
+    /// The integer, of which nobody takes the residue any more.
+    pub(super) fn into_value(self) -> Integer {
+        self.value
+    }
+
     /// Its residue, in Montgomery's form.
     pub(super) fn form(&self) -> u64 {
         self.form

@@ -47,7 +47,10 @@ use protocol::{
     series::{SeriesFault, SeriesFormula},
 };
 
-use crate::control::{Cancelled, Control, HardwareFault, Interrupted};
+use crate::{
+    audit::Witness,
+    control::{Cancelled, Control, HardwareFault, Interrupted},
+};
 
 pub(crate) use self::splitting::fingerprint_again;
 use self::{
@@ -176,7 +179,7 @@ pub fn digits_with_witness(
     formula: Formula,
     decimals: u64,
     control: &Control,
-) -> Result<(String, Option<Vec<u8>>), DigitsError> {
+) -> Result<(String, Option<Witness>), DigitsError> {
     check_constant(constant, formula)?;
     let Some(series) = series_formula(constant, formula) else {
         return Ok((digits(constant, formula, decimals, control)?, None));
@@ -195,7 +198,7 @@ pub fn series_digits_with_witness(
     decimals: u64,
     is_first: bool,
     control: &Control,
-) -> Result<(String, Option<Vec<u8>>), DigitsError> {
+) -> Result<(String, Option<Witness>), DigitsError> {
     let decimals = bounded(decimals, SERIES_DECIMALS_MAX)?;
     formula.check(decimals.into())?;
     witnessed(formula, decimals, is_first, &Checks::new(control, b"series"))
@@ -206,12 +209,12 @@ fn witnessed(
     decimals: u32,
     is_first: bool,
     checks: &Checks<'_>,
-) -> Result<(String, Option<Vec<u8>>), DigitsError> {
+) -> Result<(String, Option<Witness>), DigitsError> {
     let way = Way { is_first, wanted: Wanted::TextAndDescent };
     let value = |reals: &Reals<'_, '_>| formula::value_and_steppings(formula, reals);
     let ((text, descent), (guards, steppings)) = proven(decimals, way, checks, value)?;
     let parts = steppings.zip(descent);
-    Ok((text, parts.map(|(steppings, descent)| witness::witness(&guards, &steppings, &descent))))
+    Ok((text, parts.map(|(steppings, descent)| witness::witness(guards, steppings, descent))))
 }
 
 /// The digits of a formula that a job file brings, as [`digits`] gives those of a constant; `is_first` says which of the

@@ -8,7 +8,10 @@ use rug::Integer;
 
 use crate::control::{Interrupted, Site};
 
-use super::long::{Checks, Long};
+use super::{
+    enclosure::shift,
+    long::{Checks, Long},
+};
 
 /// See the head of this file.
 #[derive(Debug, Clone)]
@@ -28,6 +31,25 @@ impl Number {
     /// Whether nothing was cut off.
     pub(super) fn is_exact(&self) -> bool {
         self.error.is_none()
+    }
+
+    /// The power of two that was taken out of it; none of zero.
+    pub(super) fn twos(&self) -> u64 {
+        if self.mantissa.value().is_zero() { 0 } else { self.exponent }
+    }
+
+    /// The `count` lowest bits of the mantissa's magnitude, with the sign of the number.
+    pub(super) fn into_low_bits(self, count: u64) -> Integer {
+        let mut low = self.mantissa.into_value();
+        let is_negative = low < 0;
+        low.abs_mut();
+        match u32::try_from(count) {
+            Ok(count) => low.keep_bits_mut(count),
+            Err(_) => low -= Integer::from(&low >> shift(count)) << shift(count),
+        }
+        // The room that is left goes back at once.
+        low.shrink_to_fit();
+        if is_negative { -low } else { low }
     }
 
     /// `|x| < 2^that`, with what may be lacking.

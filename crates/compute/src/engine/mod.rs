@@ -16,6 +16,7 @@ use protocol::{
 use rayon::prelude::*;
 
 use crate::{
+    audit::Witness,
     constants::{self, DigitsError},
     control::{Cancelled, Control, HardwareFault},
     digit_extraction::{self, HexSumError},
@@ -98,7 +99,7 @@ pub fn run_on_cpu_with_witness(
     task: &Task,
     formula: Formula,
     control: &Control,
-) -> Result<(Outcome, Option<Vec<u8>>), EngineError> {
+) -> Result<(Outcome, Option<Witness>), EngineError> {
     let (digits, witness) = match task {
         Task::Digits { constant, decimals } => {
             constants::digits_with_witness(*constant, formula, *decimals, control)?

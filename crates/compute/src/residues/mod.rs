@@ -16,6 +16,8 @@ mod program_residues;
 mod reference;
 mod series;
 mod series_residues;
+#[cfg(target_arch = "x86_64")]
+mod series_vectors;
 mod stretch;
 #[cfg(target_arch = "x86_64")]
 mod vectors;

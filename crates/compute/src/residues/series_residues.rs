@@ -11,6 +11,8 @@ use std::{
 
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use super::series_vectors::Steps;
 use super::{
     ladder::{Coefficients, Ladder},
     modulus::{Modulus, product, sum},
@@ -21,10 +23,13 @@ use crate::control::{Cancelled, Control};
 
 /// Stretches of one chunk that run side by side.
 const LANES: usize = 4;
-/// Terms between two looks at the control: about a millisecond.
-const CHUNK_TERMS: u64 = 1 << 15;
+/// Terms between two looks at the control: a few milliseconds, or one where there are vectors.
+const CHUNK_TERMS: u64 = 1 << 17;
 /// Chunks of fewer terms are not worth the beginnings of several lanes.
 const LANES_TERMS_MIN: u64 = 64;
+/// And these are not worth those of vectors.
+#[cfg(target_arch = "x86_64")]
+const VECTOR_TERMS_MIN: u64 = 4096;
 
 /// Why there are no residues of a series.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,27 +85,57 @@ pub(crate) struct ReducedSeries<'m> {
     q: Option<Coefficients>,
     a: Option<Coefficients>,
     b: Option<Coefficients>,
+    /// By vectors, where that is possible.
+    #[cfg(target_arch = "x86_64")]
+    steps: Option<Steps>,
 }
 
 impl<'m> ReducedSeries<'m> {
     pub(crate) fn new(series: &HypergeometricSeries, modulus: &'m Modulus) -> Self {
         let [p, q, a, b] = series.polynomials().map(|polynomial| Coefficients::new(polynomial, modulus));
-        Self { modulus, p, q, a, b }
+        Self {
+            modulus,
+            p,
+            q,
+            a,
+            b,
+            #[cfg(target_arch = "x86_64")]
+            steps: Steps::new(series.polynomials(), modulus),
+        }
     }
 
     /// The terms from `first` to before `end`, on this thread.
     pub(crate) fn stretch(&self, first: u64, end: u64) -> StretchResidues {
-        let mut total = StretchResidues::EMPTY;
-        let mut next = first;
-        if end - first >= LANES_TERMS_MIN {
-            let terms = (end - first) / LANES as u64;
-            for lane in self.lanes::<LANES>(first, terms) {
+        let (mut total, mut next) = self.by_vectors(first, end);
+        if end - next >= LANES_TERMS_MIN {
+            let terms = (end - next) / LANES as u64;
+            for lane in self.lanes::<LANES>(next, terms) {
                 total = total.joined(lane, self.modulus);
             }
             next += terms * LANES as u64;
         }
         let [rest] = self.lanes::<1>(next, end - next);
         total.joined(rest, self.modulus)
+    }
+
+    /// What vectors sum of the terms, and the first that they leave.
+    #[cfg(target_arch = "x86_64")]
+    fn by_vectors(&self, first: u64, end: u64) -> (StretchResidues, u64) {
+        match &self.steps {
+            Some(steps) if end - first >= VECTOR_TERMS_MIN => {
+                let count = (end - first) / steps.terms_min();
+                let stretches = steps.stretches(first, count).into_iter();
+                let total = stretches
+                    .fold(StretchResidues::EMPTY, |total, stretch| total.joined(stretch, self.modulus));
+                (total, first + count * steps.terms_min())
+            }
+            _ => (StretchResidues::EMPTY, first),
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn by_vectors(&self, first: u64, _: u64) -> (StretchResidues, u64) {
+        (StretchResidues::EMPTY, first)
     }
 
     /// As many neighbouring stretches of `terms` terms as there are lanes.
@@ -196,5 +231,64 @@ impl<const N: usize> Sums<N> {
                 b.climb(value);
             }
         }
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use proptest::prelude::*;
+    use rug::Integer;
+
+    use super::*;
+    use crate::residues::{Polynomial, random_primes};
+
+    /// Of any degree that the vectors take alone, and some others.
+    fn polynomial() -> impl Strategy<Value = Polynomial> {
+        let coefficient =
+            prop_oneof![any::<i64>().prop_map(Integer::from), Just(Integer::from(1) << 200_u32)];
+        prop_oneof![
+            1 => Just(Vec::new()),
+            2 => Just(vec![Integer::from(1)]),
+            6 => prop::collection::vec(coefficient, 1..=9),
+        ]
+        .prop_map(|coefficients| Polynomial::new(coefficients).unwrap())
+    }
+
+    /// Primes of challenges, and numbers at both ends of what vectors take.
+    fn modulus() -> impl Strategy<Value = Modulus> {
+        prop_oneof![
+            4 => any::<u64>().prop_map(|seed| random_primes(&seed.to_le_bytes(), 1)[0]),
+            2 => (any::<u64>(), 3_u32..62).prop_map(|(drawn, shift)| Modulus::of_odd((drawn >> shift).max(3) | 1)),
+            1 => prop::sample::select(vec![3, (1 << 52) - 1, (1 << 52) + 1, (1 << 61) - 1, (1 << 60) + 1])
+                .prop_map(Modulus::of_odd),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn vectors_sum_what_the_plain_way_sums(
+            (p, q, a) in (polynomial(), polynomial(), polynomial()),
+            modulus in modulus(),
+            first in prop_oneof![0_u64..10_000, Just((1 << 47) - 7)],
+            terms in prop_oneof![VECTOR_TERMS_MIN..VECTOR_TERMS_MIN + 200, 0_u64..20_000],
+        ) {
+            let b = Polynomial::new([1]).unwrap();
+            let reduced = ReducedSeries::new(&HypergeometricSeries { p, q, a, b }, &modulus);
+            let (sum, next) = reduced.by_vectors(first, first + terms);
+            let is_summed = reduced.steps.is_some() && terms >= VECTOR_TERMS_MIN;
+            prop_assert!(next <= first + terms && (next > first) == is_summed);
+            let [plain] = reduced.lanes::<1>(first, next - first);
+            prop_assert_eq!(sum, plain);
+            let [whole] = reduced.lanes::<1>(first, terms);
+            prop_assert_eq!(reduced.stretch(first, first + terms), whole);
+        }
+    }
+
+    #[test]
+    fn the_series_of_pi_is_summed_by_vectors_where_the_processor_has_them() {
+        let modulus = random_primes(b"pi", 1)[0];
+        let reduced = ReducedSeries::new(&HypergeometricSeries::chudnovsky(), &modulus);
+        let (_, next) = reduced.by_vectors(1, 1 + VECTOR_TERMS_MIN);
+        assert_eq!(next > 1, super::super::vectors::is_available());
     }
 }

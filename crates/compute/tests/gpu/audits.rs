@@ -43,14 +43,15 @@ fn an_audit_by_a_gpu_finds_what_one_by_the_processor_finds() {
                 run_on_cpu_with_witness(&task, formula, &Control::default()).expect("computed");
             let Outcome::Digits(text) = outcome else { panic!("{outcome:?}") };
             let witness = witness.expect("a sum of series has one");
+            let (whole, pieces) = (witness.to_bytes(), witness.pieces());
             let changed =
                 format!("{}{}", &text[..text.len() - 1], if text.ends_with('1') { "2" } else { "1" });
             for (text, is_right) in [(&text, true), (&changed, false)] {
                 let outcome = Outcome::Digits(text.clone()).to_bytes();
-                let evidence = (outcome.as_slice(), Some(witness.as_slice()));
+                let evidence = (outcome.as_slice(), Some(&pieces[..]));
                 let (seed, control) = ([9; 32], Control::default());
                 let on_gpu = audit_by(&OnGpu(&engine), &task, formula, evidence, &seed, &control);
-                let on_processor = audit(&task, formula, evidence.0, evidence.1, &seed, &control);
+                let on_processor = audit(&task, formula, &outcome, Some(&whole), &seed, &control);
                 assert_eq!(on_gpu, on_processor, "{constant} by {formula}");
                 assert_eq!(matches!(on_gpu, Ok(Finding::Passed { .. })), is_right);
             }

@@ -8,7 +8,7 @@ use protocol::{
     message::{BlobName, BlobReply, BlobRequest},
 };
 
-use super::{STALL_TIMEOUT, describe};
+use super::{Neighbours, STALL_TIMEOUT, describe};
 use crate::{
     connection::Connection,
     frame::{FrameError, FrameReader, append_within},
@@ -131,25 +131,57 @@ pub async fn fetch(
     name: BlobName,
     length_max_bytes: u64,
 ) -> Result<Bytes, BlobError> {
-    if let Some(bytes) = connection.at_hand(&name) {
-        return verified_at_hand(name, bytes, length_max_bytes).await;
+    let mut pieces = fetch_pieces(connection, name, length_max_bytes).await?;
+    Ok(match &mut pieces[..] {
+        [only] => mem::take(only),
+        several => several.concat().into(),
+    })
+}
+
+/// As [`fetch`], in the pieces in which a peer in this process has it; what comes over the connection is one.
+///
+/// # Errors
+/// [`BlobError`].
+pub async fn fetch_pieces(
+    connection: &Connection,
+    name: BlobName,
+    length_max_bytes: u64,
+) -> Result<Vec<Bytes>, BlobError> {
+    if let Some(pieces) = connection.at_hand(&name) {
+        return verified_at_hand(connection.neighbours(), name, pieces, length_max_bytes).await;
     }
-    PartialBlob::new(name, length_max_bytes).resume(connection).await.map(Bytes::from)
+    let bytes = PartialBlob::new(name, length_max_bytes).resume(connection).await?;
+    Ok(vec![bytes.into()])
 }
 
 /// What a neighbour handed over is what was asked for.
-async fn verified_at_hand(name: BlobName, bytes: Bytes, limit_bytes: u64) -> Result<Bytes, BlobError> {
-    let claimed_bytes = bytes.len() as u64;
+async fn verified_at_hand(
+    neighbours: &Neighbours,
+    name: BlobName,
+    pieces: Vec<Bytes>,
+    limit_bytes: u64,
+) -> Result<Vec<Bytes>, BlobError> {
+    let claimed_bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
     if claimed_bytes > limit_bytes {
         return Err(BlobError::OverLimit { name, claimed_bytes, limit_bytes });
     }
-    let Some(mut hasher) = hasher_for(&name) else { return Ok(bytes) };
-    for piece in bytes.chunks(HASH_AT_HAND_BYTES) {
-        hasher.update(piece);
+    let Some(mut hasher) = hasher_for(&name) else { return Ok(pieces) };
+    if let [only] = &pieces[..]
+        && neighbours.is_checked(&name, only)
+    {
+        return Ok(pieces);
+    }
+    for part in pieces.iter().flat_map(|piece| piece.chunks(HASH_AT_HAND_BYTES)) {
+        hasher.update(part);
         tokio::task::yield_now().await;
     }
     match differing(&hasher, &name) {
-        None => Ok(bytes),
+        None => {
+            if let [only] = &pieces[..] {
+                neighbours.note_checked(name, only);
+            }
+            Ok(pieces)
+        }
         Some(found) => Err(BlobError::WrongBytes { name, found }),
     }
 }

@@ -29,6 +29,8 @@ pub trait BlobSource: Send + Sync {
 pub enum Blob {
     /// In memory.
     Memory(Bytes),
+    /// In memory, in pieces one after the other.
+    Pieces(Vec<Bytes>),
     /// In a file, from its start; never held in memory as a whole.
     File {
         /// Open for reading.
@@ -58,6 +60,7 @@ impl Blob {
     pub fn length_bytes(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
+            Self::Pieces(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
             Self::File { length_bytes, .. } => *length_bytes,
         }
     }
@@ -121,13 +124,8 @@ async fn answer(
     // Past the end there is nothing to send; the asker sees from the length that it is wrong.
     let offset = request.offset.min(length_bytes);
     match blob {
-        Blob::Memory(mut bytes) => {
-            bytes = bytes.slice(usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len())..);
-            while !bytes.is_empty() {
-                let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
-                send_piece(stream, name, piece).await?;
-            }
-        }
+        Blob::Memory(bytes) => send_from(stream, name, offset, [bytes]).await?,
+        Blob::Pieces(pieces) => send_from(stream, name, offset, pieces).await?,
         Blob::File { mut file, .. } => {
             file.seek(io::SeekFrom::Start(offset)).await.map_err(storage)?;
             let mut rest = file.take(length_bytes - offset);
@@ -147,6 +145,26 @@ async fn answer(
     }
     finish(stream, name).await?;
     Ok(length_bytes - offset)
+}
+
+/// Sends what lies in memory from `offset` on.
+async fn send_from(
+    stream: &mut Stream,
+    name: BlobName,
+    offset: u64,
+    pieces: impl IntoIterator<Item = Bytes>,
+) -> Result<(), ServeError> {
+    let mut before = usize::try_from(offset).unwrap_or(usize::MAX);
+    for mut bytes in pieces {
+        let passed = before.min(bytes.len());
+        before -= passed;
+        bytes = bytes.slice(passed..);
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
+            send_piece(stream, name, piece).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn send_piece(stream: &mut Stream, name: BlobName, piece: Bytes) -> Result<(), ServeError> {
