@@ -65,7 +65,7 @@ impl Steps {
         }
         let two = modulus.enter(2);
         let widening = modulus.leave(modulus.power(two, 2 * u64::from(LIMB_BITS)));
-        is_short(&step).then(|| Self { modulus: *modulus, terms, polynomials: step, widening })
+        is_short(&step).then_some(Self { modulus: *modulus, terms, polynomials: step, widening })
     }
 
     /// Terms of the smallest stretches that this makes.
@@ -77,7 +77,7 @@ impl Steps {
     pub(super) fn stretches(&self, first: u64, steps: u64) -> [StretchResidues; STRETCHES] {
         let ladders = self.polynomials.each_ref().map(|forms| self.ladder(forms, first, steps));
         // SAFETY: steps are only made where `vectors::is_available` has said that the processor has these features.
-        let [p, q, t] = unsafe { summed((&self.modulus, self.widening), steps, ladders) };
+        let [p, q, t] = unsafe { summed((&self.modulus, self.widening), steps, &ladders) };
         std::array::from_fn(|place| StretchResidues { p: p[place], q: q[place], b: 1, t: t[place] })
     }
 
@@ -258,7 +258,7 @@ fn sum(a: __m512i, b: __m512i, modulus: __m512i) -> __m512i {
 
 /// The residues of P, Q and T of each stretch; `one` is the form of 1.
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn summed((modulus, one): (&Modulus, u64), steps: u64, ladders: [Ladder; 3]) -> [[u64; STRETCHES]; 3] {
+fn summed((modulus, one): (&Modulus, u64), steps: u64, ladders: &[Ladder; 3]) -> [[u64; STRETCHES]; 3] {
     let reduction = Reduction::new(modulus);
     let [mut p, mut q, mut a] = [Climb::new(&ladders[0]), Climb::new(&ladders[1]), Climb::new(&ladders[2])];
     let one = _mm512_set1_epi64(one.cast_signed());

@@ -123,9 +123,9 @@ async fn answer(
     stream.writer.feed(&BlobReply::Found { length_bytes }).await?;
     // Past the end there is nothing to send; the asker sees from the length that it is wrong.
     let offset = request.offset.min(length_bytes);
-    match blob {
-        Blob::Memory(bytes) => send_from(stream, name, offset, [bytes]).await?,
-        Blob::Pieces(pieces) => send_from(stream, name, offset, pieces).await?,
+    let in_memory = match blob {
+        Blob::Memory(bytes) => vec![bytes],
+        Blob::Pieces(pieces) => pieces,
         Blob::File { mut file, .. } => {
             file.seek(io::SeekFrom::Start(offset)).await.map_err(storage)?;
             let mut rest = file.take(length_bytes - offset);
@@ -141,30 +141,27 @@ async fn answer(
                 }
                 send_piece(stream, name, piece.freeze()).await?;
             }
+            Vec::new()
+        }
+    };
+    for mut bytes in from(offset, in_memory) {
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
+            send_piece(stream, name, piece).await?;
         }
     }
     finish(stream, name).await?;
     Ok(length_bytes - offset)
 }
 
-/// Sends what lies in memory from `offset` on.
-async fn send_from(
-    stream: &mut Stream,
-    name: BlobName,
-    offset: u64,
-    pieces: impl IntoIterator<Item = Bytes>,
-) -> Result<(), ServeError> {
+/// What there is from `offset` on.
+fn from(offset: u64, pieces: Vec<Bytes>) -> impl Iterator<Item = Bytes> + Send {
     let mut before = usize::try_from(offset).unwrap_or(usize::MAX);
-    for mut bytes in pieces {
+    pieces.into_iter().map(move |bytes| {
         let passed = before.min(bytes.len());
         before -= passed;
-        bytes = bytes.slice(passed..);
-        while !bytes.is_empty() {
-            let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
-            send_piece(stream, name, piece).await?;
-        }
-    }
-    Ok(())
+        bytes.slice(passed..)
+    })
 }
 
 async fn send_piece(stream: &mut Stream, name: BlobName, piece: Bytes) -> Result<(), ServeError> {

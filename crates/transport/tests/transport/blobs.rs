@@ -76,7 +76,7 @@ async fn asked(connection: &Connection) -> (Stream, BlobRequest) {
 
 async fn serve_one(connection: &Connection, source: &impl BlobSource) -> Result<u64, ServeError> {
     let (stream, request) = asked(connection).await;
-    blob::serve(stream, request, source).await
+    Box::pin(blob::serve(stream, request, source)).await
 }
 
 /// Answers one request as told, and returns the offset that was asked for.
