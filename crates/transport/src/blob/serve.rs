@@ -177,3 +177,19 @@ async fn finish(stream: &mut Stream, name: BlobName) -> Result<(), ServeError> {
 fn stalled(name: BlobName, waited: Duration) -> ServeError {
     ServeError::Stalled { name, waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_any_offset_on_the_pieces_are_what_is_left() {
+        let whole: Vec<u8> = (0..20).collect();
+        let pieces = [&whole[..3], &[], &whole[3..4], &whole[4..]].map(Bytes::copy_from_slice).to_vec();
+        for offset in (0..25).chain([u64::MAX]) {
+            let left: Vec<Bytes> = from(offset, pieces.clone()).collect();
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
+            assert_eq!(left.concat(), whole[start..], "{offset}");
+        }
+    }
+}
