@@ -1,8 +1,8 @@
 //! The one owner of the vote: it drives the pure machine with what arrives and does what the machine says.
 //!
-//! Everything that waits happens elsewhere. Connections check what peers say and put it in the owner's queue; what
-//! the machine orders is either a message that fits a peer's queue now, or an errand in a task of its own whose end
-//! comes back as an event. What must survive a crash goes to the ledger first: `gate` holds back whatever would tell of
+//! Everything that waits happens elsewhere, but for the short write of a verdict beside which nothing is under way.
+//! Connections check what peers say and put it in the owner's queue; what the machine orders is either a message that fits
+//! a peer's queue now, or an errand in a task of its own whose end comes back as an event. What must survive a crash goes to the ledger first: `gate` holds back whatever would tell of
 //! it, and `restore` makes the owner again from it.
 
 mod auditing;

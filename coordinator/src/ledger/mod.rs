@@ -4,8 +4,8 @@
 //! over them, the signed heads, and an index by job. `ledger.head` holds the last head that was acknowledged, so that a
 //! database that has lost acknowledged entries is noticed. `ledger.journal` holds what was acknowledged last, until the
 //! database has it for good. `ledger.files/` holds the expression files of jobs.
-//! A [`Ledger`] appends; a [`Reader`] reads, and checks every entry against its digest; a [`Writer`] is the thread
-//! that owns the ledger of a running coordinator and gathers what comes meanwhile into the next commit.
+//! A [`Ledger`] appends; a [`Reader`] reads, and checks every entry against its digest; a [`Writer`] has
+//! the ledger of a running coordinator, with a thread that gathers what comes during one commit into the next.
 
 mod check;
 mod commit;

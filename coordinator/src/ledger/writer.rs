@@ -1,4 +1,4 @@
-//! The thread that owns the ledger of a running coordinator: whatever comes while one commit runs goes into the next.
+//! The ledger of a running coordinator, and its thread: whatever comes while one commit runs goes into the next.
 //!
 //! A batch is taken or refused at once, and how far the disk has come is seen on a watch. Batches become durable in the order
 //! in which they were taken. After the first failure nothing more is taken. The database, which readers look at, follows a
