@@ -126,8 +126,9 @@ mod tests {
     use super::*;
     use crate::embedded::{Composition, EmbeddedCluster};
 
-    const TEXT: &str =
-        "name = \"lines\"\nkind = \"expressions\"\n[expressions]\nfile = \"lines.txt\"\nbatch = 1\n";
+    /// No ballot comes after the verdict, so that the certificate stays as long as it was.
+    const TEXT: &str = "name = \"lines\"\nkind = \"expressions\"\n[expressions]\nfile = \"lines.txt\"\nbatch = 1\n\
+                        [policy]\nreplicas = 2\n";
     const FILE: &str = "1 + 1 == 2\n2 + 2 == 4\n";
 
     #[tokio::test(flavor = "multi_thread")]
